@@ -1,0 +1,39 @@
+#pragma once
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// System calls that Swift's Glibc module does not offer: GNU extensions and variadic functions.
+// Each returns what the call returns and leaves errno alone; KVLinux adds retries and error types.
+
+int clinux_accept(int listener);
+int clinux_open_at(int directory, const char *path, int flags, mode_t mode);
+int clinux_socket(int family, int type);
+int clinux_pipe(int ends[2]);
+int clinux_set_pipe_size(int pipe, int bytes);
+int clinux_duplicate(int descriptor);
+int clinux_set_nonblocking(int descriptor);
+ssize_t clinux_send_three(int socket, const void *head, size_t head_bytes, const void *body, size_t body_bytes,
+                          const void *tail, size_t tail_bytes);
+ssize_t clinux_splice(int from, int to, size_t bytes, int more);
+int clinux_sync_file_range(int file, off_t offset, off_t bytes);
+int clinux_fallocate(int file, off_t bytes);
+int clinux_event_descriptor(void);
+int clinux_timer_descriptor(void);
+int clinux_timer_set(int timer, long period_milliseconds);
+int clinux_signal_descriptor(const int *signals, int count);
+int clinux_signal_read(int descriptor);
+int clinux_epoll_create(void);
+int clinux_epoll_watch(int epoll, int descriptor, uint64_t token);
+int clinux_epoll_arm(int epoll, int descriptor, uint32_t events, uint64_t token);
+int clinux_epoll_wait(int epoll, uint64_t *token, int timeout_milliseconds);
+ssize_t clinux_get_attribute(int file, const char *name, void *value, size_t bytes);
+int clinux_set_attribute(int file, const char *name, const void *value, size_t bytes);
+void clinux_name_thread(pthread_t thread, const char *name);
+const char *clinux_error_text(int code);
+
+enum {
+  CLINUX_READABLE = 0x2001,  // EPOLLIN | EPOLLRDHUP
+  CLINUX_WRITABLE = 0x0004,  // EPOLLOUT
+};

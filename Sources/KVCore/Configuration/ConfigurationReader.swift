@@ -1,0 +1,201 @@
+/// Applies the assignments of all files, in order, to the defaults.
+struct ConfigurationReader {
+  private typealias Assignment = SettingsFile.Assignment
+
+  /// The keys of a section with fixed keys, and what reads each.
+  private typealias Keys = [(name: String, read: @Sendable (inout ConfigurationReader, Assignment) -> Void)]
+
+  private enum Section {
+    case keys(String, Keys)
+    case peers
+    /// Warned of at its header, and skipped.
+    case unknown
+  }
+
+  private let hostName: String
+  private let mainFile: String?
+  private let defaults: Configuration
+  private var configuration: Configuration
+  private var peerList = PeerListReader()
+  /// What `Listen=` was set to; `nil` while it has its default.
+  private var listen: [(address: ListenAddress, assignment: Assignment)]?
+  /// The assignment that decided each key of the fixed sections; none for a key at its default.
+  private var deciding: [String: Assignment] = [:]
+  /// The keys of the fixed sections whose value was refused; checks of their fields would blame a stand-in.
+  private var refused: Set<String> = []
+  private var errors = ConfigurationProblemList()
+  private var warnings = ConfigurationProblemList()
+
+  init(hostName: String, mainFile: String?) {
+    self.hostName = hostName
+    self.mainFile = mainFile
+    defaults = Configuration(nodeName: hostName)
+    configuration = defaults
+  }
+
+  /// Applies one file.
+  mutating func read(_ file: SettingsFile) {
+    var section: Section?
+    for item in file.items {
+      switch item {
+      case .section(let name, let line):
+        section = enter(name, file: file.name, line: line)
+      case .assignment(let assignment):
+        read(assignment, in: section)
+      case .malformed(let problem):
+        errors.append(problem)
+      }
+    }
+  }
+
+  private mutating func enter(_ name: String, file: String, line: Int) -> Section {
+    switch name {
+    case "Node": return .keys(name, Self.nodeKeys)
+    case "Limits": return .keys(name, Self.limitKeys)
+    case "Peers": return .peers
+    default:
+      let header = "[\(ConfigurationProblem.shortened(name))]"
+      let message = "\(header): unknown section, ignored; known are [Node], [Peers], [Limits]"
+      warnings.append(ConfigurationProblem(file: file, line: line, message: message))
+      return .unknown
+    }
+  }
+
+  private mutating func read(_ assignment: Assignment, in section: Section?) {
+    switch section {
+    case nil:
+      errors.append(ConfigurationProblem(assignment, "expected a section such as [Node] before it"))
+    case .unknown:
+      break
+    case .peers:
+      do throws(SettingError) {
+        try peerList.read(assignment)
+      } catch {
+        refuse(assignment, error)
+      }
+    case .keys(let name, let keys):
+      guard let key = keys.first(where: { $0.name == assignment.key }) else {
+        let known = keys.map(\.name).joined(separator: ", ")
+        warnings.append(ConfigurationProblem(assignment, "unknown key in [\(name)], ignored; known are \(known)"))
+        return
+      }
+      deciding[key.name] = assignment.value.isEmpty ? nil : assignment
+      key.read(&self, assignment)
+    }
+  }
+
+  private static let nodeKeys: Keys = [
+    ("Name", { $0.set(\.nodeName, $1, NodeName.parse) }),
+    ("Listen", { $0.addListen($1) }),
+    ("AdminListen", { $0.set(\.adminListen, $1, ListenAddress.init(parsing:)) }),
+    ("DataDirectory", { $0.set(\.dataDirectory, $1, DirectoryPath.parse) }),
+    ("Durability", { $0.set(\.durability, $1, Durability.init(parsing:)) }),
+    ("MinFree", { $0.set(\.minimumFree, $1, FreeSpaceReserve.init(parsing:)) }),
+  ]
+
+  private static let limitKeys: Keys = [
+    ("MaxConnections", { $0.set(\.limits.connectionsMax, $1, Limits.parseConnections) }),
+    ("MaxValueSize", { $0.set(\.limits.valueBytesMax, $1, Limits.parseValueBytes) }),
+    ("HeaderTimeout", { $0.set(\.limits.headerTimeout, $1, Limits.parseTimeout) }),
+    ("IdleTimeout", { $0.set(\.limits.idleTimeout, $1, Limits.parseTimeout) }),
+    ("ConnectTimeout", { $0.set(\.limits.connectTimeout, $1, Limits.parseTimeout) }),
+    ("DrainTimeout", { $0.set(\.limits.drainTimeout, $1, Limits.parseTimeout) }),
+  ]
+
+  /// Sets a field to the value, or to its default where the value is empty.
+  private mutating func set<Value>(
+    _ field: WritableKeyPath<Configuration, Value>, _ assignment: Assignment,
+    _ parse: (String) throws(SettingError) -> Value
+  ) {
+    do throws(SettingError) {
+      configuration[keyPath: field] =
+        assignment.value.isEmpty ? defaults[keyPath: field] : try parse(assignment.value)
+    } catch {
+      refused.insert(assignment.key)
+      refuse(assignment, error)
+    }
+  }
+
+  /// Adds to the list, which an empty value empties.
+  private mutating func addListen(_ assignment: Assignment) {
+    guard !assignment.value.isEmpty else {
+      listen = []
+      return
+    }
+    do throws(SettingError) {
+      let address = try ListenAddress(parsing: assignment.value)
+      if let other = listen?.first(where: { $0.address.overlaps(address) }) {
+        let place = "\(other.assignment.file):\(other.assignment.line)"
+        throw SettingError(expected: "an address that is not in use; \(place) listens on \(other.address)")
+      }
+      listen = (listen ?? []) + [(address, assignment)]
+    } catch {
+      refuse(assignment, error)
+    }
+  }
+
+  private mutating func refuse(_ assignment: Assignment, _ error: SettingError) {
+    let hasComment = assignment.value.contains(" #") || assignment.value.contains(" ;")
+    let hint = hasComment ? "; a comment needs a line of its own" : ""
+    errors.append(ConfigurationProblem(assignment, "\(error)\(hint)"))
+  }
+
+  /// Checks what several lines decide together, and hands out the result.
+  mutating func finish() throws(ConfigurationError) -> (Configuration, [ConfigurationProblem]) {
+    configuration.listen = listen?.map(\.address) ?? defaults.listen
+    configuration.peers = peerList.peers
+    checkAdminListen()
+    peerList.sharedAddresses.forEach { errors.append($0) }
+    checkName()
+    guard errors.problems.isEmpty else {
+      throw ConfigurationError(problems: errors.problems, warnings: warnings.problems)
+    }
+    return (configuration, warnings.problems)
+  }
+
+  private mutating func checkAdminListen() {
+    let admin = configuration.adminListen
+    guard !refused.contains("AdminListen"),
+      let client = configuration.listen.first(where: { $0.overlaps(admin) })
+    else { return }
+    let expected = "expected an address that is not in use"
+    if let assignment = deciding["AdminListen"] {
+      errors.append(ConfigurationProblem(assignment, "\(expected); Listen= has \(client)"))
+    } else if let assignment = listen?.first(where: { $0.address == client })?.assignment {
+      errors.append(ConfigurationProblem(assignment, "\(expected); AdminListen= has \(admin)"))
+    }
+  }
+
+  /// Checks that the node has a name, and a place among the peers if there are any.
+  private mutating func checkName() {
+    guard !refused.contains("Name") else { return }
+    let name = configuration.nodeName
+    if deciding["Name"] == nil {
+      do throws(SettingError) {
+        _ = try NodeName.parse(name)
+      } catch {
+        let message = "this host's name \(name.debugDescription) cannot name the node: \(error); set Name= in [Node]"
+        errors.append(ConfigurationProblem(file: mainFile, line: nil, message: message))
+        return
+      }
+    }
+    let names = peerList.names
+    guard let firstPeer = peerList.firstAssignment, !names.contains(name) else { return }
+    let add = "add \(name) to [Peers] on every node"
+    if let assignment = deciding["Name"] {
+      let message = "expected a name in [Peers], which has \(Self.listed(names)); correct it here, or \(add)"
+      errors.append(ConfigurationProblem(assignment, message))
+    } else {
+      let message =
+        "[Peers] has \(Self.listed(names)), but not this node, named \(name) after its host;"
+        + " set Name= in [Node] to one of them, or \(add)"
+      errors.append(ConfigurationProblem(file: firstPeer.file, line: firstPeer.line, message: message))
+    }
+  }
+
+  private static func listed(_ names: [String]) -> String {
+    let countMax = 10
+    let shown = names.prefix(countMax).joined(separator: ", ")
+    return names.count <= countMax ? shown : "\(shown) and \(names.count - countMax) more"
+  }
+}

@@ -1,0 +1,19 @@
+/// How a client speaks on the one port.
+public enum Dialect: Equatable, Sendable {
+  /// One line, then the value: what `nc` sends.
+  case classic
+  /// HTTP/1.0 or HTTP/1.1.
+  case http
+
+  /// Tells from the first line, its LF excluded: HTTP is what ends in ` HTTP/` and a version.
+  public init(firstLine: ArraySlice<UInt8>) {
+    let line = firstLine.last == UInt8(ascii: "\r") ? firstLine.dropLast() : firstLine
+    let version = line.suffix(9)
+    let isHTTP =
+      version.count == 9 && version.starts(with: " HTTP/".utf8)
+      && version.dropFirst(6).elementsEqual([
+        version[version.endIndex - 3], UInt8(ascii: "."), version[version.endIndex - 1],
+      ])
+    self = isHTTP ? .http : .classic
+  }
+}

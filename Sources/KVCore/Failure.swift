@@ -1,0 +1,38 @@
+/// Why a request could not be served, fit to be told to whoever asked.
+///
+/// The cases divide by what the client can do about them, and so by HTTP status.
+public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The classes of failures; the raw value is the HTTP status (RFC 9110 section 15).
+  public enum Kind: Int, Sendable {
+    case badRequest = 400
+    case notFound = 404
+    case methodNotAllowed = 405
+    case timedOut = 408
+    case lengthRequired = 411
+    case tooLarge = 413
+    case misdirected = 421
+    case headTooLarge = 431
+    case storeFailed = 500
+    case notImplemented = 501
+    case unavailable = 503
+    case versionNotSupported = 505
+    case diskFull = 507
+  }
+
+  /// What the client can do about it.
+  public let kind: Kind
+  /// One line: what failed, about which key.
+  public let message: String
+
+  /// A failure to be told in one line.
+  public init(_ kind: Kind, _ message: String) {
+    self.kind = kind
+    self.message = message
+  }
+
+  /// What a client is told past `MaxConnections=`.
+  public static let tooManyConnections = Failure(
+    .unavailable, "too many connections, try again later (MaxConnections=)")
+
+  public var description: String { message }
+}

@@ -1,0 +1,6 @@
+/// What a client may ask for.
+public enum Operation: String, Sendable {
+  case put = "PUT"
+  case get = "GET"
+  case delete = "DEL"
+}

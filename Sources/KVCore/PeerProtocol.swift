@@ -1,0 +1,96 @@
+/// What nodes add to HTTP when they speak to each other. docs/protocol.md specifies it.
+public enum PeerProtocol {
+  /// The relaying node's name; its presence marks a relayed request.
+  static let nodeField = "Kvnode-Relayed-By"
+  /// The fingerprint of the relaying node's peer list.
+  static let fingerprintField = "Kvnode-Peers"
+  /// The length that a classic client stated for a value sent in chunks: the owner reserves space by it.
+  static let valueBytesField = "Kvnode-Value-Length"
+  /// The most text that is taken over from another node's error.
+  public static let errorTextBytesMax = 8192
+
+  /// The head of a relayed request. A value always asks first (100-continue): the owner can refuse before the
+  /// bytes move, and a connection that died in the pool is found out while the request can still be repeated.
+  public static func head(_ request: Request, to owner: Peer, mark: RelayMark) -> HTTPRequestHead {
+    var fields: HTTPFields = ["Host": "\(owner.address)", nodeField: mark.node, fingerprintField: mark.fingerprint]
+    if request.operation == .put {
+      switch bodyFraming(request) {
+      case .length(let byteCount): fields.append("Content-Length", "\(byteCount)")
+      default:
+        fields.append("Transfer-Encoding", "chunked")
+        if let valueBytes = request.valueBytes { fields.append(valueBytesField, "\(valueBytes)") }
+      }
+      fields.append("Expect", "100-continue")
+    }
+    return HTTPRequestHead(
+      method: method(request.operation), target: HTTPTarget(key: request.key.bytes), fields: fields)
+  }
+
+  /// How a relayed value is framed between nodes. Never by the end of the stream: a relay that is killed must
+  /// not make its owner take half a value for a whole one.
+  public static func bodyFraming(_ request: Request) -> BodyFraming {
+    switch request.body {
+    case .length, .chunked: request.body
+    case .none: .length(0)
+    case .untilEnd: .chunked
+    }
+  }
+
+  /// The owner's answer to a request, or what is wrong with it. An error's text is not in the head: the caller
+  /// reads it and passes it to `failure`.
+  public static func response(
+    _ head: HTTPResponseHead, to request: Request
+  ) throws(HTTPSyntaxError) -> Response? {
+    switch (request.operation, head.status) {
+    case (.put, 200), (.put, 201), (.put, 204):
+      return .stored(request.key, checksum: checksum(head.fields))
+    case (.get, 200):
+      guard let byteCount = try head.fields.contentLength() else { throw .bad("a value without Content-Length") }
+      return .value(ValueHead(byteCount: byteCount, checksum: checksum(head.fields)))
+    case (.delete, 204): return .deleted(existed: true)
+    case (.delete, 404): return .deleted(existed: false)
+    case (_, 400...): return nil
+    default: throw .bad("the unexpected status \(head.status)")
+    }
+  }
+
+  /// An error that the owner answered with.
+  public static func failure(status: Int, text: ArraySlice<UInt8>, from owner: Peer) -> Failure {
+    let line = PrintableText.escape(text.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") })
+    let message = line.isEmpty ? "\(owner) answered with status \(status)" : line
+    return Failure(Failure.Kind(rawValue: status) ?? .unavailable, message)
+  }
+
+  /// The mark in a request's fields, or nil where no node relayed it.
+  static func mark(_ fields: HTTPFields) throws(Failure) -> RelayMark? {
+    switch (fields[nodeField], fields[fingerprintField]) {
+    case (nil, nil): return nil
+    case (let node?, let fingerprint?):
+      return RelayMark(
+        node: PrintableText.escape(node.utf8.prefix(64)), fingerprint: PrintableText.escape(fingerprint.utf8.prefix(64))
+      )
+    default: throw Failure(.badRequest, "\(nodeField) and \(fingerprintField) come together or not at all")
+    }
+  }
+
+  static func statedValueBytes(_ fields: HTTPFields) throws(Failure) -> Int? {
+    guard let text = fields[valueBytesField] else { return nil }
+    guard let byteCount = Int(decimalDigits: text) else {
+      throw Failure(.badRequest, "\(valueBytesField) is no number")
+    }
+    return byteCount
+  }
+
+  private static func method(_ operation: Operation) -> String {
+    operation == .delete ? "DELETE" : operation.rawValue
+  }
+
+  private static func checksum(_ fields: HTTPFields) -> ValueChecksum? {
+    guard let tag = fields["ETag"], tag.utf8.count == 34 else { return nil }
+    let digits = tag.dropFirst().dropLast()
+    guard let high = UInt64(digits.prefix(16), radix: 16), let low = UInt64(digits.suffix(16), radix: 16) else {
+      return nil
+    }
+    return ValueChecksum(high: high, low: low)
+  }
+}

@@ -1,0 +1,152 @@
+import CLinux
+import Glibc
+
+/// An open directory. Every name given to it is one component: no path of a client's making is ever resolved,
+/// and no symbolic link followed (O_NOFOLLOW).
+public struct Directory: ~Copyable, Sendable {
+  let descriptor: Descriptor
+
+  /// What statvfs(3) tells of a file system, in bytes.
+  public struct Space: Equatable, Sendable {
+    /// What an unprivileged process may still use.
+    public let freeBytes: Int
+    /// The size of the file system.
+    public let totalBytes: Int
+  }
+
+  /// Opens a directory by its path, as an administrator configured it; makes it first, where asked.
+  public init(path: String, making: Bool = false) throws(SystemError) {
+    if making && mkdir(path, 0o750) != 0 && errno != EEXIST { throw SystemError(call: "mkdir", code: errno) }
+    descriptor = Descriptor(
+      owning: try systemCall("open") { clinux_open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0) })
+  }
+
+  private init(owning descriptor: consuming Descriptor) { self.descriptor = descriptor }
+
+  /// Opens a directory in this one, or nil where there is none of that name.
+  public func directory(_ name: String) throws(SystemError) -> Directory? {
+    let number = try unlessAbsent { () throws(SystemError) in
+      try systemCall("openat") {
+        clinux_open_at(descriptor.number, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0)
+      }
+    }
+    guard let number else { return nil }
+    return Directory(owning: Descriptor(owning: number))
+  }
+
+  /// Makes a directory here; false where it is there already.
+  public func makeDirectory(_ name: String) throws(SystemError) -> Bool {
+    do throws(SystemError) {
+      _ = try systemCall("mkdirat") { mkdirat(descriptor.number, name, 0o750) }
+      return true
+    } catch  where error.code == EEXIST {
+      return false
+    }
+  }
+
+  /// Opens a directory here, after making it where it is missing.
+  public func makeAndOpen(_ name: String) throws(SystemError) -> Directory {
+    if let directory = try directory(name) { return directory }
+    _ = try makeDirectory(name)
+    guard let directory = try directory(name) else { throw SystemError(call: "openat", code: ENOENT) }
+    return directory
+  }
+
+  /// Makes a new file, for writing.
+  public func createFile(_ name: String) throws(SystemError) -> File {
+    let number = try systemCall("openat") {
+      clinux_open_at(descriptor.number, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o640)
+    }
+    return File(owning: Descriptor(owning: number))
+  }
+
+  /// Opens a file for reading, or nil where there is none. Never blocks on a FIFO.
+  public func openFile(_ name: String) throws(SystemError) -> File? {
+    let number = try unlessAbsent { () throws(SystemError) in
+      try systemCall("openat") {
+        clinux_open_at(descriptor.number, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0)
+      }
+    }
+    guard let number else { return nil }
+    return File(owning: Descriptor(owning: number))
+  }
+
+  /// The bytes of a small file, or nil where there is none; what is beyond the limit is left out.
+  public func contents(of name: String, bytesMax: Int) throws(SystemError) -> [UInt8]? {
+    guard let file = try openFile(name) else { return nil }
+    return try file.contents(bytesMax: bytesMax)
+  }
+
+  /// Moves a file to a name in another directory of the same file system, replacing what is there, at once.
+  public func rename(_ name: String, to newName: String, in other: borrowing Directory) throws(SystemError) {
+    _ = try systemCall("renameat") {
+      renameat(descriptor.number, name, other.descriptor.number, newName)
+    }
+  }
+
+  /// Removes a file; false where there is none.
+  public func removeFile(_ name: String) throws(SystemError) -> Bool {
+    try unlessAbsent { () throws(SystemError) in
+      try systemCall("unlinkat") { unlinkat(descriptor.number, name, 0) }
+    } != nil
+  }
+
+  /// Removes an empty directory; false where it is not there or not empty.
+  public func removeDirectory(_ name: String) throws(SystemError) -> Bool {
+    do throws(SystemError) {
+      return try unlessAbsent { () throws(SystemError) in
+        try systemCall("unlinkat") { unlinkat(descriptor.number, name, AT_REMOVEDIR) }
+      } != nil
+    } catch  where error.code == ENOTEMPTY || error.code == EEXIST {
+      return false
+    }
+  }
+
+  /// Makes the directory's entries durable (fsync(2)).
+  public func sync() throws(SystemError) { _ = try systemCall("fsync") { fsync(descriptor.number) } }
+
+  /// Takes a lock that ends with the process, or says that another process holds it (flock(2)).
+  public func lock() throws(SystemError) -> Bool {
+    do throws(SystemError) {
+      _ = try systemCall("flock") { flock(descriptor.number, LOCK_EX | LOCK_NB) }
+      return true
+    } catch  where error.code == EWOULDBLOCK {
+      return false
+    }
+  }
+
+  /// The names in the directory, in no order, without `.` and `..`.
+  public func names() throws(SystemError) -> [String] {
+    let number = try systemCall("openat") {
+      clinux_open_at(descriptor.number, ".", O_RDONLY | O_DIRECTORY, 0)
+    }
+    guard let stream = fdopendir(number) else {
+      let error = SystemError(call: "fdopendir", code: errno)
+      close(number)
+      throw error
+    }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names
+  }
+
+  /// The space of the file system.
+  public func space() throws(SystemError) -> Space {
+    var status = statvfs()
+    _ = try systemCall("fstatvfs") { fstatvfs(descriptor.number, &status) }
+    let unit = Int(status.f_frsize)
+    return Space(freeBytes: Int(status.f_bavail) * unit, totalBytes: Int(status.f_blocks) * unit)
+  }
+
+  private func unlessAbsent(_ call: () throws(SystemError) -> CInt) throws(SystemError) -> CInt? {
+    do throws(SystemError) {
+      return try call()
+    } catch  where error.code == ENOENT {
+      return nil
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import CLinux
+import Glibc
+
+/// An open regular file.
+public struct File: ~Copyable, Sendable {
+  let descriptor: Descriptor
+
+  init(owning descriptor: consuming Descriptor) { self.descriptor = descriptor }
+
+  /// Opens a file for reading by its path, as an administrator named it.
+  public init(path: String) throws(SystemError) {
+    descriptor = Descriptor(
+      owning: try systemCall("open") { clinux_open_at(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0) })
+  }
+
+  /// What stat(2) tells of a file.
+  public struct Status: Equatable, Sendable {
+    /// The size in bytes.
+    public let byteCount: Int
+    /// The last change of the content, in nanoseconds since 1970.
+    public let modifiedAtNanoseconds: Int64
+    /// Whether it is a regular file.
+    public let isRegular: Bool
+    /// The file system's number for it.
+    public let inode: UInt
+  }
+
+  /// Writes all the bytes at the offset.
+  public func write(_ bytes: RawSpan, at offset: Int) throws(SystemError) {
+    try bytes.withUnsafeBytes { buffer throws(SystemError) in
+      var written = 0
+      while written < buffer.count {
+        written += try systemCall("pwrite") {
+          pwrite(
+            descriptor.number, buffer.baseAddress?.advanced(by: written), buffer.count - written,
+            off_t(offset) + off_t(written))
+        }
+      }
+    }
+  }
+
+  /// Reads bytes at the offset into the buffer; 0 at the end of the file.
+  public func read(into bytes: inout MutableRawSpan, at offset: Int) throws(SystemError) -> Int {
+    try bytes.withUnsafeMutableBytes { buffer throws(SystemError) in
+      try systemCall("pread") { pread(descriptor.number, buffer.baseAddress, buffer.count, off_t(offset)) }
+    }
+  }
+
+  /// The file's bytes; what is beyond the limit is left out.
+  public func contents(bytesMax: Int) throws(SystemError) -> [UInt8] {
+    var contents: [UInt8] = []
+    while contents.count < bytesMax {
+      let count = try ThreadBuffer.withBytes { bytes throws(SystemError) in
+        let count = min(try read(into: &bytes, at: contents.count), bytesMax - contents.count)
+        contents.append(copying: bytes.bytes.extracting(first: count))
+        return count
+      }
+      if count == 0 { break }
+    }
+    return contents
+  }
+
+  /// Reserves disk space for so many bytes, so that a full disk is found out first (fallocate(2)).
+  ///
+  /// False where the file system cannot.
+  public func preallocate(byteCount: Int) throws(SystemError) -> Bool {
+    do throws(SystemError) {
+      _ = try systemCall("fallocate") { clinux_fallocate(descriptor.number, off_t(byteCount)) }
+      return true
+    } catch  where error.code == EOPNOTSUPP {
+      return false
+    }
+  }
+
+  /// Starts writing a range back to the disk without waiting, so that the sync at the end is short (sync_file_range(2)).
+  ///
+  /// Where the file system cannot, that sync does all the work; so nothing is reported.
+  public func startWriteBack(offset: Int, byteCount: Int) {
+    _ = clinux_sync_file_range(descriptor.number, off_t(offset), off_t(byteCount))
+  }
+
+  /// Makes content and attributes durable (fsync(2)). After an error, what is on the disk is unknown for good.
+  public func sync() throws(SystemError) { _ = try systemCall("fsync") { fsync(descriptor.number) } }
+
+  /// The file's size, time and kind.
+  public func status() throws(SystemError) -> Status {
+    var status = stat()
+    _ = try systemCall("fstat") { fstat(descriptor.number, &status) }
+    return Status(status)
+  }
+
+  /// Sets an extended attribute (fsetxattr(2)).
+  public func setAttribute(_ name: String, _ value: [UInt8]) throws(SystemError) {
+    _ = try systemCall("fsetxattr") { clinux_set_attribute(descriptor.number, name, value, value.count) }
+  }
+
+  /// An extended attribute of at most so many bytes, or nil where the file has none of that name.
+  public func attribute(_ name: String, bytesMax: Int) throws(SystemError) -> [UInt8]? {
+    var value = [UInt8](repeating: 0, count: bytesMax)
+    do throws(SystemError) {
+      let count = try systemCall("fgetxattr") { clinux_get_attribute(descriptor.number, name, &value, value.count) }
+      return Array(value.prefix(count))
+    } catch  where error.code == ENODATA || error.code == EOPNOTSUPP || error.code == ERANGE {
+      return nil
+    }
+  }
+}
+
+extension File.Status {
+  init(_ status: stat) {
+    byteCount = Int(status.st_size)
+    modifiedAtNanoseconds = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+    isRegular = status.st_mode & S_IFMT == S_IFREG
+    inode = UInt(status.st_ino)
+  }
+}

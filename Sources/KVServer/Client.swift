@@ -1,0 +1,180 @@
+import KVCore
+import KVLinux
+
+/// The other end of an accepted connection: reads its requests and writes its responses, in its dialect.
+struct Client: ~Copyable {
+  /// What came instead of, or as, the next request.
+  enum Arrival {
+    case request(Request)
+    /// Bytes that are no request; the connection ends after the answer.
+    case refused(Failure)
+    /// Nothing will come: the client left, or an idle connection has served its time.
+    case gone
+  }
+
+  /// How a connection goes on after a request.
+  private enum Ending {
+    /// The next request may follow.
+    case open
+    /// Closed in order, so that the client gets every byte of the answer.
+    case orderly
+    /// Closed by a reset, so that no client takes what it got for whole.
+    case reset
+  }
+
+  /// How many bytes are asked of the kernel at a time while a head is read.
+  private static let headReadBytes = 16 * 1024
+  /// How long a closing connection may send what nobody wants before it is cut, and how long it may be silent.
+  /// A client learns why it was refused only if it is not reset while it still sends.
+  private static let lingerTimeout = Duration.seconds(30)
+  private static let lingerIdleTimeout = Duration.seconds(5)
+  private static let discardBytesMax = 1 << 20
+
+  /// The connection.
+  var stream: Stream
+  /// Follows the current request's body.
+  var body = BodyReader(.none)
+  private let limits: Limits
+  private var dialect: Dialect?
+  private var keepsAlive = false
+  private var awaitsContinue = false
+  private var ending = Ending.open
+
+  init(_ stream: consuming Stream, limits: Limits) {
+    self.stream = stream
+    self.limits = limits
+  }
+
+  /// The other side's address, for log lines.
+  var address: String { stream.socket.peerAddress }
+
+  /// Whether another request may follow.
+  var isOpen: Bool { ending == .open }
+
+  /// Reads the next request's head.
+  mutating func nextRequest() async -> Arrival {
+    var deadline = Instant.after(limits.headerTimeout)
+    do throws(StreamError) {
+      if dialect != nil && stream.unread.isEmpty {
+        // Between two requests there is no hurry, and a node that stops need not wait.
+        guard try await stream.fill(bytesMax: Self.headReadBytes, interruptible: true) else { return leave() }
+        deadline = .after(limits.headerTimeout)
+      }
+      while true {
+        if let arrival = parseHead() { return arrival }
+        guard try await stream.fill(bytesMax: Self.headReadBytes, until: deadline) else {
+          return stream.unread.isEmpty
+            ? leave() : refuse(Failure(.badRequest, "the connection ended inside the request"))
+        }
+      }
+    } catch {
+      guard error == .timedOut, !stream.unread.isEmpty || dialect == nil else { return leave() }
+      return refuse(Failure(.timedOut, "no complete request within \(limits.headerTimeout) (HeaderTimeout=)"))
+    }
+  }
+
+  /// Tells a client that asked first that its value is welcome (RFC 9110 section 10.1.1).
+  mutating func inviteBody() async throws(StreamError) {
+    guard awaitsContinue else { return }
+    awaitsContinue = false
+    try await stream.send(HTTPDialect.continueHead)
+  }
+
+  /// Sends a response; where it is a value, its bytes must follow.
+  mutating func send(_ response: Response) async throws(StreamError) {
+    // A request whose body was not read to its end leaves no way to find the next one.
+    let keepAlive = keepsAlive && body.isComplete
+    let bytes =
+      switch dialect ?? .classic {
+      case .classic: ClassicDialect.encode(response)
+      case .http: HTTPDialect.encode(response, keepAlive: keepAlive)
+      }
+    if !keepAlive { ending = .orderly }
+    let isFollowed = if case .value(let head) = response { head.byteCount > 0 } else { false }
+    try await stream.send(bytes, more: isFollowed)
+  }
+
+  /// Sees to it that the connection ends in a reset: what was sent is not whole.
+  mutating func abandon() { ending = .reset }
+
+  /// Ends the connection as what happened on it demands.
+  consuming func close() async {
+    guard ending != .reset else { return stream.socket.resetOnClose() }
+    do throws(SystemError) { try stream.socket.shutdownSending() } catch { return }
+    let deadline = Instant.after(Self.lingerTimeout)
+    stream.idleTimeout = Self.lingerIdleTimeout
+    // Closing a socket with unread bytes resets it, and the client may lose the answer it was sent.
+    while Instant.now < deadline {
+      do {
+        switch try stream.socket.discard(bytesMax: Self.discardBytesMax) {
+        case .end: return
+        case .moved: await Task.yield()
+        case .wouldBlock: try await stream.waitReadable()
+        }
+      } catch {
+        return
+      }
+    }
+  }
+
+  private mutating func leave() -> Arrival {
+    ending = .orderly
+    return .gone
+  }
+
+  private mutating func refuse(_ failure: Failure) -> Arrival {
+    keepsAlive = false
+    return .refused(failure)
+  }
+
+  /// The request at the start of the unread bytes, or nil while it is not complete.
+  private mutating func parseHead() -> Arrival? {
+    guard let lineEnd = stream.unread.firstIndex(of: UInt8(ascii: "\n")) else {
+      guard stream.unread.count >= ClassicLine.bytesMax else { return nil }
+      return refuse(Failure(.headTooLarge, "the first line is longer than \(ClassicLine.bytesMax) bytes"))
+    }
+    let line = stream.unread[..<lineEnd]
+    let dialect = dialect ?? Dialect(firstLine: line)
+    self.dialect = dialect
+    switch dialect {
+    case .classic: return parseClassic(line)
+    case .http: return parseHTTP()
+    }
+  }
+
+  private mutating func parseClassic(_ line: ArraySlice<UInt8>) -> Arrival {
+    guard line.count < ClassicLine.bytesMax else {
+      return refuse(Failure(.headTooLarge, "the first line is longer than \(ClassicLine.bytesMax) bytes"))
+    }
+    do throws(Failure) {
+      let request = try ClassicDialect.request(line: line)
+      stream.dropUnread(line.count + 1)
+      body = BodyReader(request.body)
+      return .request(request)
+    } catch {
+      return refuse(error)
+    }
+  }
+
+  private mutating func parseHTTP() -> Arrival? {
+    do throws(HTTPSyntaxError) {
+      guard case .head(let head, let byteCount) = try HTTPRequestHead.parse(stream.unread.span) else { return nil }
+      stream.dropUnread(byteCount)
+      keepsAlive = head.keepAlive
+      awaitsContinue = head.expectsContinue
+      return try request(head)
+    } catch {
+      return refuse(Failure(error))
+    }
+  }
+
+  private mutating func request(_ head: HTTPRequestHead) throws(HTTPSyntaxError) -> Arrival {
+    body = BodyReader(try head.bodyFraming())
+    do throws(Failure) {
+      return .request(try HTTPDialect.request(head))
+    } catch {
+      // Well-formed HTTP that asks for nothing we have; the connection goes on if there is no body to skip.
+      return .refused(error)
+    }
+  }
+}

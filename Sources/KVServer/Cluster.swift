@@ -1,0 +1,67 @@
+import KVCore
+import KVLinux
+
+/// The cluster as this node's configuration describes it: who is in it, and who owns what.
+public struct Cluster: Sendable {
+  /// Where a request goes.
+  enum Route: Sendable {
+    case own
+    case peer(Peer)
+    case refused(Failure)
+  }
+
+  /// The configuration this view was made of.
+  public let configuration: Configuration
+  /// Sixteen hex digits that stand for the peer list, its order and the placement rule. Nodes that agree on
+  /// them agree on the owner of every key.
+  public let fingerprint: String
+  private let placement: Placement
+  private let ownIndex: Int
+
+  /// The view of a configuration that has been checked.
+  public init(_ configuration: Configuration) {
+    self.configuration = configuration
+    let peers = configuration.peers
+    placement = Placement(nodeCount: max(peers.count, 1))
+    ownIndex = peers.firstIndex { $0.name == configuration.nodeName } ?? 0
+    let canonical = "ranges\n" + peers.map { "\($0.name)=\($0.address)\n" }.joined()
+    fingerprint = MD5.digest(Array(canonical.utf8)).prefix(8).map(Self.hexDigits).joined()
+  }
+
+  /// How many slots this node owns, of 65,536.
+  public var ownSlotCount: Int {
+    (0..<Slot.count).count { placement.owner(of: Slot(number: $0)) == ownIndex }
+  }
+
+  /// What this node tells others when it relays to them.
+  var relayMark: RelayMark { RelayMark(node: configuration.nodeName, fingerprint: fingerprint) }
+
+  /// Where a request goes. A request that was relayed here is never relayed on, so no pair of
+  /// configurations can make a loop.
+  func route(_ request: Request) -> Route {
+    let owner = placement.owner(of: request.key.slot)
+    guard let mark = request.relayed else {
+      return owner == ownIndex ? .own : .peer(configuration.peers[owner])
+    }
+    let subject = "\(request.operation.rawValue) \(request.key)"
+    guard mark.fingerprint == fingerprint else {
+      return .refused(
+        Failure(
+          .misdirected,
+          "\(subject): \(mark.node) and \(configuration.nodeName) have different peer lists "
+            + "(fingerprints \(mark.fingerprint) and \(fingerprint)); make [Peers] the same on every node"))
+    }
+    guard owner == ownIndex else {
+      return .refused(
+        Failure(
+          .misdirected,
+          "\(subject): \(mark.node) takes \(configuration.nodeName) for the owner, but it is "
+            + "\(configuration.peers[owner].name); is Name= the same on two nodes?"))
+    }
+    return .own
+  }
+
+  private static func hexDigits(_ byte: UInt8) -> String {
+    (byte < 16 ? "0" : "") + String(byte, radix: 16)
+  }
+}

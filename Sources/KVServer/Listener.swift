@@ -1,0 +1,59 @@
+import KVCore
+import KVLinux
+import Logging
+
+/// Takes connections from a listening socket and gives each a task of its own.
+struct Listener: Sendable {
+  /// How long accepting pauses when the process or the system has no descriptor left. Connections wait in the
+  /// kernel's queue meanwhile, and those that end give theirs back.
+  private static let pause = Duration.milliseconds(100)
+
+  let node: Node
+  let listening: ListeningSocket
+  private var name: String { listening.name }
+
+  /// Accepts until the node stops, then waits for the connections that are being served.
+  func run() async {
+    await withDiscardingTaskGroup { connections in
+      await acceptAll(into: &connections)
+    }
+  }
+
+  /// Closes the socket when it returns, so that newcomers are refused by the kernel at once, or wait in the
+  /// queue where somebody else, as systemd does, holds the socket too.
+  private func acceptAll(into connections: inout DiscardingTaskGroup) async {
+    let socket = listening.take()
+    while await accept(from: socket, into: &connections) {}
+  }
+
+  /// Accepts what waits, then waits for more; false once the node stops.
+  private func accept(
+    from socket: borrowing Socket, into connections: inout DiscardingTaskGroup
+  ) async -> Bool {
+    do throws(SystemError) {
+      while let connection = try socket.accept() { admit(connection, into: &connections) }
+    } catch {
+      node.logger.warning(
+        "cannot accept a connection; accepting pauses", metadata: ["socket": "\(name)", "reason": "\(error)"])
+      return await IOExecutor.current.wait(until: .after(Self.pause), interruptible: true) == .timedOut
+    }
+    return await socket.waitForConnection() == .ready
+  }
+
+  private func admit(_ socket: consuming Socket, into connections: inout DiscardingTaskGroup) {
+    let limits = node.cluster.configuration.limits
+    let verdict = node.admission.enter(servedMax: min(limits.connectionsMax, node.connectionsMax))
+    guard verdict != .drop else { return Self.drop(socket) }
+    let stream = Handoff(Stream(socket, idleTimeout: limits.idleTimeout))
+    connections.addTask(executorPreference: node.network) {
+      await Serve(node: node).connection(stream.take(), refusing: verdict == .refuse)
+      node.admission.leave(verdict)
+    }
+  }
+
+  private static func drop(_ socket: consuming Socket) {
+    let line = ClassicDialect.encode(.failure(.tooManyConnections))
+    // A connection that cannot even take a line is closed without it.
+    _ = try? socket.send(line.span.bytes)
+  }
+}

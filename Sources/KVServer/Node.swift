@@ -1,0 +1,118 @@
+import KVCore
+import KVLinux
+import Logging
+import Synchronization
+
+/// One kvnode: its store, its view of the cluster and its connections.
+public final class Node: Sendable {
+  /// What each connection may hold open at once: its socket, one to the owner, a value's file and directory,
+  /// and both ends of a pipe.
+  private static let descriptorsPerConnection = 6
+  /// What the process holds open besides.
+  private static let descriptorsReserved = 128
+
+  let logger: Logger
+  let network: IOExecutor
+  let disk: IOExecutor
+  let store: Store
+  let peers: PeerConnections
+  let admission = Admission()
+  let connectionsMax: Int
+  private let currentCluster: Mutex<Cluster>
+
+  /// Opens the store and starts the threads; serves nothing yet.
+  public init(_ configuration: Configuration, openFilesMax: Int, logger: Logger) throws {
+    self.logger = logger
+    let processors = Process.processorCount
+    network = try IOExecutor(name: "network", threadCount: max(2, processors))
+    // Enough that a few slow disk calls leave threads for others; a thread costs little while it waits.
+    disk = try IOExecutor(name: "disk", threadCount: max(8, 4 * processors))
+    store = try Store(
+      path: configuration.dataDirectory, durability: configuration.durability, minimumFree: configuration.minimumFree)
+    peers = PeerConnections()
+    connectionsMax = max(1, (openFilesMax - Self.descriptorsReserved) / Self.descriptorsPerConnection)
+    currentCluster = Mutex(Cluster(configuration))
+    if connectionsMax < configuration.limits.connectionsMax {
+      logger.warning(
+        "fewer connections than MaxConnections= fit the limit of open files",
+        metadata: ["connections": "\(connectionsMax)", "open_files": "\(openFilesMax)"])
+    }
+  }
+
+  /// The cluster as it is configured now.
+  var cluster: Cluster { currentCluster.withLock { $0 } }
+
+  /// Serves the sockets until a signal says stop, then lets running transfers finish within `DrainTimeout=`;
+  /// a second stop signal ends them at once. What is cut off ends in a reset, never as if it were complete.
+  ///
+  /// `reload` reads the configuration anew, or says why not and returns nil.
+  public func run(
+    _ sockets: [ListeningSocket], signals: Signals, reload: @escaping @Sendable () -> Configuration?
+  ) async {
+    await withTaskGroup(of: Event.self) { events in
+      events.addTask {
+        await self.serve(sockets)
+        return .served
+      }
+      events.addTask(executorPreference: network) { .signal(await signals.next()) }
+      var isStopping = false
+      for await event in events {
+        switch event {
+        case .signal(.reload):
+          if let configuration = reload() { adopt(configuration) }
+        case .signal(.stop) where !isStopping:
+          isStopping = true
+          beginDrain()
+          let deadline = Instant.after(cluster.configuration.limits.drainTimeout)
+          events.addTask(executorPreference: network) { .drainEnded(await IOExecutor.current.wait(until: deadline)) }
+        case .signal(.stop), .drainEnded(.timedOut):
+          logger.warning("transfers are cut off", metadata: ["connections": "\(admission.servedCount)"])
+          events.cancelAll()
+        case .served:
+          events.cancelAll()
+        case .signal(nil), .drainEnded: break
+        }
+        if case .signal(.some) = event {
+          events.addTask(executorPreference: network) { .signal(await signals.next()) }
+        }
+      }
+    }
+    logger.info("stopped")
+  }
+
+  private enum Event: Sendable {
+    case served
+    case signal(Signals.Signal?)
+    case drainEnded(IOExecutor.Wakeup)
+  }
+
+  private func serve(_ sockets: [ListeningSocket]) async {
+    await withDiscardingTaskGroup { listeners in
+      for socket in sockets {
+        listeners.addTask(executorPreference: network) { await Listener(node: self, listening: socket).run() }
+      }
+    }
+  }
+
+  private func beginDrain() {
+    logger.info("stopping", metadata: ["connections": "\(admission.servedCount)"])
+    network.interruptWaits()
+    disk.interruptWaits()
+  }
+
+  private func adopt(_ configuration: Configuration) {
+    let old = cluster.configuration
+    currentCluster.withLock { $0 = Cluster(configuration) }
+    for (key, isChanged) in [
+      ("Listen", old.listen != configuration.listen),
+      ("DataDirectory", old.dataDirectory != configuration.dataDirectory),
+      ("Durability", old.durability != configuration.durability),
+      ("MinFree", old.minimumFree != configuration.minimumFree),
+    ] where isChanged {
+      logger.warning("\(key)= takes effect at the next start")
+    }
+    logger.info(
+      "configuration reloaded",
+      metadata: ["peers": "\(configuration.peers.count)", "fingerprint": "\(cluster.fingerprint)"])
+  }
+}

@@ -1,0 +1,96 @@
+import KVCore
+import KVLinux
+
+/// A connection to the owner of a key, which carries one exchange at a time.
+struct OwnerConnection: ~Copyable, Sendable {
+  private static let headReadBytes = 16 * 1024
+
+  /// The connection.
+  var stream: Stream
+  /// Whether it comes from the pool: the owner may have closed it meanwhile, without a fault of anybody's.
+  let isReused: Bool
+  /// Whether another exchange may follow once this one is complete.
+  private(set) var isReusable = true
+
+  init(_ stream: consuming Stream, isReused: Bool) {
+    self.stream = stream
+    self.isReused = isReused
+  }
+
+  /// Sends a request's head and reads the answer's: for a value, 100 if the owner agrees to take it.
+  mutating func ask(_ head: HTTPRequestHead) async throws(OwnerError) -> HTTPResponseHead {
+    do throws(StreamError) { try await stream.send(head.encoded()) } catch { throw .stream(error) }
+    return try await receiveHead()
+  }
+
+  /// Reads a response's head.
+  mutating func receiveHead() async throws(OwnerError) -> HTTPResponseHead {
+    while true {
+      do throws(HTTPSyntaxError) {
+        if case .head(let head, let byteCount) = try HTTPResponseHead.parse(stream.unread.span) {
+          stream.dropUnread(byteCount)
+          isReusable = isReusable && head.keepAlive
+          return head
+        }
+      } catch {
+        throw .malformed(error)
+      }
+      let isFirst = stream.unread.isEmpty
+      let isMore: Bool
+      do throws(StreamError) { isMore = try await stream.fill(bytesMax: Self.headReadBytes) } catch {
+        throw .stream(error)
+      }
+      guard isMore else { throw isFirst ? .closed : .malformed(.bad("the answer breaks off in its head")) }
+    }
+  }
+
+  /// What an answer's head, and the text of an error, amount to. A value's bytes are left to be read.
+  mutating func response(
+    _ head: HTTPResponseHead, to request: Request, _ owner: Peer
+  ) async throws(OwnerError) -> Response {
+    let framing: BodyFraming
+    let response: Response?
+    do throws(HTTPSyntaxError) {
+      framing = try head.bodyFraming(requestMethod: request.operation.rawValue)
+      response = try PeerProtocol.response(head, to: request)
+    } catch {
+      throw .malformed(error)
+    }
+    if let response, case .value = response { return response }
+    let text = try await receiveText(framing)
+    return response ?? .failure(PeerProtocol.failure(status: head.status, text: text[...], from: owner))
+  }
+
+  /// Gives the connection up for another exchange.
+  consuming func release() -> Stream { stream }
+
+  /// Reads the text of an error, at most `PeerProtocol.errorTextBytesMax` bytes of it.
+  mutating func receiveText(_ framing: BodyFraming) async throws(OwnerError) -> [UInt8] {
+    var text: [UInt8] = []
+    var body = BodyReader(framing)
+    while text.count <= PeerProtocol.errorTextBytesMax {
+      do throws(BodyError<Never>) {
+        switch try body.step(from: &stream, to: { text.append(copying: $0) }) {
+        case .moved: continue
+        case .complete: return text
+        case .wouldBlock: break
+        }
+      } catch {
+        throw OwnerError(error)
+      }
+      do throws(StreamError) { try await stream.waitReadable() } catch { throw .stream(error) }
+    }
+    isReusable = false
+    return text
+  }
+}
+
+extension OwnerError {
+  init(_ error: BodyError<Never>) {
+    switch error {
+    case .stream(let error): self = .stream(error)
+    case .brokenOff: self = .malformed(.bad("the answer breaks off"))
+    case .malformed(let error): self = .malformed(error)
+    }
+  }
+}

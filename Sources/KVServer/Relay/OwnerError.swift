@@ -1,0 +1,32 @@
+import KVCore
+import KVLinux
+
+/// Why an owner did not answer as it should.
+enum OwnerError: Error {
+  /// It closed the connection before the first byte of an answer.
+  case closed
+  /// The connection failed or stood still.
+  case stream(StreamError)
+  /// What it says is not the protocol.
+  case malformed(HTTPSyntaxError)
+
+  /// Whether a connection from the pool may have been closed by the owner before the request got there.
+  var mayBeStale: Bool {
+    switch self {
+    case .closed, .stream(.failed): true
+    case .stream, .malformed: false
+    }
+  }
+
+  /// The error as it is told to whoever asked.
+  func failure(_ request: Request, _ owner: Peer) -> Failure {
+    let what =
+      switch self {
+      case .closed: "closed the connection without an answer"
+      case .stream(.timedOut): "did not answer in time (IdleTimeout=)"
+      case .stream(let error): "failed: \(error)"
+      case .malformed(let error): "answered with something that is not the protocol: \(error)"
+      }
+    return Failure(.unavailable, "\(request.operation.rawValue) \(request.key): \(owner) \(what)")
+  }
+}

@@ -1,0 +1,89 @@
+import KVCore
+import KVLinux
+
+/// A value on its way into the store: a file in `staging/` that no reader sees.
+///
+/// It becomes the key's value by `commit`; one that goes away uncommitted is removed.
+public struct StagedValue: ~Copyable {
+  /// How much is written before the kernel is told to start on it, so that the sync at the end finds little to do.
+  private static let writeBackBytes: Int = 8 << 20
+  /// How much of a value of unknown length is written between two looks at the free space.
+  private static let spaceCheckBytes: Int = 16 << 20
+
+  /// How many bytes have been written.
+  public private(set) var byteCount: Int = 0
+
+  private let key: Key
+  private let name: String
+  private let store: Store
+  private let file: File
+  private let checksum = Checksum()
+  private var isPreallocated = false
+  private var writeBackFrom: Int = 0
+  private var isCommitted = false
+
+  init(key: Key, name: String, store: Store) throws(StoreError) {
+    self.key = key
+    self.name = name
+    self.store = store
+    file = try translatingError(StoreError.init(writing:)) { () throws(SystemError) in
+      try store.layout.staging.createFile(name)
+    }
+  }
+
+  deinit {
+    // A file that cannot be removed now is removed at the next start.
+    if !isCommitted { _ = try? store.layout.staging.removeFile(name) }
+  }
+
+  /// Reserves disk space for the whole value, so that a full disk is found out before the bytes come.
+  mutating func reserve(byteCount: Int) throws(StoreError) {
+    guard byteCount > 0 else { return }
+    do throws(SystemError) {
+      isPreallocated = try file.preallocate(byteCount: byteCount)
+    } catch {
+      throw StoreError(writing: error)
+    }
+  }
+
+  /// Adds bytes at the end.
+  public mutating func append(_ bytes: RawSpan) throws(StoreError) {
+    checksum.update(bytes)
+    do throws(SystemError) { try file.write(bytes, at: byteCount) } catch { throw StoreError(writing: error) }
+    let before = byteCount
+    byteCount += Int(bytes.byteCount)
+    if store.durability == .full && byteCount - writeBackFrom >= Self.writeBackBytes {
+      file.startWriteBack(offset: writeBackFrom, byteCount: byteCount - writeBackFrom)
+      writeBackFrom = byteCount
+    }
+    if !isPreallocated && before / Self.spaceCheckBytes != byteCount / Self.spaceCheckBytes {
+      try store.checkSpace(for: 0)
+    }
+  }
+
+  /// Makes the value the key's, durable before this returns.
+  ///
+  /// The order is the store's promise: content and attribute are on the disk before the name is, and the name
+  /// before anyone is told.
+  public mutating func commit() throws(StoreError) -> ValueAttribute {
+    if let reason = store.readOnlyReason { throw .readOnly(reason: reason) }
+    let attribute = ValueAttribute(
+      valueBytes: byteCount, committedAtNanoseconds: Instant.wallNanoseconds, checksum: checksum.value)
+    do throws(SystemError) {
+      try file.setAttribute(ValueAttribute.name, attribute.encoded)
+      if store.durability == .full { try store.syncing { () throws(SystemError) in try file.sync() } }
+      try store.publish(staged: name, as: ValuePath(key: key, slot: key.slot))
+      isCommitted = true
+    } catch {
+      throw StoreError(writing: error)
+    }
+    return attribute
+  }
+}
+
+extension StoreError {
+  /// A call that failed while a value was being written.
+  init(writing error: SystemError) {
+    self = error.isDiskFull ? .full(detail: "no space: \(error)") : .failed(error)
+  }
+}

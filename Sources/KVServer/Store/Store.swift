@@ -1,0 +1,147 @@
+import KVCore
+import KVLinux
+import Synchronization
+
+/// The values that this node keeps, one plain file each. docs/value-format.md specifies the layout.
+///
+/// A value is staged where no reader sees it and committed by one rename, so that a reader sees the old value
+/// or the new one, whole. All calls may block on the disk: they belong on the disk threads.
+public final class Store: Sendable {
+  private struct State {
+    var stagedCount: UInt = 0
+    var readOnlyReason: String?
+  }
+
+  /// How often a commit makes its directories anew because a DEL took them away meanwhile.
+  private static let directoryAttemptsMax = 16
+
+  let layout: StoreLayout
+  let durability: Durability
+  private let minimumFree: FreeSpaceReserve
+  private let state = Mutex(State())
+
+  /// Opens the data directory, makes what is missing in it and empties `staging/`.
+  public init(path: String, durability: Durability, minimumFree: FreeSpaceReserve) throws(StoreOpenError) {
+    layout = try StoreLayout.open(path: path)
+    self.durability = durability
+    self.minimumFree = minimumFree
+  }
+
+  /// Begins a value. Its length, where known, is reserved on the disk at once.
+  public func stage(_ key: Key, byteCount: Int?) throws(StoreError) -> StagedValue {
+    try checkWritable()
+    try checkSpace(for: byteCount ?? 0)
+    let number = state.withLock { state in
+      state.stagedCount += 1
+      return state.stagedCount
+    }
+    var value = try StagedValue(key: key, name: String(number), store: self)
+    if let byteCount { try value.reserve(byteCount: byteCount) }
+    return value
+  }
+
+  /// Opens a key's value for reading, or nil where there is none. An overwritten or deleted value stays
+  /// readable for those who have opened it.
+  public func open(_ key: Key) throws(StoreError) -> StoredValue? {
+    let path = ValuePath(key: key, slot: key.slot)
+    let opened = try translatingError(StoreError.failed) { () throws(SystemError) -> File? in
+      guard let directory = try directory(at: path.directories[...]) else { return nil }
+      return try directory.openFile(path.fileName)
+    }
+    guard let file = opened else { return nil }
+    let status = try translatingError(StoreError.failed) { () throws(SystemError) in try file.status() }
+    let attribute = try translatingError(StoreError.failed) { () throws(SystemError) in
+      try file.attribute(ValueAttribute.name, bytesMax: ValueAttribute.byteCount)
+    }
+    guard status.isRegular else { return nil }
+    return try StoredValue(file: file, status: status, attribute: attribute)
+  }
+
+  /// Removes a key's value, durably; false where there was none.
+  public func delete(_ key: Key) throws(StoreError) -> Bool {
+    try checkWritable()
+    let path = ValuePath(key: key, slot: key.slot)
+    do throws(SystemError) {
+      guard let directory = try directory(at: path.directories[...]), try directory.removeFile(path.fileName) else {
+        return false
+      }
+      if durability == .full { try syncing { () throws(SystemError) in try directory.sync() } }
+      try pruneDirectories(of: path)
+      return true
+    } catch {
+      throw .failed(error)
+    }
+  }
+
+  /// Why the store takes no changes, if it does not.
+  public var readOnlyReason: String? { state.withLock { $0.readOnlyReason } }
+
+  /// Fails where a value of so many bytes would eat into the reserve.
+  func checkSpace(for byteCount: Int) throws(StoreError) {
+    let space: Directory.Space
+    do throws(SystemError) { space = try layout.values.space() } catch { throw .failed(error) }
+    let reserve = minimumFree.bytes(filesystemBytes: space.totalBytes)
+    guard space.freeBytes - byteCount < reserve else { return }
+    let wanted = byteCount == 0 ? "" : ", \(byteCount) more are needed"
+    throw .full(detail: "no space: \(space.freeBytes) bytes are free\(wanted), \(reserve) are reserved (MinFree=)")
+  }
+
+  /// Runs a sync. After one has failed, what the kernel dropped is gone and a second one would report success
+  /// (fsync(2)): so the store changes nothing any more, and says so.
+  func syncing(_ sync: () throws(SystemError) -> Void) throws(SystemError) {
+    do throws(SystemError) {
+      try sync()
+    } catch {
+      state.withLock { $0.readOnlyReason = $0.readOnlyReason ?? "\(error)" }
+      throw error
+    }
+  }
+
+  /// Moves a staged file to its place, and makes that durable.
+  func publish(staged name: String, as path: ValuePath) throws(SystemError) {
+    var attempts = 1
+    while true {
+      do throws(SystemError) {
+        let directory = try makeDirectories(of: path)
+        try layout.staging.rename(name, to: path.fileName, in: directory)
+        if durability == .full { try syncing { () throws(SystemError) in try directory.sync() } }
+        return
+      } catch  where error.isAbsent && attempts < Self.directoryAttemptsMax {
+        // A DEL of another key took the emptied directory away in between.
+        attempts += 1
+      }
+    }
+  }
+
+  private func checkWritable() throws(StoreError) {
+    if let reason = readOnlyReason { throw .readOnly(reason: reason) }
+  }
+
+  private func directory(at names: ArraySlice<String>) throws(SystemError) -> Directory? {
+    guard let first = names.first, var directory = try layout.values.directory(first) else { return nil }
+    for name in names.dropFirst() {
+      guard let next = try directory.directory(name) else { return nil }
+      directory = next
+    }
+    return directory
+  }
+
+  private func makeDirectories(of path: ValuePath) throws(SystemError) -> Directory {
+    var directory = try layout.values.makeAndOpen(path.directories[0])
+    for name in path.directories.dropFirst() {
+      let next = try directory.makeAndOpen(name)
+      // Also where it was there already: whoever made it may not have synced it yet.
+      if durability == .full { try syncing { () throws(SystemError) in try directory.sync() } }
+      directory = next
+    }
+    return directory
+  }
+
+  /// Takes away directories of a long key that are empty now, innermost first.
+  private func pruneDirectories(of path: ValuePath) throws(SystemError) {
+    for depth in stride(from: path.directories.count - 1, to: 0, by: -1) {
+      guard let parent = try directory(at: path.directories[..<depth]) else { return }
+      guard try parent.removeDirectory(path.directories[depth]) else { return }
+    }
+  }
+}

@@ -1,0 +1,25 @@
+import KVCore
+import KVLinux
+
+/// Why the store did not do what it was asked. The cases divide by what the caller does about them.
+public enum StoreError: Error, Equatable, Sendable {
+  /// No room above the reserve: whoever asked may free space and try again.
+  case full(detail: String)
+  /// A sync failed earlier, so the store takes no further change until it is restarted.
+  case readOnly(reason: String)
+  /// The value on disk is not what was stored.
+  case damaged(detail: String)
+  /// Anything else that the file system refused.
+  case failed(SystemError)
+
+  /// The error as it is told to whoever asked about the key.
+  func failure(_ operation: KVCore.Operation, _ key: Key) -> Failure {
+    let subject = "\(operation.rawValue) \(key)"
+    return switch self {
+    case .full(let detail): Failure(.diskFull, "\(subject): \(detail)")
+    case .readOnly(let reason): Failure(.unavailable, "\(subject): the store is read-only: \(reason)")
+    case .damaged(let detail): Failure(.storeFailed, "\(subject): the stored value is damaged: \(detail)")
+    case .failed(let error): Failure(.storeFailed, "\(subject): \(error)")
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import KVCore
+import KVLinux
+import KVServer
+import Logging
+
+/// The daemon: reads the configuration, opens the store and the sockets, serves until told to stop.
+@main
+enum Kvnode {
+  static let version = "0.1.0"
+
+  static func main() async {
+    let options: Options
+    do throws(UsageError) {
+      options = try Options(parsing: Array(CommandLine.arguments.dropFirst()))
+    } catch {
+      end(ExitStatus.usage, "\(error.message)\n\(Options.usage)")
+    }
+    let files = ConfigurationFiles(named: options.configurationFile)
+    switch options.action {
+    case .showHelp: Process.writeOutput(Options.usage)
+    case .showVersion: Process.writeOutput("kvnode \(version)\n")
+    case .checkConfiguration: check(load(files))
+    case .run: await run(load(files), files)
+    }
+  }
+
+  private static func load(_ files: ConfigurationFiles) -> Configuration {
+    do throws(ConfigurationError) {
+      let (configuration, warnings) = try files.load()
+      for warning in warnings { Process.writeError("warning: \(warning)\n") }
+      return configuration
+    } catch {
+      end(ExitStatus.configuration, "\(error)")
+    }
+  }
+
+  private static func check(_ configuration: Configuration) {
+    let cluster = Cluster(configuration)
+    let share = configuration.peers.isEmpty ? "every key" : "\(cluster.ownSlotCount) of \(Slot.count) slots"
+    Process.writeOutput(
+      """
+      configuration is valid
+      node         \(configuration.nodeName), owns \(share)
+      peers        \(configuration.peers.isEmpty ? "none" : configuration.peers.map(\.description).joined(separator: ", "))
+      fingerprint  \(cluster.fingerprint)
+      data         \(configuration.dataDirectory)
+
+      """)
+  }
+
+  private static func run(_ configuration: Configuration, _ files: ConfigurationFiles) async {
+    do {
+      // Signals are blocked before the first thread starts, so that all threads inherit it.
+      let signals = try Signals()
+      let openFilesMax = try Process.raiseOpenFilesLimit()
+      let logger = Logger(label: "kvnode")
+      let sockets = try bind(configuration)
+      let node = try Node(configuration, openFilesMax: openFilesMax, logger: logger)
+      logger.info(
+        "serving",
+        metadata: [
+          "version": "\(version)", "node": "\(configuration.nodeName)",
+          "listen": "\(sockets.map(\.name).joined(separator: " "))", "data": "\(configuration.dataDirectory)",
+          "peers": "\(configuration.peers.count)",
+        ])
+      await node.run(sockets, signals: signals, reload: { reload(files, logger) })
+    } catch {
+      end(ExitStatus.unavailable, "\(error)")
+    }
+  }
+
+  private static func bind(_ configuration: Configuration) throws(BindError) -> [ListeningSocket] {
+    var sockets: [ListeningSocket] = []
+    for address in configuration.listen {
+      do throws(SystemError) {
+        let socket = try Socket.listening(on: SocketAddress(address), backlog: 4096)
+        sockets.append(ListeningSocket(name: address.description, socket: socket))
+      } catch {
+        throw BindError(address: address, error: error)
+      }
+    }
+    return sockets
+  }
+
+  private static func reload(_ files: ConfigurationFiles, _ logger: Logger) -> Configuration? {
+    do throws(ConfigurationError) {
+      let (configuration, warnings) = try files.load()
+      for warning in warnings { logger.warning("\(warning)") }
+      return configuration
+    } catch {
+      for problem in error.problems {
+        logger.error(
+          "the new configuration is refused, the old one stays in force", metadata: ["problem": "\(problem)"])
+      }
+      return nil
+    }
+  }
+
+  private static func end(_ status: Int32, _ message: String) -> Never {
+    Process.writeError("kvnode: \(message)\n")
+    Process.exit(status)
+  }
+}
+
+/// An address of `Listen=` that cannot be listened on.
+struct BindError: Error, CustomStringConvertible {
+  let address: ListenAddress
+  let error: SystemError
+
+  var description: String { "cannot listen on \(address): \(error.reason) (Listen=)" }
+}

@@ -1,0 +1,47 @@
+/// What the command line asks for.
+struct Options: Equatable {
+  /// What to do.
+  enum Action: Equatable {
+    case run
+    case checkConfiguration
+    case showVersion
+    case showHelp
+  }
+
+  static let usage = """
+    usage: kvnode [--config FILE] [--check-config]
+
+      --config FILE    read FILE, then FILE.d/*.conf (default: /etc/kvnode.conf, if there)
+      --check-config   say whether the node would start and what it would own, and exit
+      --version        show the version and exit
+      --help           show this text and exit
+
+    """
+
+  var action = Action.run
+  /// The file named on the command line; it must exist.
+  var configurationFile: String?
+
+  /// Reads the arguments after the program's name.
+  init(parsing arguments: [String]) throws(UsageError) {
+    var rest = arguments[...]
+    while let argument = rest.popFirst() {
+      switch argument {
+      case "--config":
+        guard let file = rest.popFirst(), !file.isEmpty else { throw UsageError(message: "--config needs a file") }
+        configurationFile = file
+      case _ where argument.hasPrefix("--config="):
+        configurationFile = String(argument.dropFirst("--config=".count))
+      case "--check-config": action = .checkConfiguration
+      case "--version": action = .showVersion
+      case "--help", "-h": action = .showHelp
+      default: throw UsageError(message: "unknown argument '\(argument)'")
+      }
+    }
+  }
+}
+
+/// A command line that means nothing.
+struct UsageError: Error, Equatable {
+  let message: String
+}

@@ -1,0 +1,108 @@
+import Testing
+
+@testable import KVCore
+
+/// The `[Peers]` section, read through the whole configuration.
+struct ConfigurationPeersTests {
+  private static func peers(_ texts: [String], hostName: String = "node1") throws -> [String] {
+    try ConfigurationTests.parse(texts, hostName: hostName).configuration.peers.map(\.description)
+  }
+
+  @Test(arguments: [
+    (["[Peers]"], []),
+    (["[Peers]\nnode1=192.0.2.11"], ["node1 (192.0.2.11:7776)"]),
+    (
+      ["[Peers]\nz=192.0.2.1:1\nnode1=[2001:db8::1]\na=A.example.org:3"],
+      ["z (192.0.2.1:1)", "node1 ([2001:db8::1]:7776)", "a (a.example.org:3)"]
+    ),
+    (
+      ["[Peers]\nnode1=192.0.2.11\n[Node]\nDurability=full\n[Peers]\nnode2=192.0.2.11:7777"],
+      ["node1 (192.0.2.11:7776)", "node2 (192.0.2.11:7777)"]
+    ),
+    (
+      ["[Peers]\nnode1=192.0.2.11\nnode2=192.0.2.12", "[Peers]\nnode3=192.0.2.13\nnode1=192.0.2.99"],
+      ["node1 (192.0.2.99:7776)", "node2 (192.0.2.12:7776)", "node3 (192.0.2.13:7776)"]
+    ),
+    (
+      ["[Peers]\nnode1=192.0.2.11\nnode2=192.0.2.12", "[Peers]\nnode1=192.0.2.12\nnode2=192.0.2.11"],
+      ["node1 (192.0.2.12:7776)", "node2 (192.0.2.11:7776)"]
+    ),
+    (["[Peers]\nnode1=192.0.2.11\nnode2=192.0.2.12", "[Peers]\nnode2="], ["node1 (192.0.2.11:7776)"]),
+    (
+      ["[Peers]\nnode1=192.0.2.11\nnode2=192.0.2.12", "[Peers]\nnode1=", "[Peers]\nnode1=192.0.2.99"],
+      ["node1 (192.0.2.99:7776)", "node2 (192.0.2.12:7776)"]
+    ),
+    (["[Peers]\nnode2=192.0.2.12", "[Peers]\nnode2="], []),
+  ])
+  func keepsTheirOrder(texts: [String], peers: [String]) throws {
+    #expect(try Self.peers(texts) == peers)
+  }
+
+  @Test(arguments: [
+    (
+      ["[Peers]\nnode1=192.0.2.11\n\nnode1=192.0.2.12"],
+      "main:4: node1=192.0.2.12: expected each name once; line 2 already says node1=192.0.2.11"
+    ),
+    (
+      ["[Peers]\nnode1=192.0.2.11\nnode2=192.0.2.12", "[Peers]\nnode2=\nnode2=192.0.2.13"],
+      "1.conf:3: node2=192.0.2.13: expected each name once; line 2 already says node2="
+    ),
+    (
+      ["[Peers]\nnode1=node1.example.org\nnode2=192.0.2.12\nnode3=Node1.example.org:7776"],
+      "main:4: node3=Node1.example.org:7776: expected an address of its own;"
+        + " main:2 gives it to node1 (node1.example.org:7776)"
+    ),
+    (
+      ["[Peers]\nnode1=192.0.2.11\nnode2=192.0.2.12", "[Peers]\nnode2=192.0.2.11"],
+      "1.conf:2: node2=192.0.2.11: expected an address of its own; main:2 gives it to node1 (192.0.2.11:7776)"
+    ),
+    (
+      ["[Peers]\nnode1=192.0.2.11\nnode2="],
+      "main:3: node2=: expected an address such as 192.0.2.12:7776, [2001:db8::12]:7776 or node2.example.org:7776"
+    ),
+    (
+      ["[Peers]\nnode1=192.0.2.11\nnode 2=192.0.2.12"],
+      "main:3: node 2=192.0.2.12: expected before the equals sign a name of 1 to 64 letters, digits, '.', '_' or '-'"
+    ),
+    (
+      ["[Peers]\nnode1=0.0.0.0"],
+      "main:2: node1=0.0.0.0: expected an address that the other nodes can connect to, not 0.0.0.0"
+    ),
+    (
+      ["[Node]\nName=node9\n[Peers]\nnode1=192.0.2.11\nnode2=192.0.2.12"],
+      "main:2: Name=node9: expected a name in [Peers], which has node1, node2;"
+        + " correct it here, or add node9 to [Peers] on every node"
+    ),
+    (
+      ["[Peers]\nnode2=192.0.2.12\nnode3=192.0.2.13"],
+      "main:2: [Peers] has node2, node3, but not this node, named node1 after its host;"
+        + " set Name= in [Node] to one of them, or add node1 to [Peers] on every node"
+    ),
+    (
+      ["[Peers]\nnode1=192.0.2.11\nnode2=192.0.2.12", "[Peers]\nnode1="],
+      "main:3: [Peers] has node2, but not this node, named node1 after its host;"
+        + " set Name= in [Node] to one of them, or add node1 to [Peers] on every node"
+    ),
+  ])
+  func reportsOneLineForAMistake(texts: [String], message: String) {
+    let error = #expect(throws: ConfigurationError.self) { try Self.peers(texts) }
+    #expect(error?.description == message)
+  }
+
+  @Test func shortensAListOfManyNames() {
+    let lines = (1...12).map { "peer\($0)=192.0.2.\($0)" }.joined(separator: "\n")
+    let error = #expect(throws: ConfigurationError.self) { try Self.peers(["[Peers]\n\(lines)"]) }
+    #expect(error?.description.contains("[Peers] has peer1, peer2,") == true)
+    #expect(error?.description.contains(", peer10 and 2 more, but not this node") == true)
+  }
+
+  @Test func takesAtMost1024Peers() throws {
+    let lines = (1...1030).map { "node\($0)=10.0.\($0 / 256).\($0 % 256)" }
+    let most = "[Peers]\n" + lines.prefix(1024).joined(separator: "\n")
+    #expect(try Self.peers([most]).count == 1024)
+    let error = #expect(throws: ConfigurationError.self) {
+      try Self.peers(["[Peers]\n" + lines.joined(separator: "\n")])
+    }
+    #expect(error?.description == "main:1026: node1025=10.0.4.1: expected at most 1024 peers")
+  }
+}
