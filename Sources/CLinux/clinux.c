@@ -35,10 +35,9 @@ int clinux_set_nonblocking(int descriptor) {
   return flags < 0 ? flags : fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
 }
 
-ssize_t clinux_send_three(int socket, const void *head, size_t head_bytes, const void *body, size_t body_bytes,
-                          const void *tail, size_t tail_bytes) {
-  struct iovec parts[3] = {{(void *)head, head_bytes}, {(void *)body, body_bytes}, {(void *)tail, tail_bytes}};
-  struct msghdr message = {.msg_iov = parts, .msg_iovlen = 3};
+ssize_t clinux_send_two(int socket, const void *head, size_t head_bytes, const void *body, size_t body_bytes) {
+  struct iovec parts[2] = {{(void *)head, head_bytes}, {(void *)body, body_bytes}};
+  struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
   return sendmsg(socket, &message, MSG_NOSIGNAL);
 }
 

@@ -88,16 +88,12 @@ public struct Socket: ~Copyable, Sendable {
     }
   }
 
-  /// Gives three pieces to the kernel as if they were one (sendmsg(2)).
-  public func send(_ head: RawSpan, _ body: RawSpan, _ tail: RawSpan) throws(SystemError) -> TransferResult {
+  /// Gives two pieces to the kernel as if they were one (sendmsg(2)).
+  public func send(_ head: RawSpan, _ body: RawSpan) throws(SystemError) -> TransferResult {
     try head.withUnsafeBytes { head throws(SystemError) in
       try body.withUnsafeBytes { body throws(SystemError) in
-        try tail.withUnsafeBytes { tail throws(SystemError) in
-          try transferCall("sendmsg") {
-            clinux_send_three(
-              descriptor.number, head.baseAddress, head.count, body.baseAddress, body.count, tail.baseAddress,
-              tail.count)
-          }
+        try transferCall("sendmsg") {
+          clinux_send_two(descriptor.number, head.baseAddress, head.count, body.baseAddress, body.count)
         }
       }
     }

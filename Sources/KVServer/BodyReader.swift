@@ -45,14 +45,24 @@ struct BodyReader {
   mutating func step<Consumer: Error>(
     from stream: inout Stream, to consume: (RawSpan) throws(Consumer) -> Void
   ) throws(BodyError<Consumer>) -> Step {
+    try step(from: &stream) { stream, bytesMax throws(PassError<Consumer>) in
+      try stream.pass(bytesMax: bytesMax, to: consume)
+    }
+  }
+
+  /// Has the next bytes of the body moved, at most as many as `move` is told.
+  @inline(__always)
+  mutating func step<Consumer: Error>(
+    from stream: inout Stream, by move: (inout Stream, Int) throws(PassError<Consumer>) -> TransferResult
+  ) throws(BodyError<Consumer>) -> Step {
     switch state {
     case .complete: return .complete
     case .untilEnd:
-      let result = try Self.pass(from: &stream, bytesMax: .max, to: consume)
+      let result = try Self.pass(&stream, bytesMax: .max, by: move)
       if result == .end { state = .complete }
       return Step(result)
     case .length(let remaining):
-      let result = try Self.pass(from: &stream, bytesMax: remaining, to: consume)
+      let result = try Self.pass(&stream, bytesMax: remaining, by: move)
       guard case .moved(let count) = result else {
         if result == .end { throw .brokenOff }
         return .wouldBlock
@@ -60,14 +70,15 @@ struct BodyReader {
       state = count == remaining ? .complete : .length(remaining: remaining - count)
       return .moved(count)
     case .chunked(var decoder):
-      let step = try Self.chunkedStep(&decoder, from: &stream, to: consume)
+      let step = try Self.chunkedStep(&decoder, from: &stream, by: move)
       state = step == .complete ? .complete : .chunked(decoder)
       return step
     }
   }
 
   private static func chunkedStep<Consumer: Error>(
-    _ decoder: inout ChunkedDecoder, from stream: inout Stream, to consume: (RawSpan) throws(Consumer) -> Void
+    _ decoder: inout ChunkedDecoder, from stream: inout Stream,
+    by move: (inout Stream, Int) throws(PassError<Consumer>) -> TransferResult
   ) throws(BodyError<Consumer>) -> Step {
     while true {
       let step: ChunkedDecoder.Step
@@ -81,7 +92,7 @@ struct BodyReader {
         if result == .wouldBlock { return .wouldBlock }
       case .data(let framingBytes, let remainingBytes):
         stream.dropUnread(framingBytes)
-        let result = try pass(from: &stream, bytesMax: remainingBytes, to: consume)
+        let result = try pass(&stream, bytesMax: remainingBytes, by: move)
         guard case .moved(let count) = result else {
           if result == .end { throw .brokenOff }
           return .wouldBlock
@@ -97,10 +108,11 @@ struct BodyReader {
 
   @inline(__always)
   private static func pass<Consumer: Error>(
-    from stream: inout Stream, bytesMax: Int, to consume: (RawSpan) throws(Consumer) -> Void
+    _ stream: inout Stream, bytesMax: Int,
+    by move: (inout Stream, Int) throws(PassError<Consumer>) -> TransferResult
   ) throws(BodyError<Consumer>) -> TransferResult {
     do throws(PassError<Consumer>) {
-      return try stream.pass(bytesMax: bytesMax, to: consume)
+      return try move(&stream, bytesMax)
     } catch {
       switch error {
       case .stream(let error): throw .stream(error)

@@ -15,7 +15,8 @@ public final class Node: Sendable {
   let network: IOExecutor
   let disk: IOExecutor
   let store: Store
-  let peers: PeerConnections
+  let peers = PeerConnections()
+  let pipes = PipePool()
   let admission = Admission()
   let connectionsMax: Int
   private let currentCluster: Mutex<Cluster>
@@ -29,7 +30,6 @@ public final class Node: Sendable {
     disk = try IOExecutor(name: "disk", threadCount: max(8, 4 * processors))
     store = try Store(
       path: configuration.dataDirectory, durability: configuration.durability, minimumFree: configuration.minimumFree)
-    peers = PeerConnections()
     connectionsMax = max(1, (openFilesMax - Self.descriptorsReserved) / Self.descriptorsPerConnection)
     currentCluster = Mutex(Cluster(configuration))
     if connectionsMax < configuration.limits.connectionsMax {

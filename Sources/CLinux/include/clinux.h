@@ -14,8 +14,7 @@ int clinux_pipe(int ends[2]);
 int clinux_set_pipe_size(int pipe, int bytes);
 int clinux_duplicate(int descriptor);
 int clinux_set_nonblocking(int descriptor);
-ssize_t clinux_send_three(int socket, const void *head, size_t head_bytes, const void *body, size_t body_bytes,
-                          const void *tail, size_t tail_bytes);
+ssize_t clinux_send_two(int socket, const void *head, size_t head_bytes, const void *body, size_t body_bytes);
 ssize_t clinux_splice(int from, int to, size_t bytes, int more);
 int clinux_sync_file_range(int file, off_t offset, off_t bytes);
 int clinux_fallocate(int file, off_t bytes);

@@ -61,6 +61,9 @@ struct OwnerConnection: ~Copyable, Sendable {
     return response ?? .failure(PeerProtocol.failure(status: head.status, text: text[...], from: owner))
   }
 
+  /// Rules out another exchange: the owner was not given all of a value.
+  mutating func spoil() { isReusable = false }
+
   /// Gives the connection up for another exchange.
   consuming func release() -> Stream { stream }
 

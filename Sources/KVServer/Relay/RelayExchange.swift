@@ -15,7 +15,7 @@ struct RelayExchange {
     var answer = try await ask(request, &connection)
     if request.operation == .put && answer.status == 100 {
       try await client.invite()
-      try await forward(request, size, from: &client, to: connection.stream)
+      try await forward(request, size, from: &client, to: &connection)
       answer = try await receiveAnswer(request, &connection)
     }
     try await pass(answer, to: request, from: &connection, to: &client)
@@ -70,12 +70,13 @@ struct RelayExchange {
 
   /// Moves the client's value to the owner. It returns early where the owner has an answer before the end.
   private func forward(
-    _ request: Request, _ size: ValueSize, from client: inout Client, to sink: borrowing Stream
+    _ request: Request, _ size: ValueSize, from client: inout Client, to connection: inout OwnerConnection
   ) async throws(ExchangeError) {
-    let pump = BufferedPump(
-      framesChunks: PeerProtocol.bodyFraming(request) == .chunked, heedsSink: true, size: size)
+    let pump = Pump(
+      pipes: node.pipes, framesChunks: PeerProtocol.bodyFraming(request) == .chunked, heedsSink: true, size: size)
     do throws(PumpError) {
-      _ = try await pump.run(&client.body, from: &client.stream, to: sink)
+      let end = try await pump.run(&client.body, from: &client.stream, to: connection.stream)
+      if end == .sinkSpoke { connection.spoil() }
     } catch {
       switch error {
       case .source(let error): throw ExchangeError(error, receiving: request)
@@ -115,7 +116,7 @@ struct RelayExchange {
     _ head: ValueHead, from connection: inout OwnerConnection, to client: borrowing Client
   ) async throws(ExchangeError) {
     var body = BodyReader(.length(head.byteCount))
-    let pump = BufferedPump(framesChunks: false, heedsSink: false, size: nil)
+    let pump = Pump(pipes: node.pipes, framesChunks: false, heedsSink: false, size: nil)
     do throws(PumpError) {
       _ = try await pump.run(&body, from: &connection.stream, to: client.stream)
     } catch {

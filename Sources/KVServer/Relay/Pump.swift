@@ -1,10 +1,11 @@
 import KVCore
 import KVLinux
 
-/// Moves a body from one stream to another through the thread's buffer, as fast as the slower of them.
+/// Moves a body from one stream to another, as fast as the slower of them: through a pipe where one is to be
+/// had, without copying, else through the thread's buffer.
 ///
 /// What the sink does not take at once, one piece at most, is held back, and nothing is read meanwhile.
-struct BufferedPump {
+struct Pump {
   /// How a run ended.
   enum End {
     /// The whole body is on its way.
@@ -13,6 +14,11 @@ struct BufferedPump {
     case sinkSpoke
   }
 
+  /// Below so many bytes left, a pipe costs more than a copy.
+  private static let spliceBytesMin = 64 << 10
+
+  /// The pipes to use; nil copies everything.
+  let pipes: PipePool?
   /// Whether the body goes out in chunks.
   let framesChunks: Bool
   /// Whether the sink may have something to say meanwhile. Then its failure is its answer too.
@@ -24,12 +30,12 @@ struct BufferedPump {
   func run(
     _ body: inout BodyReader, from source: inout Stream, to sink: borrowing Stream
   ) async throws(PumpError) -> End {
-    var outbox = Outbox()
+    var outbox = Outbox(pipes: pipes)
     var turn = Turn()
     var byteCount = 0
     while true {
       if !outbox.isEmpty, try await flush(&outbox, to: sink) == .sinkSpoke { return .sinkSpoke }
-      switch try step(&body, from: &source, to: sink, &outbox) {
+      switch try step(&body, from: &source, to: sink, &outbox, isFirst: byteCount == 0) {
       case nil: return .sinkSpoke
       case .moved(let count):
         byteCount += count
@@ -40,7 +46,7 @@ struct BufferedPump {
       case .complete:
         try check(byteCount, isComplete: true)
         guard framesChunks else { return .complete }
-        return try await sendLastChunk(to: sink)
+        return try await sendLastChunk(to: sink, isFirst: byteCount == 0)
       }
     }
   }
@@ -48,12 +54,15 @@ struct BufferedPump {
   /// Moves what has arrived, or returns nil where the sink failed and is heeded.
   @inline(__always)
   private func step(
-    _ body: inout BodyReader, from source: inout Stream, to sink: borrowing Stream, _ outbox: inout Outbox
+    _ body: inout BodyReader, from source: inout Stream, to sink: borrowing Stream, _ outbox: inout Outbox,
+    isFirst: Bool
   ) throws(PumpError) -> BodyReader.Step? {
     do throws(BodyError<SystemError>) {
-      return try body.step(from: &source) { bytes throws(SystemError) in
-        let head = framesChunks ? ChunkHead.encoded(byteCount: bytes.byteCount) : []
-        try outbox.send(head, bytes, framesChunks ? ChunkHead.chunkEnd : [], on: sink.socket)
+      return try body.step(from: &source) { source, bytesMax throws(PassError<SystemError>) in
+        if let result = try splice(from: source, bytesMax, to: sink, &outbox, isFirst: isFirst) { return result }
+        return try source.pass(bytesMax: bytesMax) { bytes throws(SystemError) in
+          try outbox.send(framing(bytes.byteCount, isFirst: isFirst), bytes, on: sink.socket)
+        }
       }
     } catch {
       switch error {
@@ -67,10 +76,36 @@ struct BufferedPump {
     }
   }
 
-  private func sendLastChunk(to sink: borrowing Stream) async throws(PumpError) -> End {
-    try await sinking { () async throws(StreamError) in
-      try await sink.send(ChunkHead.lastChunk)
+  /// Splices, or returns nil where copying is right: what was read along with the head is in memory already.
+  private func splice(
+    from source: borrowing Stream, _ bytesMax: Int, to sink: borrowing Stream, _ outbox: inout Outbox, isFirst: Bool
+  ) throws(PassError<SystemError>) -> TransferResult? {
+    guard source.unread.isEmpty, bytesMax >= Self.spliceBytesMin else { return nil }
+    do throws(SpliceError) {
+      return try outbox.splice(
+        from: source.socket, bytesMax: bytesMax, framing: { framing($0, isFirst: isFirst) }, to: sink.socket)
+    } catch {
+      switch error {
+      case .source(let error): throw .stream(.failed(error))
+      case .sink(let error): throw .consumer(error)
+      }
+    }
+  }
+
+  /// What goes out ahead of so many bytes. The end of a chunk travels with the head of the next, which saves
+  /// a system call for each.
+  private func framing(_ byteCount: Int, isFirst: Bool) -> [UInt8] {
+    guard framesChunks else { return [] }
+    return (isFirst ? [] : ChunkHead.chunkEnd) + ChunkHead.encoded(byteCount: byteCount)
+  }
+
+  private func sendLastChunk(to sink: borrowing Stream, isFirst: Bool) async throws(PumpError) -> End {
+    do throws(StreamError) {
+      try await sink.send((isFirst ? [] : ChunkHead.chunkEnd) + ChunkHead.lastChunk)
       return .complete
+    } catch {
+      if heedsSink, case .failed = error { return .sinkSpoke }
+      throw .sink(error)
     }
   }
 
@@ -83,15 +118,20 @@ struct BufferedPump {
         throw .sink(.failed(error))
       }
       if outbox.isEmpty { return .complete }
-      let end = try await sinking { () async throws(StreamError) in
-        guard heedsSink else {
-          try await sink.waitWritable()
-          return .complete
-        }
-        try await sink.waitWritableOrReadable()
-        return sink.hasArrived ? .sinkSpoke : .complete
+      if try await waitForSink(sink) == .sinkSpoke { return .sinkSpoke }
+    }
+  }
+
+  private func waitForSink(_ sink: borrowing Stream) async throws(PumpError) -> End {
+    do throws(StreamError) {
+      guard heedsSink else {
+        try await sink.waitWritable()
+        return .complete
       }
-      if end == .sinkSpoke { return .sinkSpoke }
+      try await sink.waitWritableOrReadable()
+      return sink.hasArrived ? .sinkSpoke : .complete
+    } catch {
+      throw .sink(error)
     }
   }
 
@@ -110,10 +150,6 @@ struct BufferedPump {
     }
   }
 
-  private func sinking(_ body: () async throws(StreamError) -> End) async throws(PumpError) -> End {
-    do throws(StreamError) { return try await body() } catch { throw .sink(error) }
-  }
-
   private func check(_ byteCount: Int, isComplete: Bool) throws(PumpError) {
     guard let size else { return }
     do throws(Failure) {
@@ -122,15 +158,4 @@ struct BufferedPump {
       throw .refused(error)
     }
   }
-}
-
-/// Why a pump stopped. The cases divide by which end it was.
-enum PumpError: Error {
-  case source(StreamError)
-  /// The source ended before its body did.
-  case sourceBrokeOff
-  case sourceMalformed(HTTPSyntaxError)
-  case sink(StreamError)
-  /// The value is not what was stated or is allowed.
-  case refused(Failure)
 }

@@ -1,0 +1,42 @@
+import KVLinux
+import Synchronization
+
+/// The pipes that relays share. One is lent only while it holds bytes, and only so many are made: an
+/// unprivileged user whose pipes take 64 MiB gets none of a useful size any more.
+final class PipePool: Sendable {
+  private struct State {
+    var idle: [Handoff<Pipe>] = []
+    var madeCount = 0
+  }
+
+  /// With a pipe of 1 MiB each, three quarters of what an unprivileged user gets.
+  private static let pipesMax = 48
+
+  private let state = Mutex(State())
+
+  /// A pipe that holds nothing, or nil where none is to be had: whoever asks copies instead.
+  func take() -> Pipe? {
+    let (idle, mayMake) = state.withLock { state -> (Handoff<Pipe>?, Bool) in
+      if let pipe = state.idle.popLast() { return (pipe, false) }
+      guard state.madeCount < Self.pipesMax else { return (nil, false) }
+      state.madeCount += 1
+      return (nil, true)
+    }
+    if let idle { return idle.take() }
+    guard mayMake else { return nil }
+    // Without descriptors or room for pipes the bytes are copied; nothing fails.
+    if let made = (try? Pipe.make()) ?? nil { return made }
+    forget()
+    return nil
+  }
+
+  /// Takes a pipe back. One that still holds bytes is closed: they must never reach another client.
+  func put(_ pipe: consuming Pipe) {
+    guard pipe.byteCount == 0 else { return forget() }
+    let idle = Handoff(pipe)
+    state.withLock { $0.idle.append(idle) }
+  }
+
+  /// Says that a lent pipe is not coming back.
+  func forget() { state.withLock { $0.madeCount -= 1 } }
+}
