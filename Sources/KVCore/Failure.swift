@@ -34,5 +34,6 @@ public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
   public static let tooManyConnections = Failure(
     .unavailable, "too many connections, try again later (MaxConnections=)")
 
+  /// The message.
   public var description: String { message }
 }

@@ -19,6 +19,7 @@ public enum KeyError: Error, Equatable, CustomStringConvertible {
   case empty
   case tooLong(byteCount: Int)
 
+  /// What is wrong with the bytes.
   public var description: String {
     switch self {
     case .empty: "the key is empty"

@@ -17,5 +17,6 @@ public struct Slot: Hashable, Comparable, Sendable {
     self.number = number
   }
 
+  /// By number.
   public static func < (left: Slot, right: Slot) -> Bool { left.number < right.number }
 }

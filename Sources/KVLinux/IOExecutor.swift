@@ -97,6 +97,19 @@ public final class IOExecutor: TaskExecutor {
     return executor
   }
 
+  /// Runs work on the executor's threads and holds this thread, which is none of them, until it is done.
+  ///
+  /// A synchronous main does so: the main thread of an asynchronous one ends in sigsuspend(2) with no signal
+  /// blocked, and would be killed by what `Signals` is waiting for.
+  public func runToEnd(_ work: @escaping @Sendable () async -> Void) {
+    let done = Semaphore()
+    Task(executorPreference: self) {
+      await work()
+      done.signal()
+    }
+    done.wait()
+  }
+
   /// Suspends the task until one of the descriptors may be ready, the deadline has passed or the task is
   /// cancelled. At most one task waits for a descriptor on an executor at a time. Without a descriptor, it sleeps.
   public func wait(

@@ -16,6 +16,7 @@ public struct Instant: Comparable, Sendable {
   /// How long ago another instant was.
   public func since(_ earlier: Instant) -> Duration { .nanoseconds(nanoseconds - earlier.nanoseconds) }
 
+  /// Earlier comes first.
   public static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 
   /// Nanoseconds since 1970-01-01T00:00:00Z by the wall clock.

@@ -103,5 +103,6 @@ public struct ResolveError: Error, Sendable, CustomStringConvertible {
   /// What the resolver said.
   public let reason: String
 
+  /// One line that names the host.
   public var description: String { "cannot resolve '\(host)': \(reason)" }
 }

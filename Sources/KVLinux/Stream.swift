@@ -171,6 +171,7 @@ public enum StreamError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The connection failed, most often because the other side reset it.
   case failed(SystemError)
 
+  /// The reason in a few words.
   public var description: String {
     switch self {
     case .timedOut: "timed out"

@@ -17,6 +17,7 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
   /// What the code means, in English whatever the locale.
   public var reason: String { String(cString: clinux_error_text(code)) }
 
+  /// The call and the reason.
   public var description: String { "\(call): \(reason)" }
 
   /// There is nothing of that name.

@@ -42,11 +42,18 @@ public final class Node: Sendable {
   /// The cluster as it is configured now.
   var cluster: Cluster { currentCluster.withLock { $0 } }
 
+  /// `serve` for a thread that has nothing else to do.
+  public func run(
+    _ sockets: [ListeningSocket], signals: Signals, reload: @escaping @Sendable () -> Configuration?
+  ) {
+    network.runToEnd { await self.serve(sockets, signals: signals, reload: reload) }
+  }
+
   /// Serves the sockets until a signal says stop, then lets running transfers finish within `DrainTimeout=`;
   /// a second stop signal ends them at once. What is cut off ends in a reset, never as if it were complete.
   ///
   /// `reload` reads the configuration anew, or says why not and returns nil.
-  public func run(
+  public func serve(
     _ sockets: [ListeningSocket], signals: Signals, reload: @escaping @Sendable () -> Configuration?
   ) async {
     await withTaskGroup(of: Event.self) { events in
@@ -103,6 +110,7 @@ public final class Node: Sendable {
   private func adopt(_ configuration: Configuration) {
     let old = cluster.configuration
     currentCluster.withLock { $0 = Cluster(configuration) }
+    peers.clear()
     for (key, isChanged) in [
       ("Listen", old.listen != configuration.listen),
       ("DataDirectory", old.dataDirectory != configuration.dataDirectory),

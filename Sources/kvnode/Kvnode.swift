@@ -8,7 +8,7 @@ import Logging
 enum Kvnode {
   static let version = "0.1.0"
 
-  static func main() async {
+  static func main() {
     let options: Options
     do throws(UsageError) {
       options = try Options(parsing: Array(CommandLine.arguments.dropFirst()))
@@ -20,7 +20,7 @@ enum Kvnode {
     case .showHelp: Process.writeOutput(Options.usage)
     case .showVersion: Process.writeOutput("kvnode \(version)\n")
     case .checkConfiguration: check(load(files))
-    case .run: await run(load(files), files)
+    case .run: run(load(files), files)
     }
   }
 
@@ -48,7 +48,7 @@ enum Kvnode {
       """)
   }
 
-  private static func run(_ configuration: Configuration, _ files: ConfigurationFiles) async {
+  private static func run(_ configuration: Configuration, _ files: ConfigurationFiles) {
     do {
       // Signals are blocked before the first thread starts, so that all threads inherit it.
       let signals = try Signals()
@@ -63,7 +63,7 @@ enum Kvnode {
           "listen": "\(sockets.map(\.name).joined(separator: " "))", "data": "\(configuration.dataDirectory)",
           "peers": "\(configuration.peers.count)",
         ])
-      await node.run(sockets, signals: signals, reload: { reload(files, logger) })
+      node.run(sockets, signals: signals, reload: { reload(files, logger) })
     } catch {
       end(ExitStatus.unavailable, "\(error)")
     }

@@ -7,6 +7,7 @@ public enum StoreOpenError: Error, Sendable, CustomStringConvertible {
   case unknownFormat(path: String, found: String, expected: String)
   case withoutAttributes(path: String)
 
+  /// One line that names the directory.
   public var description: String {
     switch self {
     case .unusable(let path, let error): "data directory \(path): \(error)"

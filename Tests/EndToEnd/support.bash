@@ -1,0 +1,119 @@
+# shellcheck shell=bash
+# What the suites share. Each is run by bats with KVNODE naming the binary.
+
+bats_require_minimum_version 1.5.0
+
+REPOSITORY=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
+HELPERS=$REPOSITORY/Tests/EndToEnd/helpers
+KVNODE=${KVNODE:-$REPOSITORY/.build/debug/kvnode}
+# A test that hangs fails instead. bats reads it before each test.
+export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-300}
+
+source "$REPOSITORY/scripts/cluster.bash"
+
+# One cluster for all tests of a suite: for its setup_file and teardown_file, and its setup.
+start_suite_cluster() {
+  export CLUSTER=$BATS_FILE_TMPDIR/cluster
+  require_free_ports
+  write_configurations
+  start_cluster
+}
+
+# A cluster of one test: for setup. The nodes are configured and not yet started.
+prepare_test_cluster() {
+  CLUSTER=$BATS_TEST_TMPDIR/cluster
+  require_free_ports
+  write_configurations
+}
+
+# configure all|N NAME LINE...: adds a drop-in to the configuration of every node, or of one.
+configure() {
+  local nodes=("$1") name=$2 node
+  shift 2
+  if [[ ${nodes[0]} == all ]]; then nodes=("${NODES[@]}"); fi
+  for node in "${nodes[@]}"; do
+    mkdir -p "$CLUSTER/node$node.conf.d"
+    printf '%s\n' "$@" >"$CLUSTER/node$node.conf.d/$name.conf"
+  done
+}
+
+# put N KEY FILE [LENGTH], get N KEY, del N KEY: the requests of the README, through node N.
+put() { (echo "PUT $2${4:+ $4}"; cat "$3") | timeout 120 nc -N "$(node_address "$1")" "$PORT"; }
+get() { echo "GET $2" | timeout 120 nc "$(node_address "$1")" "$PORT"; }
+del() { echo "DEL $2" | timeout 120 nc "$(node_address "$1")" "$PORT"; }
+
+# raw N FORMAT: sends what printf makes of FORMAT and half-closes.
+raw() {
+  # shellcheck disable=SC2059 # The format is the point: it can hold every byte.
+  printf "$2" | timeout 120 nc -N "$(node_address "$1")" "$PORT"
+}
+
+# random_file PATH BYTES
+random_file() { head -c "$2" /dev/urandom >"$1"; }
+
+assert_equal() {
+  if [[ $2 != "$1" ]]; then
+    printf 'expected: %s\ngot:      %s\n' "$1" "$2" >&2
+    return 1
+  fi
+}
+
+assert_matches() {
+  if [[ ! $2 =~ $1 ]]; then
+    printf 'expected to match: %s\ngot:               %s\n' "$1" "$2" >&2
+    return 1
+  fi
+}
+
+# eventually SECONDS COMMAND...: repeats the command until it succeeds.
+eventually() {
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    if ((SECONDS >= deadline)); then
+      echo "this has not come true in time: $*" >&2
+      return 1
+    fi
+    sleep 0.05
+  done
+}
+
+# start_client NAME HOST STEP...: runs helpers/client.py in the background; its output goes to NAME.out.
+start_client() {
+  local name=$1
+  shift
+  setpriv --pdeathsig KILL /usr/bin/python3 "$HELPERS/client.py" "$@" \
+    >"$BATS_TEST_TMPDIR/$name.out" 2>"$BATS_TEST_TMPDIR/$name.err" 3>&- </dev/null &
+  echo $! >"$BATS_TEST_TMPDIR/$name.pid"
+}
+
+# Waits for a client and sets client_status: 0, or 104 (ECONNRESET) where the node reset the connection.
+finish_client() {
+  client_status=0
+  wait "$(cat "$BATS_TEST_TMPDIR/$1.pid")" || client_status=$?
+  cat "$BATS_TEST_TMPDIR/$1.err" >&2
+}
+
+# value_file KEY NAME: where the value of a key lies that is written as NAME in file names.
+value_file() {
+  local shard
+  shard=$(printf '%s\n' "$1" | md5sum | cut -c 1-2)
+  echo "$CLUSTER/node$(owner_of "$1")/values/$shard/$2"
+}
+
+# Every file and directory of a node's data, with what a write would change.
+data_state() { find "$CLUSTER/node$1" -printf '%p %s %T@ %C@\n' | sort; }
+
+# has_staged N BYTES: node N has at least so many bytes of values in the making.
+has_staged() {
+  local bytes
+  bytes=$(find "$CLUSTER/node$1/staging" -type f -printf '%s\n' | awk '{ sum += $1 } END { print sum + 0 }')
+  ((bytes >= $2))
+}
+
+staging_is_empty() { [[ -z $(ls -A "$CLUSTER/node$1/staging") ]]; }
+
+log_has() { grep -qF -- "$2" "$CLUSTER/node$1.log"; }
+
+# fingerprint N: of the peer list in node N's configuration.
+fingerprint() { "$KVNODE" --config "$CLUSTER/node$1.conf" --check-config | awk '$1 == "fingerprint" { print $2 }'; }
