@@ -12,14 +12,15 @@ let package = Package(
     .executable(name: "kvnode", targets: ["kvnode"])
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-log", from: "1.6.0")
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0")
   ],
   targets: [
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(name: "CMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
+    .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
     .target(name: "CLinux"),
     .target(name: "KVCore", swiftSettings: strict),
-    .target(name: "KVLinux", dependencies: ["KVCore", "CLinux", "CXXHash", "CMD"], swiftSettings: strict),
+    .target(name: "KVLinux", dependencies: ["KVCore", "CLinux", "CXXHash", "CMD", "CSystemd"], swiftSettings: strict),
     .target(
       name: "KVServer",
       dependencies: ["KVCore", "KVLinux", .product(name: "Logging", package: "swift-log")],

@@ -13,6 +13,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+_Static_assert(CLINUX_STREAM == SOCK_STREAM, "SOCK_STREAM");
 _Static_assert(CLINUX_READABLE == (EPOLLIN | EPOLLRDHUP), "EPOLLIN | EPOLLRDHUP");
 _Static_assert(CLINUX_WRITABLE == EPOLLOUT, "EPOLLOUT");
 
@@ -22,7 +23,7 @@ int clinux_open_at(int directory, const char *path, int flags, mode_t mode) {
   return openat(directory, path, flags | O_CLOEXEC, mode);
 }
 
-int clinux_socket(int family, int type) { return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }
+int clinux_stream_socket(int family) { return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }
 
 int clinux_pipe(int ends[2]) { return pipe2(ends, O_NONBLOCK | O_CLOEXEC); }
 

@@ -33,7 +33,7 @@ public struct Socket: ~Copyable, Sendable {
 
   private init(family: CInt) throws(SystemError) {
     descriptor = Descriptor(
-      owning: try systemCall("socket") { clinux_socket(family, CInt(SOCK_STREAM.rawValue)) })
+      owning: try systemCall("socket") { clinux_stream_socket(family) })
   }
 
   /// How the attempt to connect ended.
@@ -124,13 +124,20 @@ public struct Socket: ~Copyable, Sendable {
   }
 
   /// The other side's address, for log lines.
-  public var peerAddress: String {
+  public var peerAddress: String { address(getpeername) ?? "a closed connection" }
+
+  /// This side's address, for log lines.
+  public var localAddress: String { address(getsockname) ?? "no address" }
+
+  private func address(
+    _ name: (CInt, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
+  ) -> String? {
     var storage = sockaddr_storage()
     var byteCount = socklen_t(MemoryLayout<sockaddr_storage>.size)
     let result = withUnsafeMutablePointer(to: &storage) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(descriptor.number, $0, &byteCount) }
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { name(descriptor.number, $0, &byteCount) }
     }
-    return result == 0 ? SocketAddress(storage: storage, byteCount: byteCount).description : "a closed connection"
+    return result == 0 ? SocketAddress(storage: storage, byteCount: byteCount).description : nil
   }
 
   private func set(_ level: CInt, _ option: CInt, _ value: CInt) throws(SystemError) {

@@ -43,7 +43,7 @@ public struct SocketAddress: Sendable, CustomStringConvertible {
   /// The addresses a host name or a literal address stands for (getaddrinfo(3)). May block on DNS.
   public static func resolve(host: String, port: UInt16) throws(ResolveError) -> [SocketAddress] {
     var hints = addrinfo()
-    hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
+    hints.ai_socktype = CInt(CLINUX_STREAM)
     hints.ai_flags = AI_NUMERICSERV
     var first: UnsafeMutablePointer<addrinfo>?
     let code = getaddrinfo(host, String(port), &hints, &first)

@@ -24,6 +24,8 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
   public var isAbsent: Bool { code == ENOENT }
   /// The file system has no room or the user no quota left.
   public var isDiskFull: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG }
+  /// The kernel has no such address family.
+  public var isUnsupportedFamily: Bool { code == EAFNOSUPPORT }
   /// The file system cannot do this at all.
   public var isUnsupported: Bool { code == EOPNOTSUPP || code == ENOSYS }
   /// The process or the system has too many open files.

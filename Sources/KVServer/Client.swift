@@ -24,11 +24,6 @@ struct Client: ~Copyable {
 
   /// How many bytes are asked of the kernel at a time while a head is read.
   private static let headReadBytes = 16 * 1024
-  /// How long a closing connection may send what nobody wants before it is cut, and how long it may be silent.
-  /// A client learns why it was refused only if it is not reset while it still sends.
-  private static let lingerTimeout = Duration.seconds(30)
-  private static let lingerIdleTimeout = Duration.seconds(5)
-  private static let discardBytesMax = 1 << 20
 
   /// The connection.
   var stream: Stream
@@ -100,21 +95,7 @@ struct Client: ~Copyable {
   /// Ends the connection as what happened on it demands.
   consuming func close() async {
     guard ending != .reset else { return stream.socket.resetOnClose() }
-    do throws(SystemError) { try stream.socket.shutdownSending() } catch { return }
-    let deadline = Instant.after(Self.lingerTimeout)
-    stream.idleTimeout = Self.lingerIdleTimeout
-    // Closing a socket with unread bytes resets it, and the client may lose the answer it was sent.
-    while Instant.now < deadline {
-      do {
-        switch try stream.socket.discard(bytesMax: Self.discardBytesMax) {
-        case .end: return
-        case .moved: await Task.yield()
-        case .wouldBlock: try await stream.waitReadable()
-        }
-      } catch {
-        return
-      }
-    }
+    await stream.closeInOrder()
   }
 
   private mutating func leave() -> Arrival {

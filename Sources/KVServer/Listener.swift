@@ -8,6 +8,9 @@ struct Listener: Sendable {
   /// kernel's queue meanwhile, and those that end give theirs back.
   private static let pause = Duration.milliseconds(100)
 
+  /// Monitors keep few connections; a stuck one must not take descriptors from clients.
+  private static let adminConnectionsMax = 32
+
   let node: Node
   let listening: ListeningSocket
   private var name: String { listening.name }
@@ -42,12 +45,17 @@ struct Listener: Sendable {
 
   private func admit(_ socket: consuming Socket, into connections: inout DiscardingTaskGroup) {
     let limits = node.cluster.configuration.limits
-    let verdict = node.admission.enter(servedMax: min(limits.connectionsMax, node.connectionsMax))
+    let admission = listening.role == .client ? node.admission : node.adminAdmission
+    let verdict = admission.enter(
+      servedMax: listening.role == .client ? min(limits.connectionsMax, node.connectionsMax) : Self.adminConnectionsMax)
     guard verdict != .drop else { return Self.drop(socket) }
     let stream = Handoff(Stream(socket, idleTimeout: limits.idleTimeout))
     connections.addTask(executorPreference: node.network) {
-      await Serve(node: node).connection(stream.take(), refusing: verdict == .refuse)
-      node.admission.leave(verdict)
+      switch listening.role {
+      case .client: await Serve(node: node).connection(stream.take(), refusing: verdict == .refuse)
+      case .admin: await AdminConnection(node: node).serve(stream.take())
+      }
+      admission.leave(verdict)
     }
   }
 

@@ -18,6 +18,8 @@ public final class Node: Sendable {
   let peers = PeerConnections()
   let pipes = PipePool()
   let admission = Admission()
+  let adminAdmission = Admission()
+  let health = Health()
   let connectionsMax: Int
   private let currentCluster: Mutex<Cluster>
 
@@ -61,23 +63,30 @@ public final class Node: Sendable {
         await self.serve(sockets)
         return .served
       }
+      events.addTask(executorPreference: network) {
+        await Supervision(node: self).run()
+        return .supervisionEnded
+      }
+      ServiceManager.notify("READY=1")
       events.addTask(executorPreference: network) { .signal(await signals.next()) }
       var isStopping = false
       for await event in events {
         switch event {
         case .signal(.reload):
+          ServiceManager.notify("RELOADING=1", "MONOTONIC_USEC=\(ServiceManager.monotonicMicroseconds)")
           if let configuration = reload() { adopt(configuration) }
+          ServiceManager.notify("READY=1")
         case .signal(.stop) where !isStopping:
           isStopping = true
           beginDrain()
           let deadline = Instant.after(cluster.configuration.limits.drainTimeout)
-          events.addTask(executorPreference: network) { .drainEnded(await IOExecutor.current.wait(until: deadline)) }
+          events.addTask(executorPreference: network) { .drainEnded(await self.drain(until: deadline)) }
         case .signal(.stop), .drainEnded(.timedOut):
           logger.warning("transfers are cut off", metadata: ["connections": "\(admission.servedCount)"])
           events.cancelAll()
         case .served:
           events.cancelAll()
-        case .signal(nil), .drainEnded: break
+        case .signal(nil), .drainEnded, .supervisionEnded: break
         }
         if case .signal(.some) = event {
           events.addTask(executorPreference: network) { .signal(await signals.next()) }
@@ -91,6 +100,7 @@ public final class Node: Sendable {
     case served
     case signal(Signals.Signal?)
     case drainEnded(IOExecutor.Wakeup)
+    case supervisionEnded
   }
 
   private func serve(_ sockets: [ListeningSocket]) async {
@@ -105,6 +115,19 @@ public final class Node: Sendable {
     logger.info("stopping", metadata: ["connections": "\(admission.servedCount)"])
     network.interruptWaits()
     disk.interruptWaits()
+  }
+
+  /// Asks the service manager for time, second by second, until the deadline or until all is served.
+  private func drain(until deadline: Instant) async -> IOExecutor.Wakeup {
+    let step = Duration.seconds(1)
+    while Instant.now < deadline {
+      ServiceManager.notify(
+        "STOPPING=1", "EXTEND_TIMEOUT_USEC=5000000",
+        "STATUS=Stopping: \(admission.servedCount) connections are finishing")
+      let wakeup = await IOExecutor.current.wait(until: min(deadline, .after(step)))
+      guard wakeup == .timedOut else { return wakeup }
+    }
+    return .timedOut
   }
 
   private func adopt(_ configuration: Configuration) {

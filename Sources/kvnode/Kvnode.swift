@@ -53,8 +53,9 @@ enum Kvnode {
       // Signals are blocked before the first thread starts, so that all threads inherit it.
       let signals = try Signals()
       let openFilesMax = try Process.raiseOpenFilesLimit()
+      if Journal.isStandardError { LoggingSystem.bootstrap { _ in JournalLogHandler() } }
       let logger = Logger(label: "kvnode")
-      let sockets = try bind(configuration)
+      let sockets = try Sockets.open(configuration, logger)
       let node = try Node(configuration, openFilesMax: openFilesMax, logger: logger)
       logger.info(
         "serving",
@@ -67,19 +68,6 @@ enum Kvnode {
     } catch {
       end(ExitStatus.unavailable, "\(error)")
     }
-  }
-
-  private static func bind(_ configuration: Configuration) throws(BindError) -> [ListeningSocket] {
-    var sockets: [ListeningSocket] = []
-    for address in configuration.listen {
-      do throws(SystemError) {
-        let socket = try Socket.listening(on: SocketAddress(address), backlog: 4096)
-        sockets.append(ListeningSocket(name: address.description, socket: socket))
-      } catch {
-        throw BindError(address: address, error: error)
-      }
-    }
-    return sockets
   }
 
   private static func reload(_ files: ConfigurationFiles, _ logger: Logger) -> Configuration? {
@@ -100,12 +88,4 @@ enum Kvnode {
     Process.writeError("kvnode: \(message)\n")
     Process.exit(status)
   }
-}
-
-/// An address of `Listen=` that cannot be listened on.
-struct BindError: Error, CustomStringConvertible {
-  let address: ListenAddress
-  let error: SystemError
-
-  var description: String { "cannot listen on \(address): \(error.reason) (Listen=)" }
 }

@@ -9,7 +9,7 @@
 
 int clinux_accept(int listener);
 int clinux_open_at(int directory, const char *path, int flags, mode_t mode);
-int clinux_socket(int family, int type);
+int clinux_stream_socket(int family);
 int clinux_pipe(int ends[2]);
 int clinux_set_pipe_size(int pipe, int bytes);
 int clinux_duplicate(int descriptor);
@@ -33,6 +33,7 @@ void clinux_name_thread(pthread_t thread, const char *name);
 const char *clinux_error_text(int code);
 
 enum {
+  CLINUX_STREAM = 1,         // SOCK_STREAM
   CLINUX_READABLE = 0x2001,  // EPOLLIN | EPOLLRDHUP
   CLINUX_WRITABLE = 0x0004,  // EPOLLOUT
 };

@@ -2,6 +2,8 @@
 public struct Configuration: Sendable, Equatable {
   /// The port for clients and peers where nothing else is said.
   public static let portDefault: UInt16 = PeerAddress.portDefault
+  /// Where the admin port is where nothing else is said.
+  public static let adminListenDefault = ListenAddress.address(.v4(0x7f00_0001), port: 7777)
 
   /// This node's name, see `NodeName`; one of the peers' unless there are none.
   public var nodeName: String
@@ -9,7 +11,7 @@ public struct Configuration: Sendable, Equatable {
   /// nothing after it: then there is no such place.
   public var listen: [ListenAddress] = [.port(portDefault)]
   /// Where to listen for the administrator if systemd passes no socket.
-  public var adminListen = ListenAddress.address(.v4(0x7f00_0001), port: 7777)
+  public var adminListen = adminListenDefault
   /// Where the values are stored: an absolute path without doubled and trailing slashes, `.` and `..`.
   public var dataDirectory = "/var/lib/kvnode"
   /// What an acknowledged write has survived.

@@ -73,6 +73,24 @@ public final class Store: Sendable {
     }
   }
 
+  /// Writes, syncs and removes a small file, to find out whether the disk answers and would take a value.
+  func probe() throws(StoreError) {
+    try checkWritable()
+    let name = "probe"
+    do throws(SystemError) {
+      defer { _ = try? layout.staging.removeFile(name) }
+      let file = try layout.staging.createFile(name)
+      try file.write(Array("probe\n".utf8).span.bytes, at: 0)
+      try syncing { () throws(SystemError) in try file.sync() }
+    } catch {
+      throw StoreError(writing: error)
+    }
+    try checkSpace(for: 0)
+  }
+
+  /// The space of the file system with the values.
+  func space() throws(SystemError) -> Directory.Space { try layout.values.space() }
+
   /// Why the store takes no changes, if it does not.
   public var readOnlyReason: String? { state.withLock { $0.readOnlyReason } }
 

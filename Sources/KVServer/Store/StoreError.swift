@@ -14,12 +14,24 @@ public enum StoreError: Error, Equatable, Sendable {
 
   /// The error as it is told to whoever asked about the key.
   func failure(_ operation: KVCore.Operation, _ key: Key) -> Failure {
-    let subject = "\(operation.rawValue) \(key)"
-    return switch self {
-    case .full(let detail): Failure(.diskFull, "\(subject): \(detail)")
-    case .readOnly(let reason): Failure(.unavailable, "\(subject): the store is read-only: \(reason)")
-    case .damaged(let detail): Failure(.storeFailed, "\(subject): the stored value is damaged: \(detail)")
-    case .failed(let error): Failure(.storeFailed, "\(subject): \(error)")
+    Failure(kind, "\(operation.rawValue) \(key): \(reason)")
+  }
+
+  /// The error in words, without the key.
+  var reason: String {
+    switch self {
+    case .full(let detail): detail
+    case .readOnly(let reason): "the store is read-only: \(reason)"
+    case .damaged(let detail): "the stored value is damaged: \(detail)"
+    case .failed(let error): "\(error)"
+    }
+  }
+
+  private var kind: Failure.Kind {
+    switch self {
+    case .full: .diskFull
+    case .readOnly: .unavailable
+    case .damaged, .failed: .storeFailed
     }
   }
 }

@@ -1,0 +1,53 @@
+import KVLinux
+
+/// Checks this node at a steady pace, and tells the service manager that it lives.
+///
+/// A check passes through a network thread and a disk thread, and writes, syncs and removes a file in the data
+/// directory. A call that hangs keeps the check from coming back, so that no `WATCHDOG=1` is sent and systemd
+/// restarts the node. An error that comes back, such as a full disk, is no reason to restart: the node can still
+/// read, delete and say what is wrong.
+struct Supervision {
+  /// The pace where no service manager sets one.
+  private static let intervalDefault = Duration.seconds(10)
+
+  let node: Node
+
+  /// How long between two checks: a third of what the service manager waits, so that one may come late.
+  static var interval: Duration {
+    ServiceManager.watchdogTimeout().map { min($0 / 3, intervalDefault) } ?? intervalDefault
+  }
+
+  /// Checks until the task is cancelled.
+  func run() async {
+    let interval = Self.interval
+    repeat {
+      let verdict = await check()
+      node.health.record(verdict)
+      ServiceManager.notify("WATCHDOG=1", "STATUS=\(await status(verdict))")
+    } while await IOExecutor.current.wait(until: .after(interval)) == .timedOut
+  }
+
+  private func check() async -> Health.Verdict {
+    await withTaskExecutorPreference(node.disk) {
+      do throws(StoreError) {
+        try node.store.probe()
+        return .healthy
+      } catch {
+        return .unhealthy(error.reason)
+      }
+    }
+  }
+
+  private func status(_ verdict: Health.Verdict) async -> String {
+    let cluster = node.cluster
+    let peers = cluster.configuration.peers.count
+    let place = peers == 0 ? "single node" : "\(cluster.configuration.nodeName) of \(peers) nodes"
+    let connections = "\(node.admission.servedCount) connections"
+    let space = await withTaskExecutorPreference(node.disk) { (try? node.store.space().freeBytes) ?? 0 }
+    let free = "\(space >> 30) GiB free"
+    switch verdict {
+    case .healthy: return "Serving as \(place), \(connections), \(free)"
+    case .unhealthy(let reason): return "Impaired: \(reason); serving as \(place), \(connections), \(free)"
+    }
+  }
+}
