@@ -6,16 +6,19 @@ public enum ClassicDialect {
   /// no byte too many was sent.
   public static func request(line: ArraySlice<UInt8>) throws(Failure) -> Request {
     let line = try ClassicLine(parsing: line.last == UInt8(ascii: "\r") ? line.dropLast() : line)
-    return Request(
-      operation: line.operation, key: line.key, body: line.operation == .put ? .untilEnd : .none,
-      valueBytes: line.valueBytes)
+    var request = Request(line.operation, line.key)
+    if line.operation == .put { request.body = .untilEnd }
+    request.valueBytes = line.valueBytes
+    return request
   }
 
   /// What is sent for a response; a value's bytes follow.
   public static func encode(_ response: Response) -> [UInt8] {
     switch response {
-    case .stored(let key, _): key.bytes + [UInt8(ascii: "\n")]
+    case .stored(let key, _, _): key.bytes + [UInt8(ascii: "\n")]
     case .value, .deleted: []
+    case .notModified, .rangeNotSatisfiable, .json:
+      preconditionFailure("the classic dialect has no way to ask for this")
     case .failure(let failure): Array("ERROR: \(failure.message)\n".utf8)
     }
   }

@@ -16,7 +16,9 @@ public struct ClassicLine: Equatable, Sendable {
   /// space in it would otherwise quietly become another key.
   public init(parsing line: ArraySlice<UInt8>) throws(Failure) {
     let words = line.split(separator: UInt8(ascii: " "))
-    guard let verb = words.first, let operation = Operation(rawValue: PrintableText.escape(verb)) else {
+    guard let verb = words.first, let operation = Operation(rawValue: PrintableText.escape(verb)),
+      operation != .head
+    else {
       throw Failure(.badRequest, "Unsupported operation (only PUT/GET/DEL supported)")
     }
     self.operation = operation

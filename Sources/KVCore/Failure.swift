@@ -9,6 +9,7 @@ public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
     case methodNotAllowed = 405
     case timedOut = 408
     case lengthRequired = 411
+    case preconditionFailed = 412
     case tooLarge = 413
     case misdirected = 421
     case headTooLarge = 431

@@ -3,79 +3,109 @@ public enum HTTPDialect {
   /// What 100 (Continue) looks like: the owner has agreed to take the value.
   public static let continueHead = HTTPResponseHead(status: 100).encoded()
 
-  /// The request in a head.
+  private static let methods = Operation.allCases.map(\.method).joined(separator: ", ")
+
+  /// The request about a key in a head.
   public static func request(_ head: HTTPRequestHead) throws(Failure) -> Request {
-    let operation = try operation(head.method)
-    let key: Key
-    let body: BodyFraming
+    guard let operation = Operation(method: head.method) else {
+      throw Failure(.methodNotAllowed, "\(head.method) is not supported (only \(methods))")
+    }
+    var request = Request(operation, try key(head.target))
+    do throws(HTTPSyntaxError) { request.body = try head.bodyFraming() } catch { throw Failure(error) }
+    try checkBody(request)
+    request.valueBytes = try PeerProtocol.statedValueBytes(head.fields)
+    if case .length(let byteCount) = request.body { request.valueBytes = byteCount }
+    request.relayed = try PeerProtocol.mark(head.fields)
+    request.preconditions = Preconditions(head.fields)
+    if operation == .get { request.range = head.fields["Range"] }
+    if operation == .put { request.contentType = try contentType(head.fields, request.key) }
+    return request
+  }
+
+  /// The head, or the whole, of a response; a value's bytes follow. `headOnly` answers HEAD.
+  public static func encode(_ response: Response, keepAlive: Bool, headOnly: Bool, now: HTTPDate) -> [UInt8] {
+    var (head, text) = parts(response)
+    if !text.isEmpty && !head.fields.contains("Content-Type") {
+      head.fields.append("Content-Type", "text/plain; charset=utf-8")
+    }
+    if head.status != 204 && head.status != 304 && !head.fields.contains("Content-Length") {
+      head.fields.append("Content-Length", "\(text.count)")
+    }
+    head.fields.append("Date", now.formatted)
+    head.fields.append("Server", "kvnode")
+    if !keepAlive { head.fields.append("Connection", "close") }
+    return headOnly ? head.encoded() : head.encoded() + text
+  }
+
+  private static func key(_ target: HTTPTarget) throws(Failure) -> Key {
     do throws(HTTPSyntaxError) {
-      key = try Self.key(head.target)
-      body = try head.bodyFraming()
+      let bytes = try target.keyBytes()
+      do throws(KeyError) { return try Key(bytes) } catch { throw .bad(error.description) }
     } catch {
       throw Failure(error)
     }
-    if body != .none && operation != .put && body != .length(0) {
-      throw Failure(.badRequest, "\(head.method) \(key): a request body makes no sense here")
-    }
-    if operation == .put && body == .none {
-      throw Failure(.lengthRequired, "PUT \(key): neither Content-Length nor chunked")
-    }
-    let relayed = try PeerProtocol.mark(head.fields)
-    var valueBytes = try PeerProtocol.statedValueBytes(head.fields)
-    if case .length(let byteCount) = body { valueBytes = byteCount }
-    return Request(operation: operation, key: key, body: body, valueBytes: valueBytes, relayed: relayed)
   }
 
-  /// The head, or the whole, of a response; a value's bytes follow.
-  public static func encode(_ response: Response, keepAlive: Bool) -> [UInt8] {
-    var (head, text) = parts(response)
-    if !text.isEmpty {
-      head.fields.append("Content-Type", "text/plain; charset=utf-8")
+  private static func checkBody(_ request: Request) throws(Failure) {
+    switch (request.operation, request.body) {
+    case (.put, .none): throw Failure(.lengthRequired, "PUT \(request.key): neither Content-Length nor chunked")
+    case (.put, _), (_, .none), (_, .length(0)): return
+    default: throw Failure(.badRequest, "\(request.operation.method) \(request.key): a body makes no sense here")
     }
-    if head.status != 204 && !head.fields.contains("Content-Length") {
-      head.fields.append("Content-Length", "\(text.utf8.count)")
-    }
-    head.fields.append("Server", "kvnode")
-    if !keepAlive { head.fields.append("Connection", "close") }
-    return head.encoded() + Array(text.utf8)
   }
 
-  private static func parts(_ response: Response) -> (head: HTTPResponseHead, text: String) {
+  private static func contentType(_ fields: HTTPFields, _ key: Key) throws(Failure) -> ContentType? {
+    guard let text = fields["Content-Type"] else { return nil }
+    guard let contentType = ContentType(text) else {
+      throw Failure(
+        .badRequest, "PUT \(key): the Content-Type is not printable ASCII of 1 to \(ContentType.bytesMax) bytes")
+    }
+    return contentType
+  }
+
+  private static func parts(_ response: Response) -> (head: HTTPResponseHead, text: [UInt8]) {
     switch response {
-    case .stored(_, let checksum):
-      return (HTTPResponseHead(status: 201, fields: entityTag(checksum)), "")
-    case .value(let value):
-      var fields = entityTag(value.checksum)
-      fields.append("Content-Length", "\(value.byteCount)")
-      fields.append("Content-Type", "application/octet-stream")
-      return (HTTPResponseHead(status: 200, fields: fields), "")
-    case .deleted(let existed):
-      return existed ? (HTTPResponseHead(status: 204), "") : (HTTPResponseHead(status: 404), "no such key\n")
-    case .failure(let failure):
+    case .stored(_, let checksum, let created):
       var fields: HTTPFields = [:]
-      if failure.kind == .unavailable { fields.append("Retry-After", "1") }
-      if failure.kind == .methodNotAllowed { fields.append("Allow", "GET, PUT, DELETE") }
-      return (HTTPResponseHead(status: failure.kind.rawValue, fields: fields), failure.message + "\n")
+      appendEntityTag(checksum, to: &fields)
+      return (HTTPResponseHead(status: created ? 201 : 204, fields: fields), [])
+    case .value(let value): return (head(of: value), [])
+    case .notModified(let value):
+      var fields: HTTPFields = ["Last-Modified": value.modifiedAt.formatted]
+      appendEntityTag(value.checksum, to: &fields)
+      return (HTTPResponseHead(status: 304, fields: fields), [])
+    case .rangeNotSatisfiable(let byteCount):
+      let fields: HTTPFields = ["Content-Range": ContentRange.unsatisfied(byteCount: byteCount)]
+      return (HTTPResponseHead(status: 416, fields: fields), Array("the value has \(byteCount) bytes\n".utf8))
+    case .deleted(let existed):
+      return existed
+        ? (HTTPResponseHead(status: 204), []) : (HTTPResponseHead(status: 404), Array("no such key\n".utf8))
+    case .json(let text):
+      return (HTTPResponseHead(status: 200, fields: ["Content-Type": "application/json"]), text)
+    case .failure(let failure): return (head(of: failure), Array("\(failure.message)\n".utf8))
     }
   }
 
-  private static func operation(_ method: String) throws(Failure) -> Operation {
-    switch method {
-    case "PUT": return .put
-    case "GET": return .get
-    case "DELETE": return .delete
-    default: throw Failure(.methodNotAllowed, "\(method) is not supported (only PUT, GET and DELETE)")
-    }
+  private static func head(of value: ValueHead) -> HTTPResponseHead {
+    var fields: HTTPFields = [
+      "Content-Length": "\(value.offsets.count)", "Content-Type": value.contentType.description,
+      "Last-Modified": value.modifiedAt.formatted, "Accept-Ranges": "bytes",
+    ]
+    appendEntityTag(value.checksum, to: &fields)
+    guard let range = value.range else { return HTTPResponseHead(status: 200, fields: fields) }
+    fields.append("Content-Range", ContentRange.format(range, of: value.byteCount))
+    return HTTPResponseHead(status: 206, fields: fields)
   }
 
-  private static func key(_ target: HTTPTarget) throws(HTTPSyntaxError) -> Key {
-    let bytes = try target.keyBytes()
-    do throws(KeyError) { return try Key(bytes) } catch { throw .bad(error.description) }
+  private static func head(of failure: Failure) -> HTTPResponseHead {
+    var fields: HTTPFields = [:]
+    if failure.kind == .unavailable { fields.append("Retry-After", "1") }
+    if failure.kind == .methodNotAllowed { fields.append("Allow", methods) }
+    return HTTPResponseHead(status: failure.kind.rawValue, fields: fields)
   }
 
-  private static func entityTag(_ checksum: ValueChecksum?) -> HTTPFields {
-    guard let checksum else { return [:] }
-    return ["ETag": "\"\(checksum)\""]
+  private static func appendEntityTag(_ checksum: ValueChecksum?, to fields: inout HTTPFields) {
+    if let checksum { fields.append("ETag", "\"\(checksum)\"") }
   }
 }
 

@@ -12,18 +12,28 @@ public enum PeerProtocol {
   /// The head of a relayed request. A value always asks first (100-continue): the owner can refuse before the
   /// bytes move, and a connection that died in the pool is found out while the request can still be repeated.
   public static func head(_ request: Request, to owner: Peer, mark: RelayMark) -> HTTPRequestHead {
-    var fields: HTTPFields = ["Host": "\(owner.address)", nodeField: mark.node, fingerprintField: mark.fingerprint]
-    if request.operation == .put {
-      switch bodyFraming(request) {
-      case .length(let byteCount): fields.append("Content-Length", "\(byteCount)")
-      default:
-        fields.append("Transfer-Encoding", "chunked")
-        if let valueBytes = request.valueBytes { fields.append(valueBytesField, "\(valueBytes)") }
-      }
-      fields.append("Expect", "100-continue")
-    }
+    var fields = fields(to: owner, mark: mark)
+    request.preconditions.append(to: &fields)
+    if let range = request.range { fields.append("Range", range) }
+    if request.operation == .put { appendBody(of: request, to: &fields) }
     return HTTPRequestHead(
-      method: method(request.operation), target: HTTPTarget(key: request.key.bytes), fields: fields)
+      method: request.operation.method, target: HTTPTarget(key: request.key.bytes), fields: fields)
+  }
+
+  /// The fields that every question to another node carries.
+  static func fields(to peer: Peer, mark: RelayMark) -> HTTPFields {
+    ["Host": "\(peer.address)", nodeField: mark.node, fingerprintField: mark.fingerprint]
+  }
+
+  private static func appendBody(of request: Request, to fields: inout HTTPFields) {
+    if case .length(let byteCount) = bodyFraming(request) {
+      fields.append("Content-Length", "\(byteCount)")
+    } else {
+      fields.append("Transfer-Encoding", "chunked")
+      if let valueBytes = request.valueBytes { fields.append(valueBytesField, "\(valueBytes)") }
+    }
+    if let contentType = request.contentType { fields.append("Content-Type", "\(contentType)") }
+    fields.append("Expect", "100-continue")
   }
 
   /// How a relayed value is framed between nodes. Never by the end of the stream: a relay that is killed must
@@ -36,22 +46,50 @@ public enum PeerProtocol {
     }
   }
 
-  /// The owner's answer to a request, or what is wrong with it. An error's text is not in the head: the caller
-  /// reads it and passes it to `failure`.
+  /// The owner's answer to a request, or nil for an error: its text is not in the head, so the caller reads it
+  /// and passes it to `failure`.
   public static func response(
     _ head: HTTPResponseHead, to request: Request
   ) throws(HTTPSyntaxError) -> Response? {
     switch (request.operation, head.status) {
-    case (.put, 200), (.put, 201), (.put, 204):
-      return .stored(request.key, checksum: checksum(head.fields))
-    case (.get, 200):
-      guard let byteCount = try head.fields.contentLength() else { throw .bad("a value without Content-Length") }
-      return .value(ValueHead(byteCount: byteCount, checksum: checksum(head.fields)))
+    case (.put, 201), (.put, 204):
+      return .stored(request.key, checksum: checksum(head.fields), created: head.status == 201)
+    case (.get, 200), (.get, 206), (.head, 200): return .value(try valueHead(head))
+    case (.get, 304), (.head, 304): return .notModified(try valueHead(head))
+    case (.get, 416):
+      guard let byteCount = head.fields["Content-Range"].flatMap(ContentRange.parseUnsatisfied) else {
+        throw .bad("416 without the value's size")
+      }
+      return .rangeNotSatisfiable(byteCount: byteCount)
     case (.delete, 204): return .deleted(existed: true)
     case (.delete, 404): return .deleted(existed: false)
     case (_, 400...): return nil
     default: throw .bad("the unexpected status \(head.status)")
     }
+  }
+
+  private static func valueHead(_ head: HTTPResponseHead) throws(HTTPSyntaxError) -> ValueHead {
+    let fields = head.fields
+    // Where the date is compared, the owner has done it; a two-digit year can only be a foreign server's.
+    guard let modifiedAt = fields["Last-Modified"].flatMap({ HTTPDate.parse($0, now: HTTPDate(secondsSince1970: 0)) })
+    else {
+      throw .bad("a value without Last-Modified")
+    }
+    let contentType = fields["Content-Type"].flatMap { ContentType($0) } ?? .standard
+    let contentLength = try fields.contentLength()
+    guard head.status == 206 else {
+      guard let byteCount = head.status == 304 ? 0 : contentLength else { throw .bad("a value without Content-Length") }
+      return ValueHead(
+        byteCount: byteCount, checksum: checksum(fields), modifiedAt: modifiedAt, contentType: contentType)
+    }
+    guard let (range, byteCount) = fields["Content-Range"].flatMap(ContentRange.parse), range.count == contentLength
+    else {
+      throw .bad("a partial value whose Content-Range and Content-Length do not agree")
+    }
+    var value = ValueHead(
+      byteCount: byteCount, checksum: checksum(fields), modifiedAt: modifiedAt, contentType: contentType)
+    value.range = range
+    return value
   }
 
   /// An error that the owner answered with.
@@ -79,10 +117,6 @@ public enum PeerProtocol {
       throw Failure(.badRequest, "\(valueBytesField) is no number")
     }
     return byteCount
-  }
-
-  private static func method(_ operation: Operation) -> String {
-    operation == .delete ? "DELETE" : operation.rawValue
   }
 
   private static func checksum(_ fields: HTTPFields) -> ValueChecksum? {

@@ -84,6 +84,13 @@ public struct Directory: ~Copyable, Sendable {
     }
   }
 
+  /// Whether there is anything of that name.
+  public func hasEntry(_ name: String) throws(SystemError) -> Bool {
+    try unlessAbsent { () throws(SystemError) in
+      try systemCall("faccessat") { faccessat(descriptor.number, name, F_OK, AT_SYMLINK_NOFOLLOW) }
+    } != nil
+  }
+
   /// Removes a file; false where there is none.
   public func removeFile(_ name: String) throws(SystemError) -> Bool {
     try unlessAbsent { () throws(SystemError) in

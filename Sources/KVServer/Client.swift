@@ -6,6 +6,7 @@ struct Client: ~Copyable {
   /// What came instead of, or as, the next request.
   enum Arrival {
     case request(Request)
+    case list(ListRequest)
     /// Bytes that are no request; the connection ends after the answer.
     case refused(Failure)
     /// Nothing will come: the client left, or an idle connection has served its time.
@@ -33,6 +34,7 @@ struct Client: ~Copyable {
   private var dialect: Dialect?
   private var keepsAlive = false
   private var awaitsContinue = false
+  private var wantsHeadOnly = false
   private var ending = Ending.open
 
   init(_ stream: consuming Stream, limits: Limits) {
@@ -82,10 +84,11 @@ struct Client: ~Copyable {
     let bytes =
       switch dialect ?? .classic {
       case .classic: ClassicDialect.encode(response)
-      case .http: HTTPDialect.encode(response, keepAlive: keepAlive)
+      case .http:
+        HTTPDialect.encode(response, keepAlive: keepAlive, headOnly: wantsHeadOnly, now: .now)
       }
     if !keepAlive { ending = .orderly }
-    let isFollowed = if case .value(let head) = response { head.byteCount > 0 } else { false }
+    let isFollowed = if case .value(let head) = response { !head.offsets.isEmpty && !wantsHeadOnly } else { false }
     try await stream.send(bytes, more: isFollowed)
   }
 
@@ -143,6 +146,7 @@ struct Client: ~Copyable {
       stream.dropUnread(byteCount)
       keepsAlive = head.keepAlive
       awaitsContinue = head.expectsContinue
+      wantsHeadOnly = head.method == "HEAD"
       return try request(head)
     } catch {
       return refuse(Failure(error))
@@ -152,6 +156,7 @@ struct Client: ~Copyable {
   private mutating func request(_ head: HTTPRequestHead) throws(HTTPSyntaxError) -> Arrival {
     body = BodyReader(try head.bodyFraming())
     do throws(Failure) {
+      if let list = try ListRequest(head) { return .list(list) }
       return .request(try HTTPDialect.request(head))
     } catch {
       // Well-formed HTTP that asks for nothing we have; the connection goes on if there is no body to skip.

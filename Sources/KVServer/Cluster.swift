@@ -43,23 +43,31 @@ public struct Cluster: Sendable {
     guard let mark = request.relayed else {
       return owner == ownIndex ? .own : .peer(configuration.peers[owner])
     }
-    let subject = "\(request.operation.rawValue) \(request.key)"
-    guard mark.fingerprint == fingerprint else {
-      return .refused(
-        Failure(
-          .misdirected,
-          "\(subject): \(mark.node) and \(configuration.nodeName) have different peer lists "
-            + "(fingerprints \(mark.fingerprint) and \(fingerprint)); make [Peers] the same on every node"))
-    }
+    if let failure = disagreement(with: mark, about: request.subject) { return .refused(failure) }
     guard owner == ownIndex else {
       return .refused(
         Failure(
           .misdirected,
-          "\(subject): \(mark.node) takes \(configuration.nodeName) for the owner, but it is "
+          "\(request.subject): \(mark.node) takes \(configuration.nodeName) for the owner, but it is "
             + "\(configuration.peers[owner].name); is Name= the same on two nodes?"))
     }
     return .own
   }
+
+  /// What to tell a node that goes by another peer list, or nil where both agree.
+  func disagreement(with mark: RelayMark, about subject: String) -> Failure? {
+    guard mark.fingerprint != fingerprint else { return nil }
+    return Failure(
+      .misdirected,
+      "\(subject): \(mark.node) and \(configuration.nodeName) have different peer lists "
+        + "(fingerprints \(mark.fingerprint) and \(fingerprint)); make [Peers] the same on every node")
+  }
+
+  /// Whether this node owns the key with those bytes.
+  func owns(_ key: Key) -> Bool { placement.owner(of: key.slot) == ownIndex }
+
+  /// The other nodes.
+  var otherPeers: [Peer] { configuration.peers.filter { $0.name != configuration.nodeName } }
 
   private static func hexDigits(_ byte: UInt8) -> String {
     (byte < 16 ? "0" : "") + String(byte, radix: 16)

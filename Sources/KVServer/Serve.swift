@@ -11,9 +11,10 @@ struct Serve {
     var client = Client(stream, limits: node.cluster.configuration.limits)
     while client.isOpen {
       switch await client.nextRequest() {
-      case .request where refusing: await tell(.tooManyConnections, to: &client)
+      case .request where refusing, .list where refusing: await tell(.tooManyConnections, [:], to: &client)
       case .request(let request): await serve(request, of: &client)
-      case .refused(let failure): await tell(failure, to: &client)
+      case .list(let list): await serve(list, of: &client)
+      case .refused(let failure): await tell(failure, [:], to: &client)
       case .gone: break
       }
     }
@@ -23,39 +24,51 @@ struct Serve {
   /// One request: the owner of its key decides whether the store here or a relay to the owner answers it.
   private func serve(_ request: Request, of client: inout Client) async {
     let cluster = node.cluster
+    let route = cluster.route(request)
     do throws(ExchangeError) {
-      switch cluster.route(request) {
-      case .own: try await StoreExchange(node: node, limits: cluster.configuration.limits).serve(request, of: &client)
+      switch route {
+      case .own:
+        try await StoreExchange(node: node, limits: cluster.configuration.limits).serve(request, of: &client)
       case .peer(let owner):
-        try await RelayExchange(node: node, cluster: cluster, owner: owner).serve(request, of: &client)
+        try await RelayExchange(node: node, cluster: cluster, owner: owner, request: request).serve(
+          request, of: &client)
       case .refused(let failure): throw .refused(failure)
       }
     } catch {
-      switch error {
-      case .refused(let failure): await tell(failure, to: &client)
-      case .broken(let reason): breakOff(request, of: &client, because: reason)
-      }
+      await end(error, LogFields.about(request, route), of: &client)
     }
   }
 
-  private func tell(_ failure: Failure, to client: inout Client) async {
-    let level: Logger.Level = failure.kind.rawValue >= 500 || failure.kind == .misdirected ? .warning : .info
-    node.logger.log(
-      level: level, "request refused", metadata: ["client": "\(client.address)", "reason": "\(failure)"])
-    do throws(StreamError) {
-      try await client.send(.failure(failure))
+  /// One page of keys, gathered from the whole cluster.
+  private func serve(_ list: ListRequest, of client: inout Client) async {
+    do throws(ExchangeError) {
+      let page = try await ListExchange(node: node, cluster: node.cluster).page(list)
+      try await client.answer(.json(page.json))
     } catch {
+      await end(error, ["op": "LIST"], of: &client)
+    }
+  }
+
+  private func end(_ error: ExchangeError, _ fields: Logger.Metadata, of client: inout Client) async {
+    switch error {
+    case .refused(let failure): await tell(failure, fields, to: &client)
+    case .broken(let reason):
+      log(.info, "connection reset: \(reason)", fields, client)
       client.abandon()
     }
   }
 
-  private func breakOff(_ request: Request, of client: inout Client, because reason: String) {
-    node.logger.info(
-      "connection reset",
-      metadata: [
-        "client": "\(client.address)", "operation": "\(request.operation.rawValue)", "key": "\(request.key)",
-        "reason": "\(reason)",
-      ])
-    client.abandon()
+  private func tell(_ failure: Failure, _ fields: Logger.Metadata, to client: inout Client) async {
+    let isOurs = failure.kind.rawValue >= 500 || failure.kind == .misdirected
+    log(isOurs ? .warning : .info, "refused: \(failure)", fields, client)
+    do throws(StreamError) { try await client.send(.failure(failure)) } catch { client.abandon() }
+  }
+
+  private func log(
+    _ level: Logger.Level, _ message: String, _ fields: Logger.Metadata, _ client: borrowing Client
+  ) {
+    var fields = fields
+    fields["client"] = "\(client.address)"
+    node.logger.log(level: level, "\(message)", metadata: fields)
   }
 }

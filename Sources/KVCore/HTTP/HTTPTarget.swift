@@ -6,9 +6,9 @@ public struct HTTPTarget: Equatable, Sendable {
   public let query: [UInt8]?
 
   /// The target that names a key.
-  public init(key: some Collection<UInt8>) {
+  public init(key: some Collection<UInt8>, query: [UInt8]? = nil) {
     path = [HTTPByte.slash] + PercentCoding.encode(key)
-    query = nil
+    self.query = query
   }
 
   private init(path: [UInt8], query: [UInt8]?) {

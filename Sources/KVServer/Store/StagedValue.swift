@@ -4,14 +4,21 @@ import KVLinux
 /// A value on its way into the store: a file in `staging/` that no reader sees.
 ///
 /// It becomes the key's value by `commit`; one that goes away uncommitted is removed.
-public struct StagedValue: ~Copyable {
+struct StagedValue: ~Copyable {
   /// How much is written before the kernel is told to start on it, so that the sync at the end finds little to do.
   private static let writeBackBytes: Int = 8 << 20
   /// How much of a value of unknown length is written between two looks at the free space.
   private static let spaceCheckBytes: Int = 16 << 20
 
+  /// What a commit came to.
+  struct Commit: Equatable {
+    let checksum: ValueChecksum
+    /// Whether the key had no value before.
+    let created: Bool
+  }
+
   /// How many bytes have been written.
-  public private(set) var byteCount: Int = 0
+  private(set) var byteCount: Int = 0
 
   private let key: Key
   private let name: String
@@ -47,7 +54,7 @@ public struct StagedValue: ~Copyable {
   }
 
   /// Adds bytes at the end.
-  public mutating func append(_ bytes: RawSpan) throws(StoreError) {
+  mutating func append(_ bytes: RawSpan) throws(StoreError) {
     checksum.update(bytes)
     do throws(SystemError) { try file.write(bytes, at: byteCount) } catch { throw StoreError(writing: error) }
     let before = byteCount
@@ -65,19 +72,24 @@ public struct StagedValue: ~Copyable {
   ///
   /// The order is the store's promise: content and attribute are on the disk before the name is, and the name
   /// before anyone is told.
-  public mutating func commit() throws(StoreError) -> ValueAttribute {
+  mutating func commit(
+    contentType: ContentType? = nil, if condition: WriteCondition = .none
+  ) throws(StoreError) -> Commit {
     if let reason = store.readOnlyReason { throw .readOnly(reason: reason) }
     let attribute = ValueAttribute(
       valueBytes: byteCount, committedAtNanoseconds: Instant.wallNanoseconds, checksum: checksum.value)
     do throws(SystemError) {
       try file.setAttribute(ValueAttribute.name, attribute.encoded)
+      if let contentType, contentType != .standard {
+        try file.setAttribute(ContentType.attributeName, Array(contentType.description.utf8))
+      }
       if store.durability == .full { try store.syncing { () throws(SystemError) in try file.sync() } }
-      try store.publish(staged: name, as: ValuePath(key: key, slot: key.slot))
-      isCommitted = true
     } catch {
       throw StoreError(writing: error)
     }
-    return attribute
+    let created = try store.publish(staged: name, as: key, if: condition)
+    isCommitted = true
+    return Commit(checksum: attribute.checksum, created: created)
   }
 }
 

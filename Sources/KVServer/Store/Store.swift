@@ -18,6 +18,7 @@ public final class Store: Sendable {
   let layout: StoreLayout
   let durability: Durability
   private let minimumFree: FreeSpaceReserve
+  private let locks = CommitLocks()
   private let state = Mutex(State())
 
   /// Opens the data directory, makes what is missing in it and empties `staging/`.
@@ -28,7 +29,7 @@ public final class Store: Sendable {
   }
 
   /// Begins a value. Its length, where known, is reserved on the disk at once.
-  public func stage(_ key: Key, byteCount: Int?) throws(StoreError) -> StagedValue {
+  func stage(_ key: Key, byteCount: Int?) throws(StoreError) -> StagedValue {
     try checkWritable()
     try checkSpace(for: byteCount ?? 0)
     let number = state.withLock { state in
@@ -42,35 +43,49 @@ public final class Store: Sendable {
 
   /// Opens a key's value for reading, or nil where there is none. An overwritten or deleted value stays
   /// readable for those who have opened it.
-  public func open(_ key: Key) throws(StoreError) -> StoredValue? {
+  func open(_ key: Key) throws(StoreError) -> StoredValue? {
     let path = ValuePath(key: key, slot: key.slot)
-    let opened = try translatingError(StoreError.failed) { () throws(SystemError) -> File? in
-      guard let directory = try directory(at: path.directories[...]) else { return nil }
-      return try directory.openFile(path.fileName)
+    let opened = try translatingError(StoreError.failed) { () throws(SystemError) in
+      try directory(at: path.directories[...])
     }
-    guard let file = opened else { return nil }
-    let status = try translatingError(StoreError.failed) { () throws(SystemError) in try file.status() }
-    let attribute = try translatingError(StoreError.failed) { () throws(SystemError) in
-      try file.attribute(ValueAttribute.name, bytesMax: ValueAttribute.byteCount)
-    }
-    guard status.isRegular else { return nil }
-    return try StoredValue(file: file, status: status, attribute: attribute)
+    guard let directory = opened else { return nil }
+    return try value(path.fileName, in: directory)
   }
 
   /// Removes a key's value, durably; false where there was none.
-  public func delete(_ key: Key) throws(StoreError) -> Bool {
+  func delete(_ key: Key, if condition: WriteCondition = .none) throws(StoreError) -> Bool {
     try checkWritable()
     let path = ValuePath(key: key, slot: key.slot)
-    do throws(SystemError) {
-      guard let directory = try directory(at: path.directories[...]), try directory.removeFile(path.fileName) else {
-        return false
+    let opened = try translatingError(StoreError.failed) { () throws(SystemError) in
+      try directory(at: path.directories[...])
+    }
+    guard let directory = opened else {
+      try condition.check(nil)
+      return false
+    }
+    let existed = try locks.withLock(for: key) { () throws(StoreError) in
+      try check(condition, path.fileName, in: directory)
+      return try translatingError(StoreError.failed) { () throws(SystemError) in
+        try directory.removeFile(path.fileName)
       }
+    }
+    guard existed else { return false }
+    try translatingError(StoreError.failed) { () throws(SystemError) in
       if durability == .full { try syncing { () throws(SystemError) in try directory.sync() } }
       try pruneDirectories(of: path)
-      return true
-    } catch {
-      throw .failed(error)
     }
+    return true
+  }
+
+  /// Fails where a key's value is not as the condition demands: told early, it saves sending a value in vain.
+  func check(_ condition: WriteCondition, _ key: Key) throws(StoreError) {
+    guard !condition.isEmpty else { return }
+    let path = ValuePath(key: key, slot: key.slot)
+    let opened = try translatingError(StoreError.failed) { () throws(SystemError) in
+      try directory(at: path.directories[...])
+    }
+    guard let directory = opened else { return try condition.check(nil) }
+    try check(condition, path.fileName, in: directory)
   }
 
   /// Writes, syncs and removes a small file, to find out whether the disk answers and would take a value.
@@ -115,20 +130,63 @@ public final class Store: Sendable {
     }
   }
 
-  /// Moves a staged file to its place, and makes that durable.
-  func publish(staged name: String, as path: ValuePath) throws(SystemError) {
+  /// Moves a staged file to its place, if the condition holds, and makes that durable. True where the key had no
+  /// value before.
+  func publish(staged name: String, as key: Key, if condition: WriteCondition) throws(StoreError) -> Bool {
+    let path = ValuePath(key: key, slot: key.slot)
     var attempts = 1
     while true {
-      do throws(SystemError) {
-        let directory = try makeDirectories(of: path)
-        try layout.staging.rename(name, to: path.fileName, in: directory)
-        if durability == .full { try syncing { () throws(SystemError) in try directory.sync() } }
-        return
-      } catch  where error.isAbsent && attempts < Self.directoryAttemptsMax {
+      do throws(StoreError) {
+        return try publish(staged: name, as: key, path, if: condition)
+      } catch {
         // A DEL of another key took the emptied directory away in between.
+        guard case .failed(let error) = error, error.isAbsent, attempts < Self.directoryAttemptsMax else { throw error }
         attempts += 1
       }
     }
+  }
+
+  private func publish(
+    staged name: String, as key: Key, _ path: ValuePath, if condition: WriteCondition
+  ) throws(StoreError) -> Bool {
+    let directory = try translatingError(StoreError.init(writing:)) { () throws(SystemError) in
+      try makeDirectories(of: path)
+    }
+    let created = try locks.withLock(for: key) { () throws(StoreError) in
+      try check(condition, path.fileName, in: directory)
+      return try translatingError(StoreError.init(writing:)) { () throws(SystemError) in
+        let isNew = try !directory.hasEntry(path.fileName)
+        try layout.staging.rename(name, to: path.fileName, in: directory)
+        return isNew
+      }
+    }
+    try translatingError(StoreError.init(writing:)) { () throws(SystemError) in
+      if durability == .full { try syncing { () throws(SystemError) in try directory.sync() } }
+    }
+    return created
+  }
+
+  private func check(
+    _ condition: WriteCondition, _ fileName: String, in directory: borrowing Directory
+  ) throws(StoreError) {
+    guard !condition.isEmpty else { return }
+    do throws(StoreError) {
+      try condition.check(try value(fileName, in: directory)?.head.state)
+    } catch {
+      // What is there is not what was stored, so that no tag names it; it can still be replaced or removed.
+      guard case .damaged = error else { throw error }
+      try condition.check(ValueState(checksum: nil, modifiedAt: HTTPDate(secondsSince1970: 0)))
+    }
+  }
+
+  private func value(_ fileName: String, in directory: borrowing Directory) throws(StoreError) -> StoredValue? {
+    let opened: File?
+    do throws(SystemError) { opened = try directory.openFile(fileName) } catch { throw .failed(error) }
+    guard let file = opened else { return nil }
+    let status: File.Status
+    do throws(SystemError) { status = try file.status() } catch { throw .failed(error) }
+    guard status.isRegular else { return nil }
+    return try StoredValue(reading: file, status)
   }
 
   private func checkWritable() throws(StoreError) {

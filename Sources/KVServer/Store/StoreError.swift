@@ -2,13 +2,15 @@ import KVCore
 import KVLinux
 
 /// Why the store did not do what it was asked. The cases divide by what the caller does about them.
-public enum StoreError: Error, Equatable, Sendable {
+enum StoreError: Error, Equatable, Sendable {
   /// No room above the reserve: whoever asked may free space and try again.
   case full(detail: String)
   /// A sync failed earlier, so the store takes no further change until it is restarted.
   case readOnly(reason: String)
   /// The value on disk is not what was stored.
   case damaged(detail: String)
+  /// The key's value is not as the request demands.
+  case preconditionFailed
   /// Anything else that the file system refused.
   case failed(SystemError)
 
@@ -23,6 +25,7 @@ public enum StoreError: Error, Equatable, Sendable {
     case .full(let detail): detail
     case .readOnly(let reason): "the store is read-only: \(reason)"
     case .damaged(let detail): "the stored value is damaged: \(detail)"
+    case .preconditionFailed: "the precondition does not hold"
     case .failed(let error): "\(error)"
     }
   }
@@ -31,6 +34,7 @@ public enum StoreError: Error, Equatable, Sendable {
     switch self {
     case .full: .diskFull
     case .readOnly: .unavailable
+    case .preconditionFailed: .preconditionFailed
     case .damaged, .failed: .storeFailed
     }
   }

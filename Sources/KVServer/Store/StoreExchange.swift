@@ -14,7 +14,7 @@ struct StoreExchange {
     try await withTaskExecutorPreference(node.disk) { () async throws(ExchangeError) in
       switch request.operation {
       case .put: try await put(request, from: &client)
-      case .get: try await get(request, for: &client)
+      case .get, .head: try await get(request, for: &client)
       case .delete: try await delete(request, for: &client)
       }
     }
@@ -23,12 +23,16 @@ struct StoreExchange {
   private func put(_ request: Request, from client: inout Client) async throws(ExchangeError) {
     let size = ValueSize(of: request, limits: limits)
     try refusing { () throws(Failure) in try size.checkStated() }
+    let condition = WriteCondition(request.preconditions, for: .put, now: .now)
     var value = try stored(request) { () throws(StoreError) in
-      try node.store.stage(request.key, byteCount: request.valueBytes)
+      try node.store.check(condition, request.key)
+      return try node.store.stage(request.key, byteCount: request.valueBytes)
     }
     try await receive(&value, size, from: &client)
-    let attribute = try stored(request) { () throws(StoreError) in try value.commit() }
-    try await client.answer(.stored(request.key, checksum: attribute.checksum))
+    let commit = try stored(request) { () throws(StoreError) in
+      try value.commit(contentType: request.contentType, if: condition)
+    }
+    try await client.answer(.stored(request.key, checksum: commit.checksum, created: commit.created))
   }
 
   private func receive(
@@ -55,28 +59,43 @@ struct StoreExchange {
 
   private func get(_ request: Request, for client: inout Client) async throws(ExchangeError) {
     let opened = try stored(request) { () throws(StoreError) in try node.store.open(request.key) }
-    guard let value = opened else { throw .refused(.absent(request)) }
-    try await client.answer(.value(ValueHead(byteCount: value.byteCount, checksum: value.attribute?.checksum)))
+    guard let value = opened else {
+      if request.preconditions.evaluate(nil, for: request.operation, now: .now) == .failed {
+        throw .refused(StoreError.preconditionFailed.failure(request.operation, request.key))
+      }
+      throw .refused(.absent(request))
+    }
+    let response = ReadOutcome.response(to: request, value.head, now: .now)
+    if case .failure(let failure) = response { throw .refused(failure) }
+    try await client.answer(response)
+    guard request.operation == .get, case .value(let head) = response else { return }
+    try await send(value.file, head.offsets, to: client)
+  }
+
+  private func send(
+    _ file: borrowing File, _ offsets: Range<Int>, to client: borrowing Client
+  ) async throws(ExchangeError) {
     var turn = Turn()
-    var offset = 0
-    while offset < value.byteCount {
-      let bytesMax = min(Self.sendBytesMax, value.byteCount - offset)
+    var offset = offsets.lowerBound
+    while offset < offsets.upperBound {
+      let bytesMax = min(Self.sendBytesMax, offsets.upperBound - offset)
       let result: TransferResult
       do throws(SystemError) {
-        result = try client.stream.socket.send(file: value.file, at: &offset, bytesMax: bytesMax)
+        result = try client.stream.socket.send(file: file, at: &offset, bytesMax: bytesMax)
       } catch {
-        throw .broken(reason: "sending stopped at \(offset) of \(value.byteCount) bytes: \(error)")
+        throw .broken(reason: "sending stopped at \(offset) of \(offsets.upperBound) bytes: \(error)")
       }
       switch result {
       case .moved(let count): await turn.moved(count)
       case .wouldBlock: try await client.waitToSend()
-      case .end: throw .broken(reason: "the stored file has only \(offset) of \(value.byteCount) bytes")
+      case .end: throw .broken(reason: "the stored file ends at \(offset) of \(offsets.upperBound) bytes")
       }
     }
   }
 
   private func delete(_ request: Request, for client: inout Client) async throws(ExchangeError) {
-    let existed = try stored(request) { () throws(StoreError) in try node.store.delete(request.key) }
+    let condition = WriteCondition(request.preconditions, for: .delete, now: .now)
+    let existed = try stored(request) { () throws(StoreError) in try node.store.delete(request.key, if: condition) }
     try await client.answer(.deleted(existed: existed))
   }
 

@@ -2,20 +2,36 @@ import KVCore
 import KVLinux
 
 /// A value open for reading. It stays as it is even when the key is overwritten or deleted meanwhile.
-public struct StoredValue: ~Copyable, Sendable {
+struct StoredValue: ~Copyable, Sendable {
   /// The file with the value's bytes.
-  public let file: File
-  /// How many bytes the value has.
-  public let byteCount: Int
-  /// What was recorded at commit, or nil where the file came here by other means: it is served unverified.
-  public let attribute: ValueAttribute?
+  let file: File
+  /// What is told of it. The checksum is nil where the file came here by other means: it is served unverified.
+  let head: ValueHead
 
-  init(file: consuming File, status: File.Status, attribute bytes: [UInt8]?) throws(StoreError) {
+  /// Reads what was recorded of a value's file.
+  init(reading file: consuming File, _ status: File.Status) throws(StoreError) {
+    head = try Self.head(of: file, status)
     self.file = file
-    byteCount = status.byteCount
-    attribute = bytes.flatMap { try? ValueAttribute(decoding: $0) }
-    if let attribute, attribute.valueBytes != byteCount {
-      throw .damaged(detail: "the file has \(byteCount) of \(attribute.valueBytes) bytes")
+  }
+
+  private static func head(of file: borrowing File, _ status: File.Status) throws(StoreError) -> ValueHead {
+    let attribute: ValueAttribute?
+    let contentType: ContentType?
+    do throws(SystemError) {
+      attribute = try file.attribute(ValueAttribute.name, bytesMax: ValueAttribute.byteCount)
+        .flatMap { try? ValueAttribute(decoding: $0) }
+      contentType = try file.attribute(ContentType.attributeName, bytesMax: ContentType.bytesMax)
+        .flatMap { ContentType(decoding: $0) }
+    } catch {
+      throw .failed(error)
     }
+    if let attribute, attribute.valueBytes != status.byteCount {
+      throw .damaged(detail: "the file has \(status.byteCount) of \(attribute.valueBytes) bytes")
+    }
+    let modifiedAtNanoseconds = attribute?.committedAtNanoseconds ?? status.modifiedAtNanoseconds
+    return ValueHead(
+      byteCount: status.byteCount, checksum: attribute?.checksum,
+      modifiedAt: HTTPDate(secondsSince1970: Int(modifiedAtNanoseconds / 1_000_000_000)),
+      contentType: contentType ?? .standard)
   }
 }

@@ -1,8 +1,8 @@
 import KVCore
 import KVLinux
 
-/// Why an owner did not answer as it should.
-enum OwnerError: Error {
+/// Why another node did not answer as it should.
+enum PeerError: Error {
   /// It closed the connection before the first byte of an answer.
   case closed
   /// The connection failed or stood still.
@@ -10,7 +10,7 @@ enum OwnerError: Error {
   /// What it says is not the protocol.
   case malformed(HTTPSyntaxError)
 
-  /// Whether a connection from the pool may have been closed by the owner before the request got there.
+  /// Whether a connection from the pool may have been closed by the other node before the request got there.
   var mayBeStale: Bool {
     switch self {
     case .closed, .stream(.failed): true
@@ -19,7 +19,7 @@ enum OwnerError: Error {
   }
 
   /// The error as it is told to whoever asked.
-  func failure(_ request: Request, _ owner: Peer) -> Failure {
+  func failure(_ subject: String, _ peer: Peer) -> Failure {
     let what =
       switch self {
       case .closed: "closed the connection without an answer"
@@ -27,6 +27,6 @@ enum OwnerError: Error {
       case .stream(let error): "failed: \(error)"
       case .malformed(let error): "answered with something that is not the protocol: \(error)"
       }
-    return Failure(.unavailable, "\(request.operation.rawValue) \(request.key): \(owner) \(what)")
+    return Failure(.unavailable, "\(subject): \(peer) \(what)")
   }
 }

@@ -2,7 +2,7 @@ import KVCore
 import KVLinux
 
 /// A connection to the owner of a key, which carries one exchange at a time.
-struct OwnerConnection: ~Copyable, Sendable {
+struct PeerConnection: ~Copyable, Sendable {
   private static let headReadBytes = 16 * 1024
 
   /// The connection.
@@ -18,13 +18,13 @@ struct OwnerConnection: ~Copyable, Sendable {
   }
 
   /// Sends a request's head and reads the answer's: for a value, 100 if the owner agrees to take it.
-  mutating func ask(_ head: HTTPRequestHead) async throws(OwnerError) -> HTTPResponseHead {
+  mutating func ask(_ head: HTTPRequestHead) async throws(PeerError) -> HTTPResponseHead {
     do throws(StreamError) { try await stream.send(head.encoded()) } catch { throw .stream(error) }
     return try await receiveHead()
   }
 
   /// Reads a response's head.
-  mutating func receiveHead() async throws(OwnerError) -> HTTPResponseHead {
+  mutating func receiveHead() async throws(PeerError) -> HTTPResponseHead {
     while true {
       do throws(HTTPSyntaxError) {
         if case .head(let head, let byteCount) = try HTTPResponseHead.parse(stream.unread.span) {
@@ -47,17 +47,16 @@ struct OwnerConnection: ~Copyable, Sendable {
   /// What an answer's head, and the text of an error, amount to. A value's bytes are left to be read.
   mutating func response(
     _ head: HTTPResponseHead, to request: Request, _ owner: Peer
-  ) async throws(OwnerError) -> Response {
-    let framing: BodyFraming
+  ) async throws(PeerError) -> Response {
     let response: Response?
     do throws(HTTPSyntaxError) {
-      framing = try head.bodyFraming(requestMethod: request.operation.rawValue)
       response = try PeerProtocol.response(head, to: request)
     } catch {
       throw .malformed(error)
     }
-    if let response, case .value = response { return response }
-    let text = try await receiveText(framing)
+    if request.operation == .get, let response, case .value = response { return response }
+    let text = try await receiveText(
+      head, requestMethod: request.operation.method, bytesMax: PeerProtocol.errorTextBytesMax)
     return response ?? .failure(PeerProtocol.failure(status: head.status, text: text[...], from: owner))
   }
 
@@ -67,11 +66,18 @@ struct OwnerConnection: ~Copyable, Sendable {
   /// Gives the connection up for another exchange.
   consuming func release() -> Stream { stream }
 
-  /// Reads the text of an error, at most `PeerProtocol.errorTextBytesMax` bytes of it.
-  mutating func receiveText(_ framing: BodyFraming) async throws(OwnerError) -> [UInt8] {
+  /// Reads what follows a head; what is beyond so many bytes is left out, and the connection is not used again.
+  mutating func receiveText(
+    _ head: HTTPResponseHead, requestMethod: String, bytesMax: Int
+  ) async throws(PeerError) -> [UInt8] {
+    let framing: BodyFraming
+    do throws(HTTPSyntaxError) { framing = try head.bodyFraming(requestMethod: requestMethod) } catch {
+      throw .malformed(error)
+    }
+    if framing == .untilEnd { isReusable = false }
     var text: [UInt8] = []
     var body = BodyReader(framing)
-    while text.count <= PeerProtocol.errorTextBytesMax {
+    while text.count <= bytesMax {
       do throws(BodyError<Never>) {
         switch try body.step(from: &stream, to: { text.append(copying: $0) }) {
         case .moved: continue
@@ -79,16 +85,16 @@ struct OwnerConnection: ~Copyable, Sendable {
         case .wouldBlock: break
         }
       } catch {
-        throw OwnerError(error)
+        throw PeerError(error)
       }
       do throws(StreamError) { try await stream.waitReadable() } catch { throw .stream(error) }
     }
     isReusable = false
-    return text
+    return Array(text.prefix(bytesMax))
   }
 }
 
-extension OwnerError {
+extension PeerError {
   init(_ error: BodyError<Never>) {
     switch error {
     case .stream(let error): self = .stream(error)

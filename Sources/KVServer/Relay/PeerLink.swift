@@ -1,0 +1,75 @@
+import KVCore
+import KVLinux
+
+/// The way to another node: a connection from the pool or a new one, and a question asked over it.
+struct PeerLink {
+  let node: Node
+  let cluster: Cluster
+  let peer: Peer
+  /// What the question is about, for errors: `GET mykey`.
+  let subject: String
+
+  /// Sends a request's head and reads the answer's.
+  ///
+  /// A connection from the pool that turns out to be dead is replaced, once: no byte of a value has been sent
+  /// then, and everything but a value may be repeated.
+  func ask(
+    _ head: HTTPRequestHead, _ connection: inout PeerConnection
+  ) async throws(ExchangeError) -> HTTPResponseHead {
+    do throws(PeerError) {
+      return try await connection.ask(head)
+    } catch {
+      guard connection.isReused && error.mayBeStale else { throw .refused(error.failure(subject, peer)) }
+    }
+    connection = try await connect(canReuse: false)
+    do throws(PeerError) { return try await connection.ask(head) } catch {
+      throw .refused(error.failure(subject, peer))
+    }
+  }
+
+  /// A connection to the node.
+  func connect(canReuse: Bool) async throws(ExchangeError) -> PeerConnection {
+    if canReuse, let stream = node.peers.take(peer.address) { return PeerConnection(stream, isReused: true) }
+    let limits = cluster.configuration.limits
+    let reason: String
+    do {
+      let addresses = try await addresses()
+      let stream = try await Stream.connect(
+        to: addresses, within: limits.connectTimeout, idleTimeout: limits.idleTimeout)
+      return PeerConnection(stream, isReused: false)
+    } catch let error as StreamError where error == .timedOut {
+      reason = "no answer within \(limits.connectTimeout) (ConnectTimeout=)"
+    } catch {
+      reason = "\(error)"
+    }
+    throw .refused(Failure(.unavailable, "\(subject): \(peer) cannot be reached: \(reason)"))
+  }
+
+  /// Asks for something that is text, at most so many bytes, and returns it.
+  func text(_ head: HTTPRequestHead, bytesMax: Int) async throws(ExchangeError) -> [UInt8] {
+    var connection = try await connect(canReuse: true)
+    let answer = try await ask(head, &connection)
+    let text: [UInt8]
+    do throws(PeerError) {
+      text = try await connection.receiveText(answer, requestMethod: head.method, bytesMax: bytesMax)
+    } catch {
+      throw .refused(error.failure(subject, peer))
+    }
+    guard answer.status == 200 else {
+      throw .refused(PeerProtocol.failure(status: answer.status, text: text[...], from: peer))
+    }
+    if connection.isReusable { node.peers.put(connection.release(), peer.address) }
+    return text
+  }
+
+  private func addresses() async throws(ResolveError) -> [SocketAddress] {
+    switch peer.address.host {
+    case .address(let address): return [SocketAddress(address, port: peer.address.port)]
+    case .name(let name):
+      // The resolver blocks, so it runs where blocking is allowed for.
+      return try await withTaskExecutorPreference(node.disk) { () async throws(ResolveError) in
+        try SocketAddress.resolve(host: name, port: peer.address.port)
+      }
+    }
+  }
+}
