@@ -31,6 +31,9 @@ public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
     self.message = message
   }
 
+  /// Whether the cluster is to blame, and not whoever asked.
+  public var isOurs: Bool { kind.rawValue >= 500 || kind == .misdirected }
+
   /// What a client is told past `MaxConnections=`.
   public static let tooManyConnections = Failure(
     .unavailable, "too many connections, try again later (MaxConnections=)")

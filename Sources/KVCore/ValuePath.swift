@@ -9,6 +9,8 @@ public struct ValuePath: Hashable, Sendable {
   /// The directories below `values/`, outermost first: the slot's first byte in hex, then one directory for
   /// each full name of a long key, named with a trailing `+`.
   public let directories: [String]
+  /// The number of the first of the directories, 0 to 255.
+  public let shardNumber: Int
   /// The file's name in the last of the directories.
   public let fileName: String
 
@@ -25,7 +27,8 @@ public struct ValuePath: Hashable, Sendable {
       }
       name += written
     }
-    directories = [Self.shard(slot.number >> 8)] + names
+    shardNumber = slot.number >> 8
+    directories = [Self.shard(shardNumber)] + names
     fileName = name
   }
 

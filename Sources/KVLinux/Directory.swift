@@ -12,6 +12,12 @@ public struct Directory: ~Copyable, Sendable {
     public let freeBytes: Int
     /// The size of the file system.
     public let totalBytes: Int
+
+    /// A file system of that size.
+    public init(freeBytes: Int, totalBytes: Int) {
+      self.freeBytes = freeBytes
+      self.totalBytes = totalBytes
+    }
   }
 
   /// Opens a directory by its path, as an administrator configured it; makes it first, where asked.
@@ -84,11 +90,13 @@ public struct Directory: ~Copyable, Sendable {
     }
   }
 
-  /// Whether there is anything of that name.
-  public func hasEntry(_ name: String) throws(SystemError) -> Bool {
-    try unlessAbsent { () throws(SystemError) in
-      try systemCall("faccessat") { faccessat(descriptor.number, name, F_OK, AT_SYMLINK_NOFOLLOW) }
-    } != nil
+  /// What there is of that name, a symbolic link not followed, or nil (fstatat(2)).
+  public func status(of name: String) throws(SystemError) -> File.Status? {
+    var status = stat()
+    let result = try unlessAbsent { () throws(SystemError) in
+      try systemCall("fstatat") { fstatat(descriptor.number, name, &status, AT_SYMLINK_NOFOLLOW) }
+    }
+    return result.map { _ in File.Status(status) }
   }
 
   /// Removes a file; false where there is none.

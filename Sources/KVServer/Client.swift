@@ -7,6 +7,8 @@ struct Client: ~Copyable {
   enum Arrival {
     case request(Request)
     case list(ListRequest)
+    /// `GET /?status`.
+    case status
     /// Bytes that are no request; the connection ends after the answer.
     case refused(Failure)
     /// Nothing will come: the client left, or an idle connection has served its time.
@@ -31,7 +33,7 @@ struct Client: ~Copyable {
   /// Follows the current request's body.
   var body = BodyReader(.none)
   private let limits: Limits
-  private var dialect: Dialect?
+  private(set) var dialect: Dialect?
   private var keepsAlive = false
   private var awaitsContinue = false
   private var wantsHeadOnly = false
@@ -156,6 +158,7 @@ struct Client: ~Copyable {
   private mutating func request(_ head: HTTPRequestHead) throws(HTTPSyntaxError) -> Arrival {
     body = BodyReader(try head.bodyFraming())
     do throws(Failure) {
+      if StatusRequest.matches(head) { return .status }
       if let list = try ListRequest(head) { return .list(list) }
       return .request(try HTTPDialect.request(head))
     } catch {

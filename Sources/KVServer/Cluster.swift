@@ -8,6 +8,9 @@ public struct Cluster: Sendable {
     case own
     case peer(Peer)
     case refused(Failure)
+
+    /// The other node, where the request goes to one.
+    var peer: Peer? { if case .peer(let peer) = self { peer } else { nil } }
   }
 
   /// The configuration this view was made of.

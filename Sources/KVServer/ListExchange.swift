@@ -53,7 +53,7 @@ struct ListExchange {
       var gathering = KeyPageGathering(limit: request.limit)
       for shard in ValuePath.shards {
         do throws(SystemError) {
-          try StoreWalk(store: store).forEachKey(shard: shard) { key in
+          try StoreWalk(store: store).forEachKey(shard: shard) { key, _, _ throws(SystemError) in
             if request.includes(key.bytes), cluster.owns(key) { gathering.insert(key.bytes) }
           }
         } catch {

@@ -10,4 +10,12 @@ enum LogFields {
     if let mark = request.relayed { fields["relayed_by"] = "\(mark.node)" }
     return fields
   }
+
+  /// How a request ended.
+  static func about(_ record: RequestRecord) -> Logger.Metadata {
+    [
+      "outcome": "\(record.outcome.rawValue)", "dialect": "\(record.dialect)", "seconds": "\(record.seconds)",
+      "received_bytes": "\(record.traffic.receivedBytes)", "sent_bytes": "\(record.traffic.sentBytes)",
+    ]
+  }
 }

@@ -20,12 +20,17 @@ public final class Node: Sendable {
   let admission = Admission()
   let adminAdmission = Admission()
   let health = Health()
+  let metrics = Metrics()
+  let startedAt = Instant.now
+  /// What this build calls itself.
+  public let version: String
   let connectionsMax: Int
   private let currentCluster: Mutex<Cluster>
 
   /// Opens the store and starts the threads; serves nothing yet.
-  public init(_ configuration: Configuration, openFilesMax: Int, logger: Logger) throws {
+  public init(_ configuration: Configuration, version: String, openFilesMax: Int, logger: Logger) throws {
     self.logger = logger
+    self.version = version
     let processors = Process.processorCount
     network = try IOExecutor(name: "network", threadCount: max(2, processors))
     // Enough that a few slow disk calls leave threads for others; a thread costs little while it waits.
@@ -67,6 +72,10 @@ public final class Node: Sendable {
         await Supervision(node: self).run()
         return .supervisionEnded
       }
+      events.addTask(executorPreference: disk) {
+        await self.countValues()
+        return .countingEnded
+      }
       ServiceManager.notify("READY=1")
       events.addTask(executorPreference: network) { .signal(await signals.next()) }
       var isStopping = false
@@ -86,7 +95,7 @@ public final class Node: Sendable {
           events.cancelAll()
         case .served:
           events.cancelAll()
-        case .signal(nil), .drainEnded, .supervisionEnded: break
+        case .signal(nil), .drainEnded, .supervisionEnded, .countingEnded: break
         }
         if case .signal(.some) = event {
           events.addTask(executorPreference: network) { .signal(await signals.next()) }
@@ -101,6 +110,7 @@ public final class Node: Sendable {
     case signal(Signals.Signal?)
     case drainEnded(IOExecutor.Wakeup)
     case supervisionEnded
+    case countingEnded
   }
 
   private func serve(_ sockets: [ListeningSocket]) async {
@@ -109,6 +119,19 @@ public final class Node: Sendable {
         listeners.addTask(executorPreference: network) { await Listener(node: self, listening: socket).run() }
       }
     }
+  }
+
+  private func countValues() async {
+    do throws(SystemError) {
+      try await StoreWalk(store: store).countAll()
+    } catch {
+      logger.warning("the values cannot be counted, so metrics and status show too few: \(error)")
+    }
+  }
+
+  /// The space of the file system with the values; zero where it cannot be had.
+  func diskSpace() async -> Directory.Space {
+    await withTaskExecutorPreference(disk) { (try? store.space()) ?? Directory.Space(freeBytes: 0, totalBytes: 0) }
   }
 
   private func beginDrain() {

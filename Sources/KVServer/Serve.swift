@@ -11,9 +11,12 @@ struct Serve {
     var client = Client(stream, limits: node.cluster.configuration.limits)
     while client.isOpen {
       switch await client.nextRequest() {
-      case .request where refusing, .list where refusing: await tell(.tooManyConnections, [:], to: &client)
+      case .request where refusing, .list where refusing, .status where refusing:
+        node.metrics.refuseConnection()
+        await tell(.tooManyConnections, [:], to: &client)
       case .request(let request): await serve(request, of: &client)
       case .list(let list): await serve(list, of: &client)
+      case .status: await serveStatus(of: &client)
       case .refused(let failure): await tell(failure, [:], to: &client)
       case .gone: break
       }
@@ -25,7 +28,8 @@ struct Serve {
   private func serve(_ request: Request, of client: inout Client) async {
     let cluster = node.cluster
     let route = cluster.route(request)
-    do throws(ExchangeError) {
+    await recorded(request.operation.rawValue, LogFields.about(request, route), route.peer, &client) {
+      client throws(ExchangeError) in
       switch route {
       case .own:
         try await StoreExchange(node: node, limits: cluster.configuration.limits).serve(request, of: &client)
@@ -34,33 +38,64 @@ struct Serve {
           request, of: &client)
       case .refused(let failure): throw .refused(failure)
       }
-    } catch {
-      await end(error, LogFields.about(request, route), of: &client)
     }
   }
 
   /// One page of keys, gathered from the whole cluster.
   private func serve(_ list: ListRequest, of client: inout Client) async {
-    do throws(ExchangeError) {
+    await recorded("LIST", ["op": "LIST"], nil, &client) { client throws(ExchangeError) in
       let page = try await ListExchange(node: node, cluster: node.cluster).page(list)
       try await client.answer(.json(page.json))
-    } catch {
-      await end(error, ["op": "LIST"], of: &client)
+      return Traffic()
     }
   }
 
-  private func end(_ error: ExchangeError, _ fields: Logger.Metadata, of client: inout Client) async {
+  private func serveStatus(of client: inout Client) async {
+    await recorded("STATUS", ["op": "STATUS"], nil, &client) { client throws(ExchangeError) in
+      try await client.answer(.json(await NodeStatus(node: node, cluster: node.cluster).json()))
+      return Traffic()
+    }
+  }
+
+  /// Runs an exchange, sees to it that the client learns how it failed, and counts it.
+  private func recorded(
+    _ operation: String, _ fields: Logger.Metadata, _ peer: Peer?, _ client: inout Client,
+    _ exchange: (inout Client) async throws(ExchangeError) -> Traffic
+  ) async {
+    let started = Instant.now
+    node.metrics.begin()
+    var traffic = Traffic()
+    var outcome = RequestRecord.Outcome.ok
+    do throws(ExchangeError) {
+      traffic = try await exchange(&client)
+    } catch {
+      outcome = await end(error, fields, of: &client)
+    }
+    let record = RequestRecord(
+      operation: operation, dialect: client.dialect ?? .classic, outcome: outcome, peer: peer?.name, traffic: traffic,
+      seconds: Instant.now.since(started).inSeconds)
+    node.metrics.end(record)
+    if node.cluster.configuration.logsAccess {
+      log(.info, "access", fields.merging(LogFields.about(record)) { $1 }, client)
+    }
+  }
+
+  private func end(
+    _ error: ExchangeError, _ fields: Logger.Metadata, of client: inout Client
+  ) async -> RequestRecord.Outcome {
     switch error {
-    case .refused(let failure): await tell(failure, fields, to: &client)
+    case .refused(let failure):
+      await tell(failure, fields, to: &client)
+      return failure.isOurs ? .serverError : .clientError
     case .broken(let reason):
       log(.info, "connection reset: \(reason)", fields, client)
       client.abandon()
+      return .reset
     }
   }
 
   private func tell(_ failure: Failure, _ fields: Logger.Metadata, to client: inout Client) async {
-    let isOurs = failure.kind.rawValue >= 500 || failure.kind == .misdirected
-    log(isOurs ? .warning : .info, "refused: \(failure)", fields, client)
+    log(failure.isOurs ? .warning : .info, "refused: \(failure)", fields, client)
     do throws(StreamError) { try await client.send(.failure(failure)) } catch { client.abandon() }
   }
 

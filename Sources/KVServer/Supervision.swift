@@ -20,15 +20,20 @@ struct Supervision {
   /// Checks until the task is cancelled.
   func run() async {
     let interval = Self.interval
+    var expected = Instant.now
     repeat {
+      node.metrics.recordLag(seconds: Instant.now.since(expected).inSeconds, executor: "network")
       let verdict = await check()
       node.health.record(verdict)
       ServiceManager.notify("WATCHDOG=1", "STATUS=\(await status(verdict))")
-    } while await IOExecutor.current.wait(until: .after(interval)) == .timedOut
+      expected = .after(interval)
+    } while await IOExecutor.current.wait(until: expected) == .timedOut
   }
 
   private func check() async -> Health.Verdict {
-    await withTaskExecutorPreference(node.disk) {
+    let started = Instant.now
+    return await withTaskExecutorPreference(node.disk) {
+      node.metrics.recordLag(seconds: Instant.now.since(started).inSeconds, executor: "disk")
       do throws(StoreError) {
         try node.store.probe()
         return .healthy
@@ -42,12 +47,12 @@ struct Supervision {
     let cluster = node.cluster
     let peers = cluster.configuration.peers.count
     let place = peers == 0 ? "single node" : "\(cluster.configuration.nodeName) of \(peers) nodes"
-    let connections = "\(node.admission.servedCount) connections"
-    let space = await withTaskExecutorPreference(node.disk) { (try? node.store.space().freeBytes) ?? 0 }
-    let free = "\(space >> 30) GiB free"
+    let usage = node.store.usage.total.count
+    let free = await node.diskSpace().freeBytes >> 30
+    let facts = "\(usage.values) values, \(node.admission.servedCount) connections, \(free) GiB free"
     switch verdict {
-    case .healthy: return "Serving as \(place), \(connections), \(free)"
-    case .unhealthy(let reason): return "Impaired: \(reason); serving as \(place), \(connections), \(free)"
+    case .healthy: return "Serving as \(place): \(facts)"
+    case .unhealthy(let reason): return "Impaired: \(reason). Serving as \(place): \(facts)"
     }
   }
 }

@@ -56,7 +56,7 @@ enum Kvnode {
       if Journal.isStandardError { LoggingSystem.bootstrap { _ in JournalLogHandler() } }
       let logger = Logger(label: "kvnode")
       let sockets = try Sockets.open(configuration, logger)
-      let node = try Node(configuration, openFilesMax: openFilesMax, logger: logger)
+      let node = try Node(configuration, version: version, openFilesMax: openFilesMax, logger: logger)
       logger.info(
         "serving",
         metadata: [

@@ -16,6 +16,8 @@ public struct Configuration: Sendable, Equatable {
   public var dataDirectory = "/var/lib/kvnode"
   /// What an acknowledged write has survived.
   public var durability = Durability.full
+  /// Whether each request is logged.
+  public var logsAccess = false
   /// What stays free of the data directory's filesystem.
   public var minimumFree = FreeSpaceReserve.share(permyriad: 200)
   /// All nodes in order, this one included, at most 1024; empty for a single node. Names and addresses differ.

@@ -90,6 +90,7 @@ struct ConfigurationReader {
     ("AdminListen", { $0.set(\.adminListen, $1, ListenAddress.init(parsing:)) }),
     ("DataDirectory", { $0.set(\.dataDirectory, $1, DirectoryPath.parse) }),
     ("Durability", { $0.set(\.durability, $1, Durability.init(parsing:)) }),
+    ("AccessLog", { $0.set(\.logsAccess, $1, Switch.parse) }),
     ("MinFree", { $0.set(\.minimumFree, $1, FreeSpaceReserve.init(parsing:)) }),
   ]
 

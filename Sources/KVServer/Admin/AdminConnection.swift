@@ -19,7 +19,7 @@ struct AdminConnection {
         let framing = try head.bodyFraming()
         keepAlive = head.keepAlive && framing == .none
         includesBody = head.method != "HEAD"
-        page = self.page(head)
+        page = await self.page(head)
       } catch let error as HTTPSyntaxError {
         keepAlive = false
         page = AdminPage(status: error.status, text: "\(error)\n")
@@ -50,13 +50,20 @@ struct AdminConnection {
     }
   }
 
-  private func page(_ head: HTTPRequestHead) -> AdminPage {
+  private func page(_ head: HTTPRequestHead) async -> AdminPage {
     guard head.method == "GET" || head.method == "HEAD" else {
       return AdminPage(status: 405, text: "only GET and HEAD\n")
     }
     switch String(decoding: head.target.path, as: UTF8.self) {
     case "/healthz": return health()
-    default: return AdminPage(status: 404, text: "no such page; there is /healthz\n")
+    case "/metrics":
+      return AdminPage(
+        status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", text: await MetricsPage(node: node).text()
+      )
+    case "/status":
+      let status = await ClusterStatus(node: node, cluster: node.cluster).json()
+      return AdminPage(status: 200, contentType: "application/json", text: String(decoding: status, as: UTF8.self))
+    default: return AdminPage(status: 404, text: "no such page; there are /healthz, /metrics and /status\n")
     }
   }
 

@@ -7,6 +7,7 @@ final class PipePool: Sendable {
   private struct State {
     var idle: [Handoff<Pipe>] = []
     var madeCount = 0
+    var refusedCount = 0
   }
 
   /// With a pipe of 1 MiB each, three quarters of what an unprivileged user gets.
@@ -18,7 +19,10 @@ final class PipePool: Sendable {
   func take() -> Pipe? {
     let (idle, mayMake) = state.withLock { state -> (Handoff<Pipe>?, Bool) in
       if let pipe = state.idle.popLast() { return (pipe, false) }
-      guard state.madeCount < Self.pipesMax else { return (nil, false) }
+      guard state.madeCount < Self.pipesMax else {
+        state.refusedCount += 1
+        return (nil, false)
+      }
       state.madeCount += 1
       return (nil, true)
     }
@@ -26,9 +30,15 @@ final class PipePool: Sendable {
     guard mayMake else { return nil }
     // Without descriptors or room for pipes the bytes are copied; nothing fails.
     if let made = (try? Pipe.make()) ?? nil { return made }
-    forget()
+    state.withLock { state in
+      state.madeCount -= 1
+      state.refusedCount += 1
+    }
     return nil
   }
+
+  /// How often bytes had to be copied because no pipe was to be had.
+  var refusedCount: Int { state.withLock { $0.refusedCount } }
 
   /// Takes a pipe back. One that still holds bytes is closed: they must never reach another client.
   func put(_ pipe: consuming Pipe) {

@@ -7,11 +7,17 @@ import KVLinux
 /// What the sink does not take at once, one piece at most, is held back, and nothing is read meanwhile.
 struct Pump {
   /// How a run ended.
-  enum End {
-    /// The whole body is on its way.
-    case complete
+  enum End: Equatable {
+    /// The whole body, of so many bytes, is on its way.
+    case complete(byteCount: Int)
     /// The sink spoke up, or failed, before it had everything: it may have an answer already.
     case sinkSpoke
+  }
+
+  /// Whether the sink has something to say.
+  private enum Sink {
+    case quiet
+    case spoke
   }
 
   /// Below so many bytes left, a pipe costs more than a copy.
@@ -34,7 +40,7 @@ struct Pump {
     var turn = Turn()
     var byteCount = 0
     while true {
-      if !outbox.isEmpty, try await flush(&outbox, to: sink) == .sinkSpoke { return .sinkSpoke }
+      if !outbox.isEmpty, try await flush(&outbox, to: sink) == .spoke { return .sinkSpoke }
       switch try step(&body, from: &source, to: sink, &outbox, isFirst: byteCount == 0) {
       case nil: return .sinkSpoke
       case .moved(let count):
@@ -42,11 +48,11 @@ struct Pump {
         try check(byteCount, isComplete: false)
         await turn.moved(count)
       case .wouldBlock:
-        if try await waitForSource(source, orSink: sink) == .sinkSpoke { return .sinkSpoke }
+        if try await waitForSource(source, orSink: sink) == .spoke { return .sinkSpoke }
       case .complete:
         try check(byteCount, isComplete: true)
-        guard framesChunks else { return .complete }
-        return try await sendLastChunk(to: sink, isFirst: byteCount == 0)
+        if framesChunks, try await sendLastChunk(to: sink, isFirst: byteCount == 0) == .spoke { return .sinkSpoke }
+        return .complete(byteCount: byteCount)
       }
     }
   }
@@ -99,37 +105,37 @@ struct Pump {
     return (isFirst ? [] : ChunkHead.chunkEnd) + ChunkHead.encoded(byteCount: byteCount)
   }
 
-  private func sendLastChunk(to sink: borrowing Stream, isFirst: Bool) async throws(PumpError) -> End {
+  private func sendLastChunk(to sink: borrowing Stream, isFirst: Bool) async throws(PumpError) -> Sink {
     do throws(StreamError) {
       try await sink.send((isFirst ? [] : ChunkHead.chunkEnd) + ChunkHead.lastChunk)
-      return .complete
+      return .quiet
     } catch {
-      if heedsSink, case .failed = error { return .sinkSpoke }
+      if heedsSink, case .failed = error { return .spoke }
       throw .sink(error)
     }
   }
 
-  private func flush(_ outbox: inout Outbox, to sink: borrowing Stream) async throws(PumpError) -> End {
+  private func flush(_ outbox: inout Outbox, to sink: borrowing Stream) async throws(PumpError) -> Sink {
     while true {
       do throws(SystemError) {
         try outbox.flush(on: sink.socket)
       } catch {
-        if heedsSink { return .sinkSpoke }
+        if heedsSink { return .spoke }
         throw .sink(.failed(error))
       }
-      if outbox.isEmpty { return .complete }
-      if try await waitForSink(sink) == .sinkSpoke { return .sinkSpoke }
+      if outbox.isEmpty { return .quiet }
+      if try await waitForSink(sink) == .spoke { return .spoke }
     }
   }
 
-  private func waitForSink(_ sink: borrowing Stream) async throws(PumpError) -> End {
+  private func waitForSink(_ sink: borrowing Stream) async throws(PumpError) -> Sink {
     do throws(StreamError) {
       guard heedsSink else {
         try await sink.waitWritable()
-        return .complete
+        return .quiet
       }
       try await sink.waitWritableOrReadable()
-      return sink.hasArrived ? .sinkSpoke : .complete
+      return sink.hasArrived ? .spoke : .quiet
     } catch {
       throw .sink(error)
     }
@@ -137,14 +143,14 @@ struct Pump {
 
   private func waitForSource(
     _ source: borrowing Stream, orSink sink: borrowing Stream
-  ) async throws(PumpError) -> End {
+  ) async throws(PumpError) -> Sink {
     do throws(StreamError) {
       guard heedsSink else {
         try await source.waitReadable()
-        return .complete
+        return .quiet
       }
       try await source.waitReadable(or: sink)
-      return sink.hasArrived ? .sinkSpoke : .complete
+      return sink.hasArrived ? .spoke : .quiet
     } catch {
       throw .source(error)
     }

@@ -16,29 +16,35 @@ struct RelayExchange {
   }
 
   /// Asks the owner what the client asks, and answers what it answers.
-  func serve(_ request: Request, of client: inout Client) async throws(ExchangeError) {
+  func serve(_ request: Request, of client: inout Client) async throws(ExchangeError) -> Traffic {
     let size = ValueSize(of: request, limits: cluster.configuration.limits)
     try refusing { () throws(Failure) in try size.checkStated() }
+    var traffic = Traffic()
     var connection = try await link.connect(canReuse: true)
     var answer = try await link.ask(PeerProtocol.head(request, to: owner, mark: cluster.relayMark), &connection)
     if request.operation == .put && answer.status == 100 {
       try await client.invite()
-      try await forward(request, size, from: &client, to: &connection)
+      traffic.receivedBytes = try await forward(request, size, from: &client, to: &connection)
       answer = try await receiveAnswer(request, &connection)
     }
-    try await pass(answer, to: request, from: &connection, to: &client)
+    traffic.sentBytes = try await pass(answer, to: request, from: &connection, to: &client)
     if connection.isReusable { node.peers.put(connection.release(), owner.address) }
+    return traffic
   }
 
   /// Moves the client's value to the owner. It returns early where the owner has an answer before the end.
   private func forward(
     _ request: Request, _ size: ValueSize, from client: inout Client, to connection: inout PeerConnection
-  ) async throws(ExchangeError) {
+  ) async throws(ExchangeError) -> Int {
     let pump = Pump(
       pipes: node.pipes, framesChunks: PeerProtocol.bodyFraming(request) == .chunked, heedsSink: true, size: size)
     do throws(PumpError) {
-      let end = try await pump.run(&client.body, from: &client.stream, to: connection.stream)
-      if end == .sinkSpoke { connection.spoil() }
+      switch try await pump.run(&client.body, from: &client.stream, to: connection.stream) {
+      case .complete(let byteCount): return byteCount
+      case .sinkSpoke:
+        connection.spoil()
+        return 0
+      }
     } catch {
       switch error {
       case .source(let error): throw ExchangeError(error, receiving: request)
@@ -62,7 +68,7 @@ struct RelayExchange {
 
   private func pass(
     _ answer: HTTPResponseHead, to request: Request, from connection: inout PeerConnection, to client: inout Client
-  ) async throws(ExchangeError) {
+  ) async throws(ExchangeError) -> Int {
     let response: Response
     do throws(PeerError) {
       response = try await connection.response(answer, to: request, owner)
@@ -71,9 +77,9 @@ struct RelayExchange {
     }
     if case .failure(let failure) = response { throw .refused(failure) }
     try await client.answer(response)
-    if request.operation == .get, case .value(let head) = response {
-      try await passValue(head, from: &connection, to: client)
-    }
+    guard request.operation == .get, case .value(let head) = response else { return 0 }
+    try await passValue(head, from: &connection, to: client)
+    return head.offsets.count
   }
 
   private func passValue(

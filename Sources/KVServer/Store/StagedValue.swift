@@ -87,7 +87,7 @@ struct StagedValue: ~Copyable {
     } catch {
       throw StoreError(writing: error)
     }
-    let created = try store.publish(staged: name, as: key, if: condition)
+    let created = try store.publish(staged: name, byteCount: byteCount, as: key, if: condition)
     isCommitted = true
     return Commit(checksum: attribute.checksum, created: created)
   }

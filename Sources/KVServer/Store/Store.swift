@@ -10,6 +10,7 @@ public final class Store: Sendable {
   private struct State {
     var stagedCount: UInt = 0
     var readOnlyReason: String?
+    var damagedCount = 0
   }
 
   /// How often a commit makes its directories anew because a DEL took them away meanwhile.
@@ -18,6 +19,7 @@ public final class Store: Sendable {
   let layout: StoreLayout
   let durability: Durability
   private let minimumFree: FreeSpaceReserve
+  let usage = StoreUsage()
   private let locks = CommitLocks()
   private let state = Mutex(State())
 
@@ -66,7 +68,9 @@ public final class Store: Sendable {
     let existed = try locks.withLock(for: key) { () throws(StoreError) in
       try check(condition, path.fileName, in: directory)
       return try translatingError(StoreError.failed) { () throws(SystemError) in
-        try directory.removeFile(path.fileName)
+        try replacing(path, in: directory, newBytes: nil) { () throws(SystemError) in
+          _ = try directory.removeFile(path.fileName)
+        }
       }
     }
     guard existed else { return false }
@@ -109,6 +113,12 @@ public final class Store: Sendable {
   /// Why the store takes no changes, if it does not.
   public var readOnlyReason: String? { state.withLock { $0.readOnlyReason } }
 
+  /// How often a stored value was found not to be what was stored.
+  var damagedCount: Int { state.withLock { $0.damagedCount } }
+
+  /// Counts a value that was found damaged.
+  func countDamage() { state.withLock { $0.damagedCount += 1 } }
+
   /// Fails where a value of so many bytes would eat into the reserve.
   func checkSpace(for byteCount: Int) throws(StoreError) {
     let space: Directory.Space
@@ -132,12 +142,14 @@ public final class Store: Sendable {
 
   /// Moves a staged file to its place, if the condition holds, and makes that durable. True where the key had no
   /// value before.
-  func publish(staged name: String, as key: Key, if condition: WriteCondition) throws(StoreError) -> Bool {
+  func publish(
+    staged name: String, byteCount: Int, as key: Key, if condition: WriteCondition
+  ) throws(StoreError) -> Bool {
     let path = ValuePath(key: key, slot: key.slot)
     var attempts = 1
     while true {
       do throws(StoreError) {
-        return try publish(staged: name, as: key, path, if: condition)
+        return try publish(staged: name, byteCount: byteCount, as: key, path, if: condition)
       } catch {
         // A DEL of another key took the emptied directory away in between.
         guard case .failed(let error) = error, error.isAbsent, attempts < Self.directoryAttemptsMax else { throw error }
@@ -147,7 +159,7 @@ public final class Store: Sendable {
   }
 
   private func publish(
-    staged name: String, as key: Key, _ path: ValuePath, if condition: WriteCondition
+    staged name: String, byteCount: Int, as key: Key, _ path: ValuePath, if condition: WriteCondition
   ) throws(StoreError) -> Bool {
     let directory = try translatingError(StoreError.init(writing:)) { () throws(SystemError) in
       try makeDirectories(of: path)
@@ -155,15 +167,31 @@ public final class Store: Sendable {
     let created = try locks.withLock(for: key) { () throws(StoreError) in
       try check(condition, path.fileName, in: directory)
       return try translatingError(StoreError.init(writing:)) { () throws(SystemError) in
-        let isNew = try !directory.hasEntry(path.fileName)
-        try layout.staging.rename(name, to: path.fileName, in: directory)
-        return isNew
+        try !replacing(path, in: directory, newBytes: byteCount) { () throws(SystemError) in
+          try layout.staging.rename(name, to: path.fileName, in: directory)
+        }
       }
     }
     try translatingError(StoreError.init(writing:)) { () throws(SystemError) in
       if durability == .full { try syncing { () throws(SystemError) in try directory.sync() } }
     }
     return created
+  }
+
+  /// Puts something else in the place of a key's value, and counts it. True where there was a value.
+  private func replacing(
+    _ path: ValuePath, in directory: borrowing Directory, newBytes: Int?, _ change: () throws(SystemError) -> Void
+  ) throws(SystemError) -> Bool {
+    usage.beginChange(shard: path.shardNumber)
+    do throws(SystemError) {
+      let oldBytes = try directory.status(of: path.fileName)?.byteCount
+      try change()
+      usage.endChange(shard: path.shardNumber, from: oldBytes, to: newBytes)
+      return oldBytes != nil
+    } catch {
+      usage.endChange(shard: path.shardNumber, from: nil, to: nil)
+      throw error
+    }
   }
 
   private func check(
@@ -186,7 +214,12 @@ public final class Store: Sendable {
     let status: File.Status
     do throws(SystemError) { status = try file.status() } catch { throw .failed(error) }
     guard status.isRegular else { return nil }
-    return try StoredValue(reading: file, status)
+    do throws(StoreError) {
+      return try StoredValue(reading: file, status)
+    } catch {
+      if case .damaged = error { countDamage() }
+      throw error
+    }
   }
 
   private func checkWritable() throws(StoreError) {

@@ -10,7 +10,7 @@ struct StoreExchange {
   let limits: Limits
 
   /// Does what is asked and answers it.
-  func serve(_ request: Request, of client: inout Client) async throws(ExchangeError) {
+  func serve(_ request: Request, of client: inout Client) async throws(ExchangeError) -> Traffic {
     try await withTaskExecutorPreference(node.disk) { () async throws(ExchangeError) in
       switch request.operation {
       case .put: try await put(request, from: &client)
@@ -20,7 +20,7 @@ struct StoreExchange {
     }
   }
 
-  private func put(_ request: Request, from client: inout Client) async throws(ExchangeError) {
+  private func put(_ request: Request, from client: inout Client) async throws(ExchangeError) -> Traffic {
     let size = ValueSize(of: request, limits: limits)
     try refusing { () throws(Failure) in try size.checkStated() }
     let condition = WriteCondition(request.preconditions, for: .put, now: .now)
@@ -33,6 +33,7 @@ struct StoreExchange {
       try value.commit(contentType: request.contentType, if: condition)
     }
     try await client.answer(.stored(request.key, checksum: commit.checksum, created: commit.created))
+    return Traffic(receivedBytes: value.byteCount)
   }
 
   private func receive(
@@ -57,7 +58,7 @@ struct StoreExchange {
     }
   }
 
-  private func get(_ request: Request, for client: inout Client) async throws(ExchangeError) {
+  private func get(_ request: Request, for client: inout Client) async throws(ExchangeError) -> Traffic {
     let opened = try stored(request) { () throws(StoreError) in try node.store.open(request.key) }
     guard let value = opened else {
       if request.preconditions.evaluate(nil, for: request.operation, now: .now) == .failed {
@@ -68,8 +69,9 @@ struct StoreExchange {
     let response = ReadOutcome.response(to: request, value.head, now: .now)
     if case .failure(let failure) = response { throw .refused(failure) }
     try await client.answer(response)
-    guard request.operation == .get, case .value(let head) = response else { return }
+    guard request.operation == .get, case .value(let head) = response else { return Traffic() }
     try await send(value.file, head.offsets, to: client)
+    return Traffic(sentBytes: head.offsets.count)
   }
 
   private func send(
@@ -93,10 +95,11 @@ struct StoreExchange {
     }
   }
 
-  private func delete(_ request: Request, for client: inout Client) async throws(ExchangeError) {
+  private func delete(_ request: Request, for client: inout Client) async throws(ExchangeError) -> Traffic {
     let condition = WriteCondition(request.preconditions, for: .delete, now: .now)
     let existed = try stored(request) { () throws(StoreError) in try node.store.delete(request.key, if: condition) }
     try await client.answer(.deleted(existed: existed))
+    return Traffic()
   }
 
   private func stored<Result: ~Copyable>(

@@ -3,25 +3,49 @@ import KVLinux
 
 /// Goes through the keys that the store holds, a shard at a time, without keeping them.
 struct StoreWalk {
+  private static let countAttemptsMax = 100
+
   let store: Store
 
-  /// Calls `visit` with each key in a shard, in no order.
-  func forEachKey(shard: String, _ visit: (Key) -> Void) throws(SystemError) {
+  /// Calls `visit` with each key in a shard, in no order, its directory and its name there.
+  func forEachKey(shard: String, _ visit: (Key, borrowing Directory, String) throws(SystemError) -> Void)
+    throws(SystemError)
+  {
     guard let directory = try store.layout.values.directory(shard) else { return }
     try visitNames(in: directory, path: [], visit)
   }
 
   /// Names that end in `+` are directories of long keys; anything that no PUT would have named so is skipped.
   private func visitNames(
-    in directory: borrowing Directory, path: [String], _ visit: (Key) -> Void
+    in directory: borrowing Directory, path: [String],
+    _ visit: (Key, borrowing Directory, String) throws(SystemError) -> Void
   ) throws(SystemError) {
     for name in try directory.names() {
       if name.hasSuffix("+") {
         guard path.count < Key.bytesMax, let next = try directory.directory(name) else { continue }
         try visitNames(in: next, path: path + [name], visit)
       } else if let key = ValuePath.key(names: path + [name]) {
-        visit(key)
+        try visit(key, directory, name)
       }
+    }
+  }
+
+  /// Counts the values of every shard, once.
+  func countAll() async throws(SystemError) {
+    for (number, shard) in ValuePath.shards.enumerated() {
+      // A shard that changes all the time is counted again and again, but not for ever.
+      for _ in 0..<Self.countAttemptsMax {
+        let glimpse = store.usage.glimpse(shard: number)
+        var count = StoreUsage.Count()
+        try forEachKey(shard: shard) { _, directory, name throws(SystemError) in
+          guard let status = try directory.status(of: name) else { return }
+          count.values += 1
+          count.bytes += status.byteCount
+        }
+        if store.usage.record(shard: number, count, since: glimpse) { break }
+      }
+      await Task.yield()
+      if Task.isCancelled { return }
     }
   }
 }
