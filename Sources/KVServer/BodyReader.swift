@@ -2,9 +2,9 @@ import KVCore
 import KVLinux
 
 /// Follows a message's body through a stream, by whatever framing it has. It never waits.
-struct BodyReader {
+public struct BodyReader {
   /// What one step did.
-  enum Step: Equatable {
+  public enum Step: Equatable, Sendable {
     /// So many of the body's bytes were handed over.
     case moved(Int)
     /// The stream must become readable first.
@@ -25,7 +25,8 @@ struct BodyReader {
 
   private var state: State
 
-  init(_ framing: BodyFraming) {
+  /// Begins a body.
+  public init(_ framing: BodyFraming) {
     state =
       switch framing {
       case .none: .complete
@@ -36,13 +37,13 @@ struct BodyReader {
   }
 
   /// Whether the next byte of the stream belongs to another message.
-  var isComplete: Bool {
+  public var isComplete: Bool {
     if case .complete = state { true } else { false }
   }
 
   /// Hands over the next bytes of the body, if some have arrived.
   @inline(__always)
-  mutating func step<Consumer: Error>(
+  public mutating func step<Consumer: Error>(
     from stream: inout Stream, to consume: (RawSpan) throws(Consumer) -> Void
   ) throws(BodyError<Consumer>) -> Step {
     try step(from: &stream) { stream, bytesMax throws(PassError<Consumer>) in
@@ -134,7 +135,7 @@ extension BodyReader.Step {
 }
 
 /// Why a body could not be read to its end.
-enum BodyError<Consumer: Error>: Error {
+public enum BodyError<Consumer: Error>: Error {
   /// The connection failed.
   case stream(StreamError)
   /// The stream ended before the body did.

@@ -21,6 +21,8 @@ struct Client: ~Copyable {
     case open
     /// Closed in order, so that the client gets every byte of the answer.
     case orderly
+    /// Closed at once: the client is gone, or has nothing under way.
+    case immediate
     /// Closed by a reset, so that no client takes what it got for whole.
     case reset
   }
@@ -94,17 +96,27 @@ struct Client: ~Copyable {
     try await stream.send(bytes, more: isFollowed)
   }
 
+  /// From now until `endValue` the connection ends in a reset, whatever ends it: a process that dies must not leave
+  /// its client with a clean end of half a value.
+  borrowing func beginValue() { stream.socket.setResetOnClose(true) }
+
+  /// The whole value is with the kernel, which delivers it.
+  borrowing func endValue() { stream.socket.setResetOnClose(false) }
+
   /// Sees to it that the connection ends in a reset: what was sent is not whole.
   mutating func abandon() { ending = .reset }
 
   /// Ends the connection as what happened on it demands.
   consuming func close() async {
-    guard ending != .reset else { return stream.socket.resetOnClose() }
-    await stream.closeInOrder()
+    switch ending {
+    case .reset: stream.socket.setResetOnClose(true)
+    case .immediate: break
+    case .open, .orderly: await stream.closeInOrder()
+    }
   }
 
   private mutating func leave() -> Arrival {
-    ending = .orderly
+    ending = .immediate
     return .gone
   }
 

@@ -63,6 +63,7 @@ public final class Node: Sendable {
   public func serve(
     _ sockets: [ListeningSocket], signals: Signals, reload: @escaping @Sendable () -> Configuration?
   ) async {
+    await Supervision(node: self).begin()
     await withTaskGroup(of: Event.self) { events in
       events.addTask {
         await self.serve(sockets)

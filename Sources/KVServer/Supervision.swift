@@ -17,17 +17,23 @@ struct Supervision {
     ServiceManager.watchdogTimeout().map { min($0 / 3, intervalDefault) } ?? intervalDefault
   }
 
+  /// Checks once, ahead of saying that the node is ready.
+  func begin() async { await checkAndTell() }
+
   /// Checks until the task is cancelled.
   func run() async {
-    let interval = Self.interval
-    var expected = Instant.now
-    repeat {
-      node.metrics.recordLag(seconds: Instant.now.since(expected).inSeconds, executor: "network")
-      let verdict = await check()
-      node.health.record(verdict)
-      ServiceManager.notify("WATCHDOG=1", "STATUS=\(await status(verdict))")
-      expected = .after(interval)
-    } while await IOExecutor.current.wait(until: expected) == .timedOut
+    var due = Instant.after(Self.interval)
+    while await IOExecutor.current.wait(until: due) == .timedOut {
+      node.metrics.recordLag(seconds: Instant.now.since(due).inSeconds, executor: "network")
+      await checkAndTell()
+      due = .after(Self.interval)
+    }
+  }
+
+  private func checkAndTell() async {
+    let verdict = await check()
+    node.health.record(verdict)
+    ServiceManager.notify("WATCHDOG=1", "STATUS=\(await status(verdict))")
   }
 
   private func check() async -> Health.Verdict {

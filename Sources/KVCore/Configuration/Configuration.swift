@@ -17,7 +17,7 @@ public struct Configuration: Sendable, Equatable {
   /// What an acknowledged write has survived.
   public var durability = Durability.full
   /// Whether each request is logged.
-  public var logsAccess = false
+  public var logsAccess = true
   /// What stays free of the data directory's filesystem.
   public var minimumFree = FreeSpaceReserve.share(permyriad: 200)
   /// All nodes in order, this one included, at most 1024; empty for a single node. Names and addresses differ.
@@ -35,12 +35,13 @@ public struct Configuration: Sendable, Equatable {
   /// - Parameters:
   ///   - files: Names, for messages, and contents; the main file first, then the drop-ins in the order of their names.
   ///   - hostName: The node's name where the files give none.
+  ///   - isNode: False for a reader that is no node of the cluster: its name need not be among the peers.
   /// - Returns: The configuration, and a warning for each key and section that is not known.
   /// - Throws: Every error in the files, each with what was expected.
   public static func parse(
-    files: [(name: String, contents: [UInt8])], hostName: String
+    files: [(name: String, contents: [UInt8])], hostName: String, isNode: Bool = true
   ) throws(ConfigurationError) -> (configuration: Configuration, warnings: [ConfigurationProblem]) {
-    var reader = ConfigurationReader(hostName: hostName, mainFile: files.first?.name)
+    var reader = ConfigurationReader(hostName: hostName, mainFile: files.first?.name, isNode: isNode)
     for (name, contents) in files {
       reader.read(SettingsFile(name: name, contents: contents))
     }

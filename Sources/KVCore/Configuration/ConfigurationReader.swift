@@ -14,6 +14,7 @@ struct ConfigurationReader {
 
   private let hostName: String
   private let mainFile: String?
+  private let isNode: Bool
   private let defaults: Configuration
   private var configuration: Configuration
   private var peerList = PeerListReader()
@@ -26,9 +27,10 @@ struct ConfigurationReader {
   private var errors = ConfigurationProblemList()
   private var warnings = ConfigurationProblemList()
 
-  init(hostName: String, mainFile: String?) {
+  init(hostName: String, mainFile: String?, isNode: Bool = true) {
     self.hostName = hostName
     self.mainFile = mainFile
+    self.isNode = isNode
     defaults = Configuration(nodeName: hostName)
     configuration = defaults
   }
@@ -169,7 +171,7 @@ struct ConfigurationReader {
 
   /// Checks that the node has a name, and a place among the peers if there are any.
   private mutating func checkName() {
-    guard !refused.contains("Name") else { return }
+    guard isNode, !refused.contains("Name") else { return }
     let name = configuration.nodeName
     if deciding["Name"] == nil {
       do throws(SettingError) {

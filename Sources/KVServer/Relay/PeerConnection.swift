@@ -18,9 +18,16 @@ struct PeerConnection: ~Copyable, Sendable {
   }
 
   /// Sends a request's head and reads the answer's: for a value, 100 if the owner agrees to take it.
-  mutating func ask(_ head: HTTPRequestHead) async throws(PeerError) -> HTTPResponseHead {
+  ///
+  /// A node that has been cut off acknowledges nothing, and is given up as soon as one that cannot be connected to.
+  mutating func ask(
+    _ head: HTTPRequestHead, acknowledgementTimeout: Duration
+  ) async throws(PeerError) -> HTTPResponseHead {
+    stream.socket.setAcknowledgementTimeout(acknowledgementTimeout)
     do throws(StreamError) { try await stream.send(head.encoded()) } catch { throw .stream(error) }
-    return try await receiveHead()
+    let answer = try await receiveHead()
+    stream.socket.setAcknowledgementTimeout(stream.idleTimeout)
+    return answer
   }
 
   /// Reads a response's head.

@@ -13,7 +13,8 @@ enum PeerError: Error {
   /// Whether a connection from the pool may have been closed by the other node before the request got there.
   var mayBeStale: Bool {
     switch self {
-    case .closed, .stream(.failed): true
+    case .stream(.failed(let error)): !error.isTimeout
+    case .closed: true
     case .stream, .malformed: false
     }
   }

@@ -16,13 +16,14 @@ struct PeerLink {
   func ask(
     _ head: HTTPRequestHead, _ connection: inout PeerConnection
   ) async throws(ExchangeError) -> HTTPResponseHead {
+    let timeout = cluster.configuration.limits.connectTimeout
     do throws(PeerError) {
-      return try await connection.ask(head)
+      return try await connection.ask(head, acknowledgementTimeout: timeout)
     } catch {
       guard connection.isReused && error.mayBeStale else { throw .refused(error.failure(subject, peer)) }
     }
     connection = try await connect(canReuse: false)
-    do throws(PeerError) { return try await connection.ask(head) } catch {
+    do throws(PeerError) { return try await connection.ask(head, acknowledgementTimeout: timeout) } catch {
       throw .refused(error.failure(subject, peer))
     }
   }

@@ -85,6 +85,7 @@ struct RelayExchange {
   private func passValue(
     _ head: ValueHead, from connection: inout PeerConnection, to client: borrowing Client
   ) async throws(ExchangeError) {
+    client.beginValue()
     var body = BodyReader(.length(head.offsets.count))
     let pump = Pump(pipes: node.pipes, framesChunks: false, heedsSink: false, size: nil)
     do throws(PumpError) {
@@ -97,5 +98,6 @@ struct RelayExchange {
       case .sourceMalformed, .refused: preconditionFailure("a body of known length has no framing to be wrong")
       }
     }
+    client.endValue()
   }
 }

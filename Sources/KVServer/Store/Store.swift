@@ -194,6 +194,18 @@ public final class Store: Sendable {
     }
   }
 
+  /// Lets `take` move a key's value out of its place, with no commit in between, and counts it. `take` returns how
+  /// many bytes it took, or nil where it left things as they were.
+  func taking(_ key: Key, _ take: () throws(SystemError) -> Int?) throws(SystemError) {
+    let shard = ValuePath(key: key, slot: key.slot).shardNumber
+    try locks.withLock(for: key) { () throws(SystemError) in
+      var takenBytes: Int?
+      usage.beginChange(shard: shard)
+      defer { usage.endChange(shard: shard, from: takenBytes, to: nil) }
+      takenBytes = try take()
+    }
+  }
+
   private func check(
     _ condition: WriteCondition, _ fileName: String, in directory: borrowing Directory
   ) throws(StoreError) {

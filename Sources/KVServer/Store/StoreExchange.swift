@@ -77,6 +77,7 @@ struct StoreExchange {
   private func send(
     _ file: borrowing File, _ offsets: Range<Int>, to client: borrowing Client
   ) async throws(ExchangeError) {
+    client.beginValue()
     var turn = Turn()
     var offset = offsets.lowerBound
     while offset < offsets.upperBound {
@@ -93,6 +94,7 @@ struct StoreExchange {
       case .end: throw .broken(reason: "the stored file ends at \(offset) of \(offsets.upperBound) bytes")
       }
     }
+    client.endValue()
   }
 
   private func delete(_ request: Request, for client: inout Client) async throws(ExchangeError) -> Traffic {

@@ -60,10 +60,25 @@ struct StoreLayout: ~Copyable, Sendable {
     } catch {
       throw .unusable(path: path, error)
     }
-    if let found, found != Array(format.utf8) {
-      let expected = PrintableText.escape(format.utf8.dropLast())
-      throw .unknownFormat(path: path, found: PrintableText.escape(found), expected: expected)
+    if let found { try check(format: found, path) }
+  }
+
+  private static func check(format found: [UInt8], _ path: String) throws(StoreOpenError) {
+    guard found != Array(format.utf8) else { return }
+    let expected = PrintableText.escape(format.utf8.dropLast())
+    throw .unknownFormat(path: path, found: PrintableText.escape(found), expected: expected)
+  }
+
+  /// Fails unless the directory holds a store of this format already; makes nothing in it.
+  static func checkFormat(of root: borrowing Directory, _ path: String) throws(StoreOpenError) {
+    let found: [UInt8]?
+    do throws(SystemError) {
+      found = try root.contents(of: "format", bytesMax: formatBytesMax)
+    } catch {
+      throw .unusable(path: path, error)
     }
+    guard let found else { throw .unusable(path: "\(path)/format", .absent(call: "openat")) }
+    try check(format: found, path)
   }
 
   private static func writeFormat(in root: borrowing Directory) throws(SystemError) {

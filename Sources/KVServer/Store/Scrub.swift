@@ -1,0 +1,202 @@
+import KVCore
+import KVLinux
+
+/// Reads stored values from the disk and compares them with the checksums that were recorded when they came.
+///
+/// It may run while a node serves the same directory, in that process or another. A damaged value is moved to
+/// `quarantine/` only while its name still leads to the very file that was read: a value that was stored anew
+/// meanwhile is another one.
+public struct Scrub: ~Copyable, Sendable {
+  private let values: Directory
+  private let quarantine: Quarantine
+  private let repairs: Bool
+  private let bytesPerSecondMax: Int?
+
+  /// A scrub of a data directory that another process may be serving.
+  ///
+  /// - Parameters:
+  ///   - path: The data directory, as `DataDirectory=` names it.
+  ///   - repairs: Whether damaged values are moved to `quarantine/`.
+  ///   - bytesPerSecondMax: How fast it reads at most, on the average; nil for as fast as the disk is.
+  public init(dataDirectory path: String, repairs: Bool, bytesPerSecondMax: Int? = nil) throws(StoreOpenError) {
+    let root = try StoreOpenError.naming(path) { () throws(SystemError) in try Directory(path: path) }
+    try StoreLayout.checkFormat(of: root, path)
+    let values = try StoreOpenError.naming(path) { () throws(SystemError) in try root.existing("values") }
+    let quarantine = try StoreOpenError.naming(path) { () throws(SystemError) in try root.existing("quarantine") }
+    self.init(values, Quarantine(directory: quarantine, store: nil), repairs, bytesPerSecondMax)
+  }
+
+  /// A scrub of the store that this process serves: what it moves away is counted, and no commit gets in between.
+  init(of store: Store, repairs: Bool, bytesPerSecondMax: Int?) throws(SystemError) {
+    let values = try store.layout.root.existing("values")
+    let quarantine = try store.layout.root.existing("quarantine")
+    self.init(values, Quarantine(directory: quarantine, store: store), repairs, bytesPerSecondMax)
+  }
+
+  private init(
+    _ values: consuming Directory, _ quarantine: consuming Quarantine, _ repairs: Bool, _ bytesPerSecondMax: Int?
+  ) {
+    self.values = values
+    self.quarantine = quarantine
+    self.repairs = repairs
+    self.bytesPerSecondMax = bytesPerSecondMax
+  }
+
+  /// How far a run has got.
+  private struct Progress {
+    var summary = ScrubSummary()
+    var pace: ScrubPace
+  }
+
+  /// Goes through all values once, and calls `report` with each that is damaged. It blocks on the disk.
+  ///
+  /// Fails where a directory cannot be read, a value cannot be moved away, or the task is cancelled.
+  public borrowing func run(_ report: (ScrubFinding) -> Void) async throws(ScrubError) -> ScrubSummary {
+    var progress = Progress(pace: ScrubPace(bytesPerSecondMax: bytesPerSecondMax))
+    for shard in ValuePath.shards {
+      let opened = try ScrubError.naming(["values", shard]) { () throws(SystemError) in try values.directory(shard) }
+      guard let directory = opened else { continue }
+      try await visit(directory, ["values", shard], &progress, report)
+    }
+    return progress.summary
+  }
+
+  private borrowing func visit(
+    _ directory: borrowing Directory, _ path: [String], _ progress: inout Progress, _ report: (ScrubFinding) -> Void
+  ) async throws(ScrubError) {
+    let names = try ScrubError.naming(path) { () throws(SystemError) in try directory.names() }
+    for name in names {
+      let path = path + [name]
+      if name.hasSuffix("+"), path.count < Key.bytesMax {
+        let opened = try ScrubError.naming(path) { () throws(SystemError) in try directory.directory(name) }
+        if let next = opened { try await visit(next, path, &progress, report) }
+      } else if let key = Self.key(path) {
+        try await check(key, path, in: directory, &progress, report)
+      } else {
+        progress.summary.strays += 1
+      }
+    }
+  }
+
+  /// The key whose value lies at that path below the data directory, or nil where no PUT would have put one.
+  private static func key(_ names: [String]) -> Key? {
+    guard let key = ValuePath.key(names: Array(names.dropFirst(2))) else { return nil }
+    let path = ValuePath(key: key, slot: key.slot)
+    return path.directories.first == names[1] ? key : nil
+  }
+
+  private borrowing func check(
+    _ key: Key, _ path: [String], in directory: borrowing Directory, _ progress: inout Progress,
+    _ report: (ScrubFinding) -> Void
+  ) async throws(ScrubError) {
+    let name = path[path.count - 1]
+    let opened = try ScrubError.naming(path) { () throws(SystemError) in try directory.openFile(name) }
+    // Deleted since the directory was read.
+    guard let file = opened else { return }
+    let status = try ScrubError.naming(path) { () throws(SystemError) in try file.status() }
+    guard status.isRegular else {
+      progress.summary.strays += 1
+      return
+    }
+    progress.summary.values += 1
+    progress.summary.bytes += status.byteCount
+    guard let fault = try await fault(of: file, status, &progress) else { return }
+    let finding = try ScrubError.naming(path) { () throws(SystemError) in
+      try settle(fault, key, path, in: directory, file, inode: status.inode)
+    }
+    guard let finding else { return }
+    progress.summary.damaged += 1
+    if finding.quarantinePath != nil { progress.summary.quarantined += 1 }
+    report(finding)
+  }
+
+  private borrowing func fault(
+    of file: borrowing File, _ status: File.Status, _ progress: inout Progress
+  ) async throws(ScrubError) -> ScrubFinding.Fault? {
+    let attribute: ValueAttribute?
+    do throws(SystemError) {
+      attribute = try file.attribute(ValueAttribute.name, bytesMax: ValueAttribute.byteCount)
+        .flatMap { try? ValueAttribute(decoding: $0) }
+    } catch {
+      return .unreadable(error)
+    }
+    guard let attribute else {
+      progress.summary.unverified += 1
+      return nil
+    }
+    guard attribute.valueBytes == status.byteCount else {
+      return .length(recordedBytes: attribute.valueBytes, foundBytes: status.byteCount)
+    }
+    let checksum: ValueChecksum?
+    do throws(SystemError) {
+      checksum = try await self.checksum(of: file, &progress.pace)
+    } catch {
+      return .unreadable(error)
+    }
+    guard let found = checksum else { throw .cancelled }
+    return found == attribute.checksum ? nil : .checksum(recorded: attribute.checksum, found: found)
+  }
+
+  /// The checksum of the file as it is on the disk, or nil if the task was cancelled.
+  private borrowing func checksum(
+    of file: borrowing File, _ pace: inout ScrubPace
+  ) async throws(SystemError) -> ValueChecksum? {
+    let checksum = Checksum()
+    var offset = 0
+    // What the kernel still holds of the file may be better than what the disk has; and a scrub leaves its memory
+    // to others.
+    file.dropCached()
+    defer { file.dropCached() }
+    while true {
+      let count = try ThreadBuffer.withBytes { bytes throws(SystemError) in
+        let count = try file.read(into: &bytes, at: offset)
+        checksum.update(bytes.bytes.extracting(first: count))
+        return count
+      }
+      if count == 0 { return checksum.value }
+      offset += count
+      guard await pace.moved(count) else { return nil }
+    }
+  }
+
+  /// What is to be said of a damaged file, or nil where its name leads to another file by now.
+  private borrowing func settle(
+    _ fault: ScrubFinding.Fault, _ key: Key, _ path: [String], in directory: borrowing Directory,
+    _ file: borrowing File, inode: UInt
+  ) throws(SystemError) -> ScrubFinding? {
+    let name = path[path.count - 1]
+    guard try directory.status(of: name)?.inode == inode else { return nil }
+    var finding = ScrubFinding(key: key, path: path.joined(separator: "/"), fault: fault)
+    // A disk that fails to read may be read again one day; only what is certainly wrong is moved.
+    guard repairs, fault.isCertain else { return finding }
+    guard let moved = try quarantine.take(name, of: key, in: directory, file, inode: inode) else { return nil }
+    finding.quarantinePath = "quarantine/\(moved)"
+    return finding
+  }
+}
+
+extension ScrubError {
+  /// Runs a call whose error is about a path below the data directory.
+  fileprivate static func naming<Result: ~Copyable>(
+    _ path: [String], _ call: () throws(SystemError) -> Result
+  ) throws(ScrubError) -> Result {
+    try translatingError({ ScrubError.failed(path: path.joined(separator: "/"), $0) }, call)
+  }
+}
+
+extension StoreOpenError {
+  /// Runs a call whose error is about a data directory.
+  fileprivate static func naming<Result: ~Copyable>(
+    _ path: String, _ call: () throws(SystemError) -> Result
+  ) throws(StoreOpenError) -> Result {
+    try translatingError({ StoreOpenError.unusable(path: path, $0) }, call)
+  }
+}
+
+extension Directory {
+  /// Opens a directory in this one that must be there.
+  fileprivate func existing(_ name: String) throws(SystemError) -> Directory {
+    guard let directory = try directory(name) else { throw .absent(call: "openat") }
+    return directory
+  }
+}
