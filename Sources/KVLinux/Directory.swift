@@ -90,6 +90,20 @@ public struct Directory: ~Copyable, Sendable {
     }
   }
 
+  /// `rename` to a name that nothing has yet; false where something has (RENAME_NOREPLACE, rename(2)).
+  public func renameToNew(
+    _ name: String, to newName: String, in other: borrowing Directory
+  ) throws(SystemError) -> Bool {
+    do throws(SystemError) {
+      _ = try systemCall("renameat2") {
+        clinux_rename_to_new(descriptor.number, name, other.descriptor.number, newName)
+      }
+      return true
+    } catch  where error.code == EEXIST {
+      return false
+    }
+  }
+
   /// What there is of that name, a symbolic link not followed, or nil (fstatat(2)).
   public func status(of name: String) throws(SystemError) -> File.Status? {
     var status = stat()

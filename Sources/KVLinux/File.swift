@@ -8,9 +8,22 @@ public struct File: ~Copyable, Sendable {
   init(owning descriptor: consuming Descriptor) { self.descriptor = descriptor }
 
   /// Opens a file for reading by its path, as an administrator named it.
-  public init(path: String) throws(SystemError) {
+  ///
+  /// `waiting` makes a FIFO wait for its writers, as cat(1) does; without it, nothing blocks.
+  public init(path: String, waiting: Bool = false) throws(SystemError) {
+    let flags = waiting ? O_RDONLY : O_RDONLY | O_NONBLOCK
+    descriptor = Descriptor(owning: try systemCall("open") { clinux_open_at(AT_FDCWD, path, flags, 0) })
+  }
+
+  /// Opens a file for reading and writing by its path, as a user named it; makes it first where it is missing.
+  public init(writingPath path: String) throws(SystemError) {
     descriptor = Descriptor(
-      owning: try systemCall("open") { clinux_open_at(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0) })
+      owning: try systemCall("open") { clinux_open_at(AT_FDCWD, path, O_RDWR | O_CREAT, 0o666) })
+  }
+
+  /// Opens what is there for writing by its path, a device or a FIFO; makes nothing and cuts nothing off.
+  public init(outputPath path: String) throws(SystemError) {
+    descriptor = Descriptor(owning: try systemCall("open") { clinux_open_at(AT_FDCWD, path, O_WRONLY | O_NOCTTY, 0) })
   }
 
   /// What stat(2) tells of a file.
@@ -21,6 +34,8 @@ public struct File: ~Copyable, Sendable {
     public let modifiedAtNanoseconds: Int64
     /// Whether it is a regular file.
     public let isRegular: Bool
+    /// Whether it is a directory.
+    public let isDirectory: Bool
     /// The file system's number for it.
     public let inode: UInt
   }
@@ -82,11 +97,50 @@ public struct File: ~Copyable, Sendable {
   /// Makes content and attributes durable (fsync(2)). After an error, what is on the disk is unknown for good.
   public func sync() throws(SystemError) { _ = try systemCall("fsync") { fsync(descriptor.number) } }
 
+  /// Cuts the file off after so many bytes (ftruncate(2)).
+  public func truncate(byteCount: Int) throws(SystemError) {
+    _ = try systemCall("ftruncate") { ftruncate(descriptor.number, off_t(byteCount)) }
+  }
+
+  /// Takes a lock that ends with the process, or says that another process holds it (flock(2)).
+  public func lock() throws(SystemError) -> Bool {
+    do throws(SystemError) {
+      _ = try systemCall("flock") { flock(descriptor.number, LOCK_EX | LOCK_NB) }
+      return true
+    } catch  where error.code == EWOULDBLOCK {
+      return false
+    }
+  }
+
+  /// Drops what the kernel holds of the file in memory, so that the next read is of the disk (posix_fadvise(2)).
+  ///
+  /// What is not written back yet stays; the call is advice, so nothing is reported.
+  public func dropCached() { _ = posix_fadvise(descriptor.number, 0, 0, POSIX_FADV_DONTNEED) }
+
   /// The file's size, time and kind.
   public func status() throws(SystemError) -> Status {
     var status = stat()
     _ = try systemCall("fstat") { fstat(descriptor.number, &status) }
     return Status(status)
+  }
+
+  /// What is at a path, symbolic links followed, or nil where there is nothing (stat(2)).
+  public static func status(ofPath path: String) throws(SystemError) -> Status? {
+    var status = stat()
+    do throws(SystemError) {
+      _ = try systemCall("stat") { stat(path, &status) }
+    } catch  where error.isAbsent {
+      return nil
+    }
+    return Status(status)
+  }
+
+  /// Removes an extended attribute, if the file has it (fremovexattr(2)).
+  public func removeAttribute(_ name: String) throws(SystemError) {
+    do throws(SystemError) {
+      _ = try systemCall("fremovexattr") { clinux_remove_attribute(descriptor.number, name) }
+    } catch  where error.code == ENODATA || error.code == EOPNOTSUPP {
+    }
   }
 
   /// Sets an extended attribute (fsetxattr(2)).
@@ -111,6 +165,7 @@ extension File.Status {
     byteCount = Int(status.st_size)
     modifiedAtNanoseconds = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
     isRegular = status.st_mode & S_IFMT == S_IFREG
+    isDirectory = status.st_mode & S_IFMT == S_IFDIR
     inode = UInt(status.st_ino)
   }
 }

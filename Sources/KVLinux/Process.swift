@@ -21,6 +21,33 @@ public enum Process {
     return Int(clamping: limit.rlim_cur)
   }
 
+  /// Whether every argument is UTF-8. One that is not reaches `CommandLine.arguments` with replacement characters
+  /// in it, and as a key it would be another key.
+  public static var argumentsAreText: Bool {
+    (0..<Int(CommandLine.argc)).allSatisfy { index in
+      guard let argument = CommandLine.unsafeArgv[index] else { return true }
+      return String(validatingCString: argument) != nil
+    }
+  }
+
+  /// The path that a file's name stands for once symbolic links are followed, or nil where there is no such file
+  /// (realpath(3)).
+  public static func resolvedPath(_ path: String) -> String? {
+    guard let resolved = realpath(path, nil) else { return nil }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
+
+  /// Renames a file, replacing what has the new name, at once (rename(2)).
+  public static func rename(_ path: String, to newPath: String) throws(SystemError) {
+    _ = try systemCall("rename") { Glibc.rename(path, newPath) }
+  }
+
+  /// Removes a file (unlink(2)).
+  public static func remove(_ path: String) throws(SystemError) {
+    _ = try systemCall("unlink") { unlink(path) }
+  }
+
   /// Ends the process at once with a status of sysexits.h.
   public static func exit(_ status: Int32) -> Never { Glibc.exit(status) }
 

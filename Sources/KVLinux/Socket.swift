@@ -116,28 +116,37 @@ public struct Socket: ~Copyable, Sendable {
     _ = try systemCall("shutdown") { shutdown(descriptor.number, CInt(SHUT_WR)) }
   }
 
-  /// Makes the closing of this socket a reset: the other side sees an error, never a clean end (SO_LINGER, socket(7)).
-  public func resetOnClose() {
-    var linger = linger(l_onoff: 1, l_linger: 0)
+  /// Whether the closing of this socket, by whatever closes it, is a reset: the other side then sees an error and
+  /// no clean end (SO_LINGER, socket(7)).
+  public func setResetOnClose(_ resets: Bool) {
+    var linger = linger(l_onoff: resets ? 1 : 0, l_linger: 0)
     // It fails only for a descriptor that is no socket.
     setsockopt(descriptor.number, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
   }
 
-  /// The other side's address, for log lines.
-  public var peerAddress: String { address(getpeername) ?? "a closed connection" }
+  /// How long what was sent may stay unacknowledged before the connection is given up (TCP_USER_TIMEOUT, tcp(7)).
+  ///
+  /// It counts while the other side's window is closed too, so a short one is no good for a slow receiver.
+  public func setAcknowledgementTimeout(_ timeout: Duration) {
+    // It fails only for a descriptor that is no TCP socket.
+    try? set(CInt(IPPROTO_TCP), TCP_USER_TIMEOUT, CInt(clamping: Int(timeout.inSeconds * 1000)))
+  }
 
-  /// This side's address, for log lines.
-  public var localAddress: String { address(getsockname) ?? "no address" }
+  /// The other side's address, or nil once the connection is gone.
+  public var peer: SocketAddress? { address(getpeername) }
+
+  /// This side's address.
+  public var local: SocketAddress? { address(getsockname) }
 
   private func address(
     _ name: (CInt, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
-  ) -> String? {
+  ) -> SocketAddress? {
     var storage = sockaddr_storage()
     var byteCount = socklen_t(MemoryLayout<sockaddr_storage>.size)
     let result = withUnsafeMutablePointer(to: &storage) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { name(descriptor.number, $0, &byteCount) }
     }
-    return result == 0 ? SocketAddress(storage: storage, byteCount: byteCount).description : nil
+    return result == 0 ? SocketAddress(storage: storage, byteCount: byteCount) : nil
   }
 
   private func set(_ level: CInt, _ option: CInt, _ value: CInt) throws(SystemError) {

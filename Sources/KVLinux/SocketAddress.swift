@@ -40,6 +40,19 @@ public struct SocketAddress: Sendable, CustomStringConvertible {
     }
   }
 
+  /// The address without its port; IPv4 that came in over IPv6 is IPv4. Nil for another family.
+  public var address: IPAddress? {
+    withUnsafeBytes(of: storage) { bytes in
+      switch family {
+      case AF_INET: return .v4(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self)))
+      case AF_INET6:
+        let bits = UInt128(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt128.self))
+        return bits >> 32 == 0xffff ? .v4(UInt32(truncatingIfNeeded: bits)) : .v6(bits)
+      default: return nil
+      }
+    }
+  }
+
   /// The addresses a host name or a literal address stands for (getaddrinfo(3)). May block on DNS.
   public static func resolve(host: String, port: UInt16) throws(ResolveError) -> [SocketAddress] {
     var hints = addrinfo()

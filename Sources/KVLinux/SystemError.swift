@@ -20,10 +20,18 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The call and the reason.
   public var description: String { "\(call): \(reason)" }
 
+  /// What a call that opens something says where there is nothing of that name.
+  public static func absent(call: String) -> SystemError { SystemError(call: call, code: ENOENT) }
+
+  /// What a call that makes or renames something says where the name is taken.
+  public static func nameTaken(call: String) -> SystemError { SystemError(call: call, code: EEXIST) }
+
   /// There is nothing of that name.
   public var isAbsent: Bool { code == ENOENT }
   /// The file system has no room or the user no quota left.
   public var isDiskFull: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG }
+  /// The other side acknowledges nothing.
+  public var isTimeout: Bool { code == ETIMEDOUT }
   /// The kernel has no such address family.
   public var isUnsupportedFamily: Bool { code == EAFNOSUPPORT }
   /// The file system cannot do this at all.

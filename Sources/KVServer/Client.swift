@@ -47,7 +47,10 @@ struct Client: ~Copyable {
   }
 
   /// The other side's address, for log lines.
-  var address: String { stream.socket.peerAddress }
+  var address: String { stream.socket.peer?.description ?? "a closed connection" }
+
+  /// The other side's address without the port, where it is known.
+  var ipAddress: IPAddress? { stream.socket.peer?.address }
 
   /// Whether another request may follow.
   var isOpen: Bool { ending == .open }

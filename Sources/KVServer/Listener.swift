@@ -44,7 +44,14 @@ struct Listener: Sendable {
   }
 
   private func admit(_ socket: consuming Socket, into connections: inout DiscardingTaskGroup) {
-    let limits = node.cluster.configuration.limits
+    let configuration = node.cluster.configuration
+    let limits = configuration.limits
+    if listening.role == .client, let address = socket.peer?.address,
+      !configuration.access.permitsConnection(from: address)
+    {
+      node.logger.info("connection refused: \(address) is not allowed (AllowedClients=)")
+      return
+    }
     let admission = listening.role == .client ? node.admission : node.adminAdmission
     let verdict = admission.enter(
       servedMax: listening.role == .client ? min(limits.connectionsMax, node.connectionsMax) : Self.adminConnectionsMax)

@@ -30,20 +30,33 @@ struct Serve {
     let route = cluster.route(request)
     await recorded(request.operation.rawValue, LogFields.about(request, route), route.peer, &client) {
       client throws(ExchangeError) in
+      try checkAccess(request.relayed, request.subject, client)
       switch route {
       case .own:
-        try await StoreExchange(node: node, limits: cluster.configuration.limits).serve(request, of: &client)
+        return try await StoreExchange(node: node, limits: cluster.configuration.limits).serve(request, of: &client)
       case .peer(let owner):
-        try await RelayExchange(node: node, cluster: cluster, owner: owner, request: request).serve(
+        return try await RelayExchange(node: node, cluster: cluster, owner: owner, request: request).serve(
           request, of: &client)
       case .refused(let failure): throw .refused(failure)
       }
     }
   }
 
+  /// Clients and nodes may be confined to addresses of their own, and a connection tells which it is by its request.
+  private func checkAccess(
+    _ mark: RelayMark?, _ subject: String, _ client: borrowing Client
+  ) throws(ExchangeError) {
+    let access = node.cluster.configuration.access
+    guard !access.isOpen, let address = client.ipAddress else { return }
+    guard mark == nil ? !access.permitsClient(at: address) : !access.permitsPeer(at: address) else { return }
+    let setting = mark == nil ? "AllowedClients" : "AllowedPeers"
+    throw .refused(Failure(.forbidden, "\(subject): \(address) is not allowed (\(setting)=)"))
+  }
+
   /// One page of keys, gathered from the whole cluster.
   private func serve(_ list: ListRequest, of client: inout Client) async {
     await recorded("LIST", ["op": "LIST"], nil, &client) { client throws(ExchangeError) in
+      try checkAccess(list.relayed, "LIST", client)
       let page = try await ListExchange(node: node, cluster: node.cluster).page(list)
       try await client.answer(.json(page.json))
       return Traffic()

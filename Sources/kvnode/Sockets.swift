@@ -28,7 +28,8 @@ enum Sockets {
         logger.warning("a passed descriptor is not used", metadata: ["name": "\(entry.name)"])
         continue
       }
-      sockets.append(ListeningSocket(role, name: "\(entry.name)=\(socket.localAddress)", socket: socket))
+      sockets.append(
+        ListeningSocket(role, name: "\(entry.name)=\(socket.local?.description ?? "unknown")", socket: socket))
     }
     guard sockets.contains(where: { $0.role == .client }) else { throw .noClientSocket }
     return sockets

@@ -22,6 +22,8 @@ public struct Configuration: Sendable, Equatable {
   public var minimumFree = FreeSpaceReserve.share(permyriad: 200)
   /// All nodes in order, this one included, at most 1024; empty for a single node. Names and addresses differ.
   public var peers: [Peer] = []
+  /// Who may connect.
+  public var access = Access()
   /// How much, and how long, the node puts up with.
   public var limits = Limits()
 

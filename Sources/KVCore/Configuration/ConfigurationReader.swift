@@ -54,10 +54,11 @@ struct ConfigurationReader {
     switch name {
     case "Node": return .keys(name, Self.nodeKeys)
     case "Limits": return .keys(name, Self.limitKeys)
+    case "Access": return .keys(name, Self.accessKeys)
     case "Peers": return .peers
     default:
       let header = "[\(ConfigurationProblem.shortened(name))]"
-      let message = "\(header): unknown section, ignored; known are [Node], [Peers], [Limits]"
+      let message = "\(header): unknown section, ignored; known are [Node], [Peers], [Limits], [Access]"
       warnings.append(ConfigurationProblem(file: file, line: line, message: message))
       return .unknown
     }
@@ -104,6 +105,21 @@ struct ConfigurationReader {
     ("ConnectTimeout", { $0.set(\.limits.connectTimeout, $1, Limits.parseTimeout) }),
     ("DrainTimeout", { $0.set(\.limits.drainTimeout, $1, Limits.parseTimeout) }),
   ]
+
+  private static let accessKeys: Keys = [
+    ("AllowedClients", { $0.addBlocks(\.access.allowedClients, $1) }),
+    ("AllowedPeers", { $0.addBlocks(\.access.allowedPeers, $1) }),
+  ]
+
+  /// Adds to a list of blocks, which an empty value empties.
+  private mutating func addBlocks(_ field: WritableKeyPath<Configuration, [AddressBlock]>, _ assignment: Assignment) {
+    do throws(SettingError) {
+      let blocks = try AddressBlock.parseList(assignment.value)
+      configuration[keyPath: field] = blocks.isEmpty ? [] : configuration[keyPath: field] + blocks
+    } catch {
+      refuse(assignment, error)
+    }
+  }
 
   /// Sets a field to the value, or to its default where the value is empty.
   private mutating func set<Value>(
