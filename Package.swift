@@ -9,10 +9,12 @@ let strict: [SwiftSetting] = [
 let package = Package(
   name: "kvnode",
   products: [
-    .executable(name: "kvnode", targets: ["kvnode"])
+    .executable(name: "kvnode", targets: ["kvnode"]),
+    .executable(name: "kvctl", targets: ["kvctl"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-log", from: "1.16.0")
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
   ],
   targets: [
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
@@ -29,10 +31,17 @@ let package = Package(
       name: "kvnode",
       dependencies: ["KVServer", "KVCore", "KVLinux", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
+    .executableTarget(
+      name: "kvctl",
+      dependencies: [
+        "KVServer", "KVCore", "KVLinux", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
     .testTarget(
       name: "KVCoreTests", dependencies: ["KVCore"], resources: [.copy("Vectors")], swiftSettings: strict),
     .testTarget(name: "KVLinuxTests", dependencies: ["KVLinux", "KVCore"], swiftSettings: strict),
     .testTarget(
       name: "KVServerTests", dependencies: ["KVServer", "KVLinux", "KVCore"], swiftSettings: strict),
+    .testTarget(name: "KVCtlTests", dependencies: ["kvctl", "KVCore", "KVLinux"], swiftSettings: strict),
   ]
 )

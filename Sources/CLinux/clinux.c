@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -24,6 +25,10 @@ int clinux_open_at(int directory, const char *path, int flags, mode_t mode) {
 }
 
 int clinux_stream_socket(int family) { return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }
+
+int clinux_rename_to_new(int directory, const char *name, int new_directory, const char *new_name) {
+  return renameat2(directory, name, new_directory, new_name, RENAME_NOREPLACE);
+}
 
 int clinux_pipe(int ends[2]) { return pipe2(ends, O_NONBLOCK | O_CLOEXEC); }
 
@@ -105,6 +110,8 @@ ssize_t clinux_get_attribute(int file, const char *name, void *value, size_t byt
 int clinux_set_attribute(int file, const char *name, const void *value, size_t bytes) {
   return fsetxattr(file, name, value, bytes, 0);
 }
+
+int clinux_remove_attribute(int file, const char *name) { return fremovexattr(file, name); }
 
 // A name of more than 15 characters would be refused, and nothing depends on it.
 void clinux_name_thread(pthread_t thread, const char *name) { pthread_setname_np(thread, name); }

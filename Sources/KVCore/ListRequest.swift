@@ -51,11 +51,16 @@ public struct ListRequest: Equatable, Sendable {
 
   /// The head by which one node asks another for its part.
   public func head(to peer: Peer, mark: RelayMark) -> HTTPRequestHead {
+    var head = head()
+    head.fields = PeerProtocol.fields(to: peer, mark: mark)
+    return head
+  }
+
+  /// The head by which a client asks, without any field.
+  public func head() -> HTTPRequestHead {
     var query = Array("list&limit=\(limit)".utf8)
     if !start.isEmpty { query += Array("&start=".utf8) + PercentCoding.encode(start) }
-    return HTTPRequestHead(
-      method: "GET", target: HTTPTarget(key: prefix, query: query),
-      fields: PeerProtocol.fields(to: peer, mark: mark))
+    return HTTPRequestHead(method: "GET", target: HTTPTarget(key: prefix, query: query))
   }
 
   private static func decoded(_ value: [UInt8]) throws(Failure) -> [UInt8] {

@@ -97,6 +97,7 @@ struct Client: ~Copyable {
     if !keepAlive { ending = .orderly }
     let isFollowed = if case .value(let head) = response { !head.offsets.isEmpty && !wantsHeadOnly } else { false }
     try await stream.send(bytes, more: isFollowed)
+    if dialect == .classic && !isFollowed { stream.socket.setResetOnClose(false) }
   }
 
   /// From now until `endValue` the connection ends in a reset, whatever ends it: a process that dies must not leave
@@ -151,6 +152,8 @@ struct Client: ~Copyable {
       let request = try ClassicDialect.request(line: line)
       stream.dropUnread(line.count + 1)
       body = BodyReader(request.body)
+      // Here nothing at all is an answer too: a node that dies before it answers must not seem to have given that one.
+      stream.socket.setResetOnClose(true)
       return .request(request)
     } catch {
       return refuse(error)

@@ -10,6 +10,7 @@
 int clinux_accept(int listener);
 int clinux_open_at(int directory, const char *path, int flags, mode_t mode);
 int clinux_stream_socket(int family);
+int clinux_rename_to_new(int directory, const char *name, int new_directory, const char *new_name);
 int clinux_pipe(int ends[2]);
 int clinux_set_pipe_size(int pipe, int bytes);
 int clinux_duplicate(int descriptor);
@@ -29,6 +30,7 @@ int clinux_epoll_arm(int epoll, int descriptor, uint32_t events, uint64_t token)
 int clinux_epoll_wait(int epoll, uint64_t *token, int timeout_milliseconds);
 ssize_t clinux_get_attribute(int file, const char *name, void *value, size_t bytes);
 int clinux_set_attribute(int file, const char *name, const void *value, size_t bytes);
+int clinux_remove_attribute(int file, const char *name);
 void clinux_name_thread(pthread_t thread, const char *name);
 const char *clinux_error_text(int code);
 

@@ -43,7 +43,7 @@ public enum ByteRange: Equatable, Sendable {
 }
 
 /// The Content-Range of a partial value (RFC 9110 section 14.4).
-enum ContentRange {
+public enum ContentRange {
   static func format(_ range: Range<Int>, of byteCount: Int) -> String {
     "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(byteCount)"
   }
@@ -51,7 +51,7 @@ enum ContentRange {
   static func unsatisfied(byteCount: Int) -> String { "bytes */\(byteCount)" }
 
   /// The range and the size of the whole, or nil for anything but `bytes first-last/size`.
-  static func parse(_ text: String) -> (range: Range<Int>, byteCount: Int)? {
+  public static func parse(_ text: String) -> (range: Range<Int>, byteCount: Int)? {
     guard text.hasPrefix("bytes ") else { return nil }
     let parts = text.dropFirst("bytes ".count).split(separator: "/", omittingEmptySubsequences: false)
     guard parts.count == 2, let byteCount = Int(decimalDigits: parts[1]) else { return nil }
@@ -63,7 +63,7 @@ enum ContentRange {
   }
 
   /// The size in `bytes */size`.
-  static func parseUnsatisfied(_ text: String) -> Int? {
+  public static func parseUnsatisfied(_ text: String) -> Int? {
     guard text.hasPrefix("bytes */") else { return nil }
     return Int(decimalDigits: text.dropFirst("bytes */".count))
   }

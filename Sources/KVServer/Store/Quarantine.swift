@@ -49,7 +49,7 @@ struct Quarantine: ~Copyable, Sendable {
 
   /// Between the look and the move, another process may have stored the key anew: then what was moved is put back,
   /// unless the key was stored once more, which made it void.
-  private func keepOnly(
+  func keepOnly(
     _ inode: UInt, _ moved: String, origin: String, in source: borrowing Directory
   ) throws(SystemError) -> Bool {
     guard try directory.status(of: moved)?.inode != inode else { return true }

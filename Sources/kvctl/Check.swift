@@ -1,0 +1,113 @@
+import ArgumentParser
+import KVCore
+import KVLinux
+import KVServer
+
+/// `kvctl check`.
+struct Check: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Read the values on this host's disk and compare them with their checksums.",
+    discussion: """
+      Runs on the node's host, as root or as the node's user, while the node serves or while it does not. Ends with 3 \
+      if a value is damaged, moved away or not.
+      """)
+
+  @Flag(help: "Move damaged values to quarantine/ in the data directory, where no GET finds them.")
+  var repair = false
+
+  @Option(
+    help: ArgumentHelp("Read at most so many bytes a second, such as 100M.", valueName: "size"),
+    transform: { try ByteSize(parsing: $0) })
+  var rate: ByteSize?
+
+  @Option(
+    help: ArgumentHelp("The data directory (default: DataDirectory= of the configuration).", valueName: "directory"),
+    completion: .directory)
+  var dataDirectory: String?
+
+  @OptionGroup var nodeOptions: NodeOptions
+  @OptionGroup var json: JSONOption
+
+  func validate() throws {
+    guard nodeOptions.nodes.isEmpty else {
+      throw ValidationError("check reads this host's disk; --node says nothing to it")
+    }
+    guard rate?.bytes != 0 else { throw ValidationError("--rate must be more than 0") }
+  }
+
+  func run() throws {
+    try ending { () throws(CommandError) in
+      let path: String
+      if let dataDirectory { path = dataDirectory } else { path = try nodeOptions.loadConfiguration().dataDirectory }
+      let (repairs, bytesPerSecondMax, isJSON) = (repair, rate?.bytes, json.isOn)
+      try Runtime.run { () async throws(CommandError) in
+        try await Check.check(path, repairs: repairs, bytesPerSecondMax: bytesPerSecondMax, isJSON: isJSON)
+      }
+    }
+  }
+
+  private static func check(
+    _ path: String, repairs: Bool, bytesPerSecondMax: Int?, isJSON: Bool
+  ) async throws(CommandError) {
+    let scrub = try translatingError({ (error: StoreOpenError) in CommandError(.failure, "\(error)") }) {
+      () throws(StoreOpenError) in
+      try Scrub(dataDirectory: path, repairs: repairs, bytesPerSecondMax: bytesPerSecondMax)
+    }
+    let output = try StandardOutput()
+    var findings: [ScrubFinding] = []
+    let summary: ScrubSummary
+    do throws(ScrubError) {
+      summary = try await scrub.run { finding in
+        if isJSON { findings.append(finding) } else { Process.writeOutput(CheckText.line(finding)) }
+      }
+    } catch {
+      throw CommandError(.failure, "data directory \(path): \(error)")
+    }
+    try output.write(isJSON ? CheckText.json(summary, findings) : CheckText.summary(summary))
+    guard summary.damaged == 0 else {
+      throw CommandError(.checksumMismatch, "CHECK: \(summary.damaged) of \(summary.values) values are damaged")
+    }
+  }
+}
+
+/// How what a check found is written.
+enum CheckText {
+  /// `damaged: values/12/hashme (key hashme): …`
+  static func line(_ finding: ScrubFinding) -> String {
+    let moved = finding.quarantinePath.map { "; moved to \($0)" } ?? ""
+    return "damaged: \(finding.path) (key \(finding.key)): \(finding.fault)\(moved)\n"
+  }
+
+  static func summary(_ summary: ScrubSummary) -> String {
+    """
+    values       \(summary.values)
+    bytes        \(summary.bytes)
+    damaged      \(summary.damaged)
+    quarantined  \(summary.quarantined)
+    unverified   \(summary.unverified)
+    strays       \(summary.strays)
+
+    """
+  }
+
+  static func json(_ summary: ScrubSummary, _ findings: [ScrubFinding]) -> String {
+    var object = JSONObject()
+    object.add("values", summary.values)
+    object.add("bytes", summary.bytes)
+    object.add("damaged", summary.damaged)
+    object.add("quarantined", summary.quarantined)
+    object.add("unverified", summary.unverified)
+    object.add("strays", summary.strays)
+    object.add("findings", findings.map(json))
+    return "\(object)\n"
+  }
+
+  private static func json(_ finding: ScrubFinding) -> JSONObject {
+    var object = JSONObject()
+    object.add("key", finding.key.encodedText)
+    object.add("path", finding.path)
+    object.add("fault", finding.fault.description)
+    if let quarantinePath = finding.quarantinePath { object.add("quarantine", quarantinePath) }
+    return object
+  }
+}

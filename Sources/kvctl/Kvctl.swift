@@ -1,0 +1,32 @@
+import ArgumentParser
+import KVCore
+import KVLinux
+
+/// The tool for people: stores, fetches and looks after values, and shows how the cluster does.
+@main
+struct Kvctl: ParsableCommand {
+  static let version = "0.1.0"
+
+  static let configuration = CommandConfiguration(
+    commandName: "kvctl",
+    abstract: "Store and fetch values in a kvnode cluster, and look after it.",
+    discussion: """
+      Exit status: 0 all went well; 1 a failure without a number of its own; 2 no such key; \
+      3 checksum mismatch; 4 a node is unreachable or cannot serve; 5 the condition of --if-match or --if-absent \
+      does not hold; 64 wrong usage; 78 the configuration cannot be used.
+      """,
+    version: version,
+    subcommands: [
+      Put.self, Get.self, Delete.self, Stat.self, List.self, Where.self, Status.self, Check.self, Bench.self,
+    ])
+
+  @OptionGroup var nodeOptions: NodeOptions
+
+  static func main() {
+    guard Process.argumentsAreText else {
+      Process.writeError("kvctl: an argument is not UTF-8; write keys percent-encoded and add --encoded\n")
+      Process.exit(ExitStatus.usage.rawValue)
+    }
+    main(nil)
+  }
+}
