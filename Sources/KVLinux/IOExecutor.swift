@@ -259,6 +259,9 @@ public final class IOExecutor: TaskExecutor {
   }
 
   private func endOverdueWaits() {
+    // A periodic timer goes on only once its expirations have been read (timerfd_create(2)).
+    var expirations: UInt64 = 0
+    _ = read(sweep.number, &expirations, MemoryLayout<UInt64>.size)
     let now = Instant.now
     let overdue = state.withLock { state in
       let tokens = state.waiters.filter { ($0.value.deadline.map { $0 <= now }) ?? false }.keys
