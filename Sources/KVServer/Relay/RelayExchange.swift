@@ -13,13 +13,17 @@ struct RelayExchange {
     try refusing { () throws(Failure) in try size.checkStated() }
     var connection = try await connect(request, canReuse: true)
     var answer = try await ask(request, &connection)
-    if request.operation == .put && answer.status == 100 {
+    var isAllSent = request.operation != .put
+    if !isAllSent && answer.status == 100 {
       try await client.invite()
-      try await forward(request, size, from: &client, to: &connection)
+      isAllSent = try await forward(request, size, from: &client, to: &connection)
       answer = try await receiveAnswer(request, &connection)
     }
-    try await pass(answer, to: request, from: &connection, to: &client)
+    if !isAllSent { connection.spoil() }
+    let response = try await receiveResponse(answer, to: request, isAllSent: isAllSent, from: &connection)
+    try await pass(response, from: &connection, to: &client)
     if connection.isReusable { node.peers.put(connection.release(), owner.address) }
+    if case .failure(let failure) = response { throw .refused(failure) }
   }
 
   /// Sends the request's head. A connection from the pool that turns out to be dead is replaced, once: no byte
@@ -68,15 +72,14 @@ struct RelayExchange {
     }
   }
 
-  /// Moves the client's value to the owner. It returns early where the owner has an answer before the end.
+  /// Moves the client's value to the owner; false where the owner has an answer before the end.
   private func forward(
     _ request: Request, _ size: ValueSize, from client: inout Client, to connection: inout OwnerConnection
-  ) async throws(ExchangeError) {
+  ) async throws(ExchangeError) -> Bool {
     let pump = Pump(
       pipes: node.pipes, framesChunks: PeerProtocol.bodyFraming(request) == .chunked, heedsSink: true, size: size)
     do throws(PumpError) {
-      let end = try await pump.run(&client.body, from: &client.stream, to: connection.stream)
-      if end == .sinkSpoke { connection.spoil() }
+      return try await pump.run(&client.body, from: &client.stream, to: connection.stream) == .complete
     } catch {
       switch error {
       case .source(let error): throw ExchangeError(error, receiving: request)
@@ -98,16 +101,24 @@ struct RelayExchange {
     }
   }
 
-  private func pass(
-    _ answer: HTTPResponseHead, to request: Request, from connection: inout OwnerConnection, to client: inout Client
-  ) async throws(ExchangeError) {
-    let response: Response
+  private func receiveResponse(
+    _ answer: HTTPResponseHead, to request: Request, isAllSent: Bool, from connection: inout OwnerConnection
+  ) async throws(ExchangeError) -> Response {
     do throws(OwnerError) {
-      response = try await connection.response(answer, to: request, owner)
+      let response = try await connection.response(answer, to: request, owner)
+      // Whoever has not got the whole value cannot have stored it.
+      if case .stored = response, !isAllSent { throw .malformed(.bad("success before the end of the value")) }
+      return response
     } catch {
       throw .refused(error.failure(request, owner))
     }
-    if case .failure(let failure) = response { throw .refused(failure) }
+  }
+
+  /// Sends the client a response other than a failure, with the value where it is one.
+  private func pass(
+    _ response: Response, from connection: inout OwnerConnection, to client: inout Client
+  ) async throws(ExchangeError) {
+    if case .failure = response { return }
     try await client.answer(response)
     if case .value(let head) = response { try await passValue(head, from: &connection, to: client) }
   }
