@@ -90,9 +90,9 @@ kill_node() {
   local pid
   pid=$(node_pid "$1")
   kill -KILL "$pid" 2>/dev/null || true
-  until process_is_gone "$pid"; do sleep 0.01; done
-  # So that the shell does not report it as killed.
+  # A child is waited for, quietly; of others it can only be seen that they are gone.
   wait "$pid" 2>/dev/null || true
+  until process_is_gone "$pid"; do sleep 0.01; done
 }
 
 kill_cluster() {

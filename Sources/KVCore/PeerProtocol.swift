@@ -92,9 +92,14 @@ public enum PeerProtocol {
     return value
   }
 
-  /// An error that the owner answered with.
+  /// An error that the owner answered with. It has escaped what it quotes, so backslashes stay: a client reads the
+  /// same line from whichever node it asked.
   public static func failure(status: Int, text: ArraySlice<UInt8>, from owner: Peer) -> Failure {
-    let line = PrintableText.escape(text.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") })
+    let backslash = UInt8(ascii: "\\")
+    let line = text.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+      .split(separator: backslash, omittingEmptySubsequences: false)
+      .map { PrintableText.escape($0) }
+      .joined(separator: "\\")
     let message = line.isEmpty ? "\(owner) answered with status \(status)" : line
     return Failure(Failure.Kind(rawValue: status) ?? .unavailable, message)
   }
@@ -120,11 +125,12 @@ public enum PeerProtocol {
   }
 
   private static func checksum(_ fields: HTTPFields) -> ValueChecksum? {
-    guard let tag = fields["ETag"], tag.utf8.count == 34 else { return nil }
+    guard let tag = fields["ETag"], tag.utf8.count == 34, tag.hasPrefix("\""), tag.hasSuffix("\"") else { return nil }
     let digits = tag.dropFirst().dropLast()
-    guard let high = UInt64(digits.prefix(16), radix: 16), let low = UInt64(digits.suffix(16), radix: 16) else {
-      return nil
-    }
+    // The standard library's initializer also takes a sign.
+    guard digits.utf8.allSatisfy({ HTTPByte.hexadecimalValue($0) != nil }),
+      let high = UInt64(digits.prefix(16), radix: 16), let low = UInt64(digits.suffix(16), radix: 16)
+    else { return nil }
     return ValueChecksum(high: high, low: low)
   }
 }

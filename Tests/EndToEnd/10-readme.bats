@@ -11,11 +11,11 @@ setup() { cd "$BATS_TEST_TMPDIR" || return; }
   echo "The quick brown fox" >myfile
   for putter in "${NODES[@]}"; do
     host=127.0.0.$putter
-    answer=$( (echo "PUT mykey$putter"; cat myfile) | nc -N $host 7776)
+    answer=$( (echo "PUT mykey$putter"; cat myfile) | nc -N "$host" 7776)
     assert_equal "mykey$putter" "$answer"
     for getter in "${NODES[@]}"; do
       host=127.0.0.$getter
-      echo "GET mykey$putter" | nc $host 7776 >answer
+      echo "GET mykey$putter" | nc "$host" 7776 >answer
       cmp myfile answer
     done
   done
@@ -25,11 +25,11 @@ setup() { cd "$BATS_TEST_TMPDIR" || return; }
   random_file myfile 1000000
   for putter in "${NODES[@]}"; do
     host=127.0.0.$putter
-    (echo "PUT binary$putter"; cat myfile) | nc -N $host 7776 >answer
+    (echo "PUT binary$putter"; cat myfile) | nc -N "$host" 7776 >answer
     cmp answer <(echo "binary$putter")
     for getter in "${NODES[@]}"; do
       host=127.0.0.$getter
-      echo "GET binary$putter" | nc $host 7776 | cmp - myfile
+      echo "GET binary$putter" | nc "$host" 7776 | cmp - myfile
     done
   done
 }
@@ -40,7 +40,7 @@ setup() { cd "$BATS_TEST_TMPDIR" || return; }
     (echo "PUT gone"; cat myfile) | nc -N 127.0.0.1 7776
     host=127.0.0.$deleter
     for _ in 1 2; do
-      echo "DEL gone" | nc $host 7776 >answer
+      echo "DEL gone" | nc "$host" 7776 >answer
       assert_equal 0 "$(stat -c %s answer)"
     done
     for getter in "${NODES[@]}"; do
@@ -53,7 +53,7 @@ setup() { cd "$BATS_TEST_TMPDIR" || return; }
   random_file myfile 54321
   for putter in "${NODES[@]}"; do
     host=127.0.0.$putter
-    answer=$( (echo "PUT counted $(stat -c %s myfile)"; cat myfile) | nc -N $host 7776)
+    answer=$( (echo "PUT counted $(stat -c %s myfile)"; cat myfile) | nc -N "$host" 7776)
     assert_equal counted "$answer"
     echo "GET counted" | nc 127.0.0.1 7776 | cmp - myfile
   done

@@ -1,5 +1,7 @@
 # Values of every size come back as they were, lie where they belong as plain files, and leave no trace elsewhere.
 
+# shellcheck disable=SC2154 # support.bash and bats set variables, and every test is a subshell.
+
 load support
 
 setup_file() { start_suite_cluster; }
@@ -83,7 +85,7 @@ round_trip() {
 @test "a stored value carries its attribute, and staging/ is empty" {
   echo value >value
   put 1 attributed value
-  attribute=$(getfattr --absolute-names --only-values -n user.kvnode "$(value_file attributed attributed)" | xxd -p -c 64)
+  attribute=$(getfattr --absolute-names --only-values -n user.kvnode "$(value_file attributed attributed)" | od -An -v -tx1 | tr -d " \n")
   # Version 1, algorithm 1, a length of 6 bytes; then the time and the checksum.
   assert_matches '^01010000000000000006[0-9a-f]{48}$' "$attribute"
   for node in "${NODES[@]}"; do staging_is_empty "$node"; done

@@ -125,8 +125,8 @@ key_goes_round() {
 
 @test "nothing lies outside of the places that the layout names" {
   for node in "${NODES[@]}"; do
-    assert_equal "format quarantine staging values" "$(ls -A "$CLUSTER/node$node" | sort | xargs)"
-    assert_equal 256 "$(ls -A "$CLUSTER/node$node/values" | grep -cE '^[0-9a-f]{2}$')"
-    assert_equal 256 "$(ls -A "$CLUSTER/node$node/values" | wc -l)"
+    cd "$CLUSTER/node$node"
+    assert_equal "format quarantine staging values" "$(find . -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | xargs)"
+    assert_equal "$(printf '%02x\n' {0..255})" "$(find values -mindepth 1 -maxdepth 1 -printf '%f\n' | sort)"
   done
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # What the suites share. Each is run by bats with KVNODE naming the binary.
 
 bats_require_minimum_version 1.5.0

@@ -47,6 +47,9 @@ final class PipePool: Sendable {
     state.withLock { $0.idle.append(idle) }
   }
 
+  /// How many pipes there are, and how many of them nobody has borrowed.
+  var counts: (made: Int, idle: Int) { state.withLock { ($0.madeCount, $0.idle.count) } }
+
   /// Says that a lent pipe is not coming back.
   func forget() { state.withLock { $0.madeCount -= 1 } }
 }

@@ -19,31 +19,35 @@ struct RelayExchange {
   func serve(_ request: Request, of client: inout Client) async throws(ExchangeError) -> Traffic {
     let size = ValueSize(of: request, limits: cluster.configuration.limits)
     try refusing { () throws(Failure) in try size.checkStated() }
-    var traffic = Traffic()
     var connection = try await link.connect(canReuse: true)
     var answer = try await link.ask(PeerProtocol.head(request, to: owner, mark: cluster.relayMark), &connection)
+    // How much of a value has gone, once all of it has.
+    var sentBytes = request.operation == .put ? nil : 0
     if request.operation == .put && answer.status == 100 {
       try await client.invite()
-      traffic.receivedBytes = try await forward(request, size, from: &client, to: &connection)
+      sentBytes = try await forward(request, size, from: &client, to: &connection)
       answer = try await receiveAnswer(request, &connection)
     }
-    traffic.sentBytes = try await pass(answer, to: request, from: &connection, to: &client)
+    if sentBytes == nil { connection.spoil() }
+    let response = try await receiveResponse(answer, to: request, isAllSent: sentBytes != nil, from: &connection)
+    var traffic = Traffic(receivedBytes: sentBytes ?? 0)
+    traffic.sentBytes = try await pass(response, to: request, from: &connection, to: &client)
     if connection.isReusable { node.peers.put(connection.release(), owner.address) }
+    if case .failure(let failure) = response { throw .refused(failure) }
     return traffic
   }
 
-  /// Moves the client's value to the owner. It returns early where the owner has an answer before the end.
+  /// Moves the client's value to the owner, and returns how many bytes that were; nil where the owner has an answer
+  /// before the end.
   private func forward(
     _ request: Request, _ size: ValueSize, from client: inout Client, to connection: inout PeerConnection
-  ) async throws(ExchangeError) -> Int {
+  ) async throws(ExchangeError) -> Int? {
     let pump = Pump(
       pipes: node.pipes, framesChunks: PeerProtocol.bodyFraming(request) == .chunked, heedsSink: true, size: size)
     do throws(PumpError) {
       switch try await pump.run(&client.body, from: &client.stream, to: connection.stream) {
       case .complete(let byteCount): return byteCount
-      case .sinkSpoke:
-        connection.spoil()
-        return 0
+      case .sinkSpoke: return nil
       }
     } catch {
       switch error {
@@ -66,16 +70,24 @@ struct RelayExchange {
     }
   }
 
-  private func pass(
-    _ answer: HTTPResponseHead, to request: Request, from connection: inout PeerConnection, to client: inout Client
-  ) async throws(ExchangeError) -> Int {
-    let response: Response
+  /// What the owner answers. It cannot have stored a value that it was not given all of.
+  private func receiveResponse(
+    _ answer: HTTPResponseHead, to request: Request, isAllSent: Bool, from connection: inout PeerConnection
+  ) async throws(ExchangeError) -> Response {
     do throws(PeerError) {
-      response = try await connection.response(answer, to: request, owner)
+      let response = try await connection.response(answer, to: request, owner)
+      if case .stored = response, !isAllSent { throw .malformed(.bad("success before the end of the value")) }
+      return response
     } catch {
       throw .refused(error.failure(request.subject, owner))
     }
-    if case .failure(let failure) = response { throw .refused(failure) }
+  }
+
+  /// Passes the response on, but for a failure, and returns how many bytes of a value went.
+  private func pass(
+    _ response: Response, to request: Request, from connection: inout PeerConnection, to client: inout Client
+  ) async throws(ExchangeError) -> Int {
+    if case .failure = response { return 0 }
     try await client.answer(response)
     guard request.operation == .get, case .value(let head) = response else { return 0 }
     try await passValue(head, from: &connection, to: client)

@@ -85,8 +85,11 @@ def main():
             perform(connection, step)
     except socket.timeout:
         sys.exit(errno.ETIMEDOUT)
-    except (ConnectionResetError, BrokenPipeError):
-        sys.exit(errno.ECONNRESET)
+    except OSError as error:
+        # What a reset looks like depends on the call that finds it out.
+        if error.errno in (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN):
+            sys.exit(errno.ECONNRESET)
+        raise
     finally:
         # What was received goes out before the status says how it ended.
         sys.stdout.buffer.flush()

@@ -1,0 +1,160 @@
+# More connections than a node takes: whoever comes too late is told so, nothing spins, and service resumes.
+
+load support
+
+TOO_MANY='ERROR: too many connections, try again later (MaxConnections=)'
+
+setup() {
+  prepare_test_cluster
+  cd "$BATS_TEST_TMPDIR" || return
+  configure all timeouts '[Limits]' HeaderTimeout=60s
+  key=$(key_owned_by 1 key)
+  other=$(key_owned_by 2 other)
+}
+
+teardown() {
+  touch "$BATS_TEST_TMPDIR/leave"
+  kill_cluster
+}
+
+# start_crowd COUNT: opens so many connections to node 1 and keeps them, silent, until there is a file `leave`.
+start_crowd() {
+  rm -f arrived
+  setpriv --pdeathsig KILL /usr/bin/python3 "$HELPERS/crowd.py" 127.0.0.1 "$1" "$PWD/arrived" "$PWD/leave" \
+    >crowd.out 2>crowd.err 3>&- </dev/null &
+  crowd=$!
+  eventually 30 test -e arrived
+}
+
+end_crowd() {
+  touch leave
+  wait "$crowd"
+  cat crowd.err
+  rm leave
+}
+
+# is_served, is_refused: node 1 answers a GET of a key that is not there, or says that it has too many.
+is_served() { [[ $(timeout 10 nc 127.0.0.1 7776 <<<"GET $key") == "ERROR: GET $key: no such key" ]]; }
+is_refused() { [[ $(timeout 10 nc 127.0.0.1 7776 <<<"GET $key") == "$TOO_MANY" ]]; }
+
+# refused_by_owner, relayed: node 2 says so itself, and node 1 is answered by it.
+refused_by_owner() { [[ $(raw 2 "GET $other\n") == "$TOO_MANY" ]]; }
+relayed() { [[ $(raw 1 "GET $other\n") == "ERROR: GET $other: no such key" ]]; }
+
+# The processor time that node 1 has used, in hundredths of a second.
+processor_time() { sed 's/.*) //' "/proc/$(node_pid 1)/stat" | awk '{ print $12 + $13 }'; }
+
+descriptors() { find "/proc/$(node_pid 1)/fd" -type l | wc -l; }
+has_at_least_descriptors() { (($(descriptors) >= $1)); }
+has_at_most_descriptors() { (($(descriptors) <= $1)); }
+
+@test "past MaxConnections= a client is told so, and served when others have left" {
+  configure 1 limits '[Limits]' MaxConnections=4
+  start_node 1
+  start_crowd 4
+  eventually 10 is_refused
+  for _ in {1..10}; do is_refused; done
+  assert_equal "$TOO_MANY" "$(raw 1 "PUT $key\nvalue")"
+  end_crowd
+  eventually 10 is_served
+  [ ! -s crowd.out ]
+}
+
+@test "a refused client that sends megabytes gets the line, not a reset" {
+  configure 1 limits '[Limits]' MaxConnections=1
+  start_node 1
+  start_crowd 1
+  eventually 10 is_refused
+  head -c 16M /dev/zero >value
+  assert_equal "$TOO_MANY" "$(put 1 "$key" value)"
+  end_crowd
+  eventually 10 is_served
+}
+
+@test "far past MaxConnections= everyone gets the line at once" {
+  configure 1 limits '[Limits]' MaxConnections=4
+  start_node 1
+  start_crowd 300
+  # 4 are served and 64 are heard before they are refused; all others have their answer without a word.
+  eventually 10 is_refused
+  end_crowd
+  assert_equal "$((300 - 4 - 64)) $TOO_MANY" "$(cat crowd.out)"
+  eventually 10 is_served
+}
+
+@test "a relayed request that its owner has no connection for says so" {
+  configure 2 limits '[Limits]' MaxConnections=1
+  start_node 1
+  start_node 2
+  start_client holder 127.0.0.2 text=GET await="$PWD/leave"
+  eventually 10 refused_by_owner
+  assert_equal "$TOO_MANY" "$(raw 1 "GET $other\n")"
+  assert_equal "$TOO_MANY" "$(raw 1 "PUT $other\nvalue")"
+  touch leave
+  finish_client holder
+  eventually 10 relayed
+}
+
+@test "1024 connections at once are served by default" {
+  start_cluster
+  start_crowd 1000
+  is_served
+  end_crowd
+  [ ! -s crowd.out ]
+}
+
+@test "fewer open files than MaxConnections= needs: said at the start, refused in time, none lost" {
+  start_node 1 prlimit --nofile=256:256
+  log_has 1 'fewer connections than MaxConnections= fit the limit of open files'
+  start_crowd 500
+  eventually 10 is_refused
+  end_crowd
+  eventually 10 is_served
+  assert_equal '' "$(cut -d ' ' -f 2- crowd.out | grep -vxF "$TOO_MANY" || true)"
+}
+
+@test "no open file left: the node does not spin, and serves again when there are" {
+  start_node 1 prlimit --nofile=64:64
+  start_crowd 200
+  eventually 10 log_has 1 'cannot accept a connection; accepting pauses'
+  before=$(processor_time)
+  # A measurement, which takes its time.
+  sleep 2
+  spent=$(($(processor_time) - before))
+  echo "processor time in 2 s: $spent hundredths" >&2
+  ((spent < 40))
+  # And it does not flood the log: at most the ten pauses of a second.
+  (($(wc -l <"$CLUSTER/node1.log") < 400))
+  end_crowd
+  eventually 20 is_served
+}
+
+@test "a crowd of silent connections costs no processor time" {
+  start_node 1
+  start_crowd 1000
+  eventually 10 has_at_least_descriptors 1000
+  before=$(processor_time)
+  sleep 2
+  spent=$(($(processor_time) - before))
+  echo "processor time in 2 s: $spent hundredths" >&2
+  ((spent < 40))
+  end_crowd
+}
+
+@test "connections leave no descriptor behind" {
+  start_cluster
+  random_file value 100000
+  for _ in 1 2 3; do
+    raw 1 "GET $other\n"
+    put 1 "$key" value
+    put 1 "$other" value
+  done
+  before=$(descriptors)
+  for _ in {1..50}; do
+    put 1 "$key" value
+    put 1 "$other" value 100001
+    get 1 "$other" | cmp - value
+    raw 1 "HELLO\n"
+  done >/dev/null
+  eventually 10 has_at_most_descriptors "$before"
+}

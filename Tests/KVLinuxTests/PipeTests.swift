@@ -1,0 +1,143 @@
+import Glibc
+import Testing
+
+@testable import KVLinux
+
+@Suite(.timeLimit(.minutes(1))) struct PipeTests {
+  /// Pipes that an unprivileged user has used up are not this test's matter.
+  private func makePipe() throws -> Pipe {
+    guard let pipe = try Pipe.make() else { throw NoPipe() }
+    return pipe
+  }
+
+  private struct NoPipe: Error {}
+
+  @Test func isEmptyAndOfAUsefulSize() throws {
+    let pipe = try makePipe()
+    #expect(pipe.byteCount == 0)
+    #expect(pipe.capacityBytes >= Pipe.usefulBytes)
+  }
+
+  @Test func takesAtMostWhatIsAllowed() async throws {
+    try await onExecutor {
+      var pipe = try makePipe()
+      let (source, sink) = (try await Loopback.streams(), try await Loopback.streams())
+      let sourceNear = source.near.take()
+      let sourceFar = source.far.take()
+      let sinkNear = sink.near.take()
+      var sinkFar = sink.far.take()
+      #expect(try pipe.fill(from: sourceFar.socket, bytesMax: 10) == .wouldBlock)
+      try await sourceNear.send(Array("0123456789".utf8))
+      try await sourceFar.waitReadable()
+      #expect(try pipe.fill(from: sourceFar.socket, bytesMax: 4) == .moved(4))
+      #expect(pipe.byteCount == 4)
+      #expect(try pipe.drain(to: sinkNear.socket, more: false) == .moved(4))
+      #expect(pipe.byteCount == 0)
+      #expect(try await sinkFar.fill(bytesMax: 100))
+      #expect(Array(sinkFar.unread) == Array("0123".utf8))
+      #expect(try pipe.fill(from: sourceFar.socket, bytesMax: 100) == .moved(6))
+    }
+  }
+
+  @Test func findsTheEnd() async throws {
+    try await onExecutor {
+      var pipe = try makePipe()
+      let source = try await Loopback.pair()
+      let near = source.near.take()
+      let far = source.far.take()
+      try near.shutdownSending()
+      _ = await IOExecutor.current.wait(for: .readable(far.descriptor), until: nil)
+      #expect(try pipe.fill(from: far, bytesMax: 10) == .end)
+      #expect(pipe.byteCount == 0)
+    }
+  }
+
+  @Test func findsAReset() async throws {
+    try await onExecutor {
+      var pipe = try makePipe()
+      let source = try await Loopback.pair()
+      let far = source.far.take()
+      reset(source.near.take())
+      _ = await IOExecutor.current.wait(for: .readable(far.descriptor), until: nil)
+      let error = #expect(throws: SystemError.self) { try pipe.fill(from: far, bytesMax: 10) }
+      #expect(error == SystemError(call: "splice", code: ECONNRESET))
+    }
+  }
+
+  private func reset(_ socket: consuming Socket) { socket.resetOnClose() }
+
+  @Test(arguments: [1, 65_536, 3_000_000, 20_000_000])
+  func everyByteGoesThroughInOrder(byteCount: Int) async throws {
+    try await onExecutor {
+      let (source, sink) = (try await Loopback.streams(), try await Loopback.streams())
+      let bytes = Loopback.bytes(byteCount)
+      async let sent: Void = send(bytes, through: source.near)
+      async let relayed = relay(from: source.far, to: sink.near)
+      let received = try await receiveAll(sink.far)
+      #expect(received == bytes)
+      #expect(try await relayed == byteCount)
+      try await sent
+    }
+  }
+
+  private func send(_ bytes: [UInt8], through handoff: Handoff<Stream>) async throws {
+    let stream = handoff.take()
+    try await stream.send(bytes)
+    try stream.socket.shutdownSending()
+  }
+
+  private func relay(from source: Handoff<Stream>, to sink: Handoff<Stream>) async throws -> Int {
+    let source = source.take()
+    let sink = sink.take()
+    var pipe = try makePipe()
+    var byteCount = 0
+    while true {
+      switch try pipe.fill(from: source.socket, bytesMax: .max) {
+      case .wouldBlock: try await source.waitReadable()
+      case .end:
+        try sink.socket.shutdownSending()
+        return byteCount
+      case .moved(let count):
+        byteCount += count
+        while pipe.byteCount > 0 {
+          if try pipe.drain(to: sink.socket, more: true) == .wouldBlock { try await sink.waitWritable() }
+        }
+      }
+    }
+  }
+
+  private func receiveAll(_ handoff: Handoff<Stream>) async throws -> [UInt8] {
+    var stream = handoff.take()
+    var received: [UInt8] = []
+    while try await stream.fill(bytesMax: 100_000) { received += stream.takeUnread(.max) }
+    return received
+  }
+
+  @Test func keepsWhatTheReceiverDoesNotTake() async throws {
+    try await onExecutor {
+      var pipe = try makePipe()
+      let (source, sink) = (try await Loopback.streams(), try await Loopback.streams())
+      let sourceNear = source.near.take()
+      let sourceFar = source.far.take()
+      let sinkNear = sink.near.take()
+      let sinkFar = sink.far.take()
+      _ = try Loopback.stuff(sinkNear.socket)
+      try await sourceNear.send(Array("0123456789".utf8))
+      try await sourceFar.waitReadable()
+      #expect(try pipe.fill(from: sourceFar.socket, bytesMax: 10) == .moved(10))
+      #expect(try pipe.drain(to: sinkNear.socket, more: false) == .wouldBlock)
+      #expect(pipe.byteCount == 10)
+      #expect(try sinkFar.socket.discard(bytesMax: 1) == .moved(1))
+    }
+  }
+
+  @Test func trapsWhenFilledTwice() async {
+    await #expect(processExitsWith: .failure) {
+      var ends: [CInt] = [-1, -1]
+      guard socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, &ends) == 0, var pipe = try Pipe.make() else { return }
+      let socket = Socket(owning: Descriptor(owning: ends[0]))
+      guard write(ends[1], "ab", 2) == 2, try pipe.fill(from: socket, bytesMax: 1) == .moved(1) else { return }
+      _ = try pipe.fill(from: socket, bytesMax: 1)
+    }
+  }
+}

@@ -1,0 +1,93 @@
+#!/bin/bash
+# Builds kvnode and runs all its tests. The last line says how they went.
+#
+# usage: test.sh
+#
+# Needs Debian with a Swift toolchain on PATH, and port 7776 of 127.0.0.1…4 free. What else is missing is installed
+# with apt, as root or through sudo.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+source scripts/packages.bash
+
+readonly TEST_PACKAGES=(bats netcat-openbsd python3 curl attr strace util-linux procps)
+
+passed=0 failed=0 skipped=0
+
+main() {
+  require_swift
+  require_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+  results=$(mktemp -d)
+  trap 'rm -rf "$results"' EXIT
+
+  step "format" check_format
+  step "build" swift build --build-tests
+  KVNODE=$(swift build --show-bin-path)/kvnode
+  export KVNODE
+  run_unit_tests
+  run_suites Tests/EndToEnd
+  summarize
+}
+
+# step NAME COMMAND...: a step without which the rest makes no sense.
+step() {
+  echo "== $1"
+  if ! "${@:2}"; then
+    echo "test.sh: $1 failed" >&2
+    exit 1
+  fi
+}
+
+check_format() { swift format lint --strict --recursive --parallel Sources Tests Package.swift; }
+
+run_unit_tests() {
+  local status=0 report
+  echo "== unit tests"
+  # No report is left by a test process that crashes; the status tells.
+  swift test --skip-build --xunit-output "$results/unit.xml" || status=$?
+  for report in "$results"/unit*.xml; do
+    if [[ -e $report ]]; then count_report "$report"; fi
+  done
+  if ((status != 0 && failed == 0)); then failed=1; fi
+}
+
+# count_report FILE: adds what an xUnit report counts.
+count_report() {
+  local tests failures skips
+  read -r tests failures skips < <(python3 - "$1" <<'PYTHON'
+import sys
+import xml.etree.ElementTree as tree
+
+total = failures = skips = 0
+for suite in tree.parse(sys.argv[1]).iter("testsuite"):
+    total += int(suite.get("tests", 0))
+    failures += int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+    skips += int(suite.get("skipped", 0))
+print(total, failures, skips)
+PYTHON
+  )
+  passed=$((passed + tests - failures - skips))
+  failed=$((failed + failures))
+  skipped=$((skipped + skips))
+}
+
+# run_suites DIRECTORY: runs its bats suites and adds what they count.
+run_suites() {
+  local status=0 report=$results/suites.tap
+  echo "== $1"
+  bats --tap --timing "$1" | tee "$report" || status=$?
+  passed=$((passed + $(count_lines '^ok [0-9]+ ' "$report") - $(count_lines '^ok [0-9]+ .* # skip' "$report")))
+  skipped=$((skipped + $(count_lines '^ok [0-9]+ .* # skip' "$report")))
+  failed=$((failed + $(count_lines '^not ok ' "$report")))
+  # A suite that cannot even be read, or a test that did not run, fails without a line of its own.
+  if ((status != 0 && failed == 0)); then failed=1; fi
+}
+
+count_lines() { grep -cE -- "$1" "$2" || true; }
+
+summarize() {
+  echo "$passed passed, $failed failed, $skipped skipped"
+  ((failed == 0 && passed > 0))
+}
+
+main "$@"
