@@ -39,7 +39,8 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "KVCoreTests", dependencies: ["KVCore"], resources: [.copy("Vectors")], swiftSettings: strict),
-    .testTarget(name: "KVLinuxTests", dependencies: ["KVLinux", "KVCore"], swiftSettings: strict),
+    .testTarget(
+      name: "KVLinuxTests", dependencies: ["KVLinux", "KVCore"], resources: [.copy("Vectors")], swiftSettings: strict),
     .testTarget(
       name: "KVServerTests", dependencies: ["KVServer", "KVLinux", "KVCore"], swiftSettings: strict),
     .testTarget(name: "KVCtlTests", dependencies: ["kvctl", "KVCore", "KVLinux"], swiftSettings: strict),

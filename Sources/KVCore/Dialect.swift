@@ -16,4 +16,11 @@ public enum Dialect: Equatable, Sendable {
       ])
     self = isHTTP ? .http : .classic
   }
+
+  /// Whether bytes that no LF has ended yet begin as an HTTP request does: a word, a space and a slash. A classic
+  /// line may begin so too, but one that goes on past its limit is in error either way.
+  public static func beginsAsHTTP(_ bytes: ArraySlice<UInt8>) -> Bool {
+    guard let space = bytes.firstIndex(of: UInt8(ascii: " ")), space > bytes.startIndex else { return false }
+    return bytes.dropFirst(space - bytes.startIndex + 1).first == UInt8(ascii: "/")
+  }
 }

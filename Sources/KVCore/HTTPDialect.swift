@@ -18,7 +18,10 @@ public enum HTTPDialect {
     request.relayed = try PeerProtocol.mark(head.fields)
     request.preconditions = Preconditions(head.fields)
     if operation == .get { request.range = head.fields["Range"] }
-    if operation == .put { request.contentType = try contentType(head.fields, request.key) }
+    if operation == .put {
+      try checkWhole(head.fields, request.key)
+      request.contentType = try contentType(head.fields, request.key)
+    }
     return request
   }
 
@@ -51,6 +54,13 @@ public enum HTTPDialect {
     case (.put, .none): throw Failure(.lengthRequired, "PUT \(request.key): neither Content-Length nor chunked")
     case (.put, _), (_, .none), (_, .length(0)): return
     default: throw Failure(.badRequest, "\(request.operation.method) \(request.key): a body makes no sense here")
+    }
+  }
+
+  /// A part must not be taken for the whole value (RFC 9110 section 14.5).
+  private static func checkWhole(_ fields: HTTPFields, _ key: Key) throws(Failure) {
+    guard !fields.contains("Content-Range") else {
+      throw Failure(.badRequest, "PUT \(key): a part of a value (Content-Range) cannot be stored, only a whole one")
     }
   }
 

@@ -3,12 +3,35 @@
 /// Keys that cannot be on the page any more are dropped at once, and the others sorted and cut each time there are
 /// twice as many as the page has room for: so memory follows the page, and time hardly more than the number of keys.
 public struct KeyPageGathering: Sendable {
+  /// A key with its first bytes as a number, which decides nearly every comparison.
+  private struct Entry: Sendable {
+    let bytes: [UInt8]
+    /// The first eight bytes, the first one weighing most; zeros stand for what is missing.
+    private let start: UInt64
+
+    init(_ bytes: [UInt8]) {
+      self.bytes = bytes
+      var start: UInt64 = 0
+      for index in 0..<8 { start = start << 8 | (index < bytes.count ? UInt64(bytes[index]) : 0) }
+      self.start = start
+    }
+
+    func precedes(_ other: Entry) -> Bool {
+      start == other.start ? bytes.lexicographicallyPrecedes(other.bytes) : start < other.start
+    }
+
+    func equals(_ other: Entry?) -> Bool {
+      guard let other, start == other.start else { return false }
+      return bytes == other.bytes
+    }
+  }
+
   private static let slackKeys = 1024
 
   private let limit: Int
-  private var keys: [[UInt8]] = []
+  private var entries: [Entry] = []
   private var textBytes = 0
-  private var next: [UInt8]?
+  private var next: Entry?
 
   /// Nothing yet, of a page of at most so many keys.
   public init(limit: Int) {
@@ -18,38 +41,40 @@ public struct KeyPageGathering: Sendable {
 
   /// Takes a key in.
   public mutating func insert(_ key: [UInt8]) {
-    if let next, !key.lexicographicallyPrecedes(next) { return }
-    keys.append(key)
+    let entry = Entry(key)
+    if let next, !entry.precedes(next) { return }
+    entries.append(entry)
     textBytes += key.count
-    if keys.count > 2 * limit + Self.slackKeys || textBytes > 2 * KeyPage.textBytesMax { cut() }
+    if entries.count > 2 * limit + Self.slackKeys || textBytes > 2 * KeyPage.textBytesMax { cut() }
   }
 
   /// Says that keys from this one on are not all known here: the page must end before it.
   public mutating func end(before key: [UInt8]) {
-    if let next, !key.lexicographicallyPrecedes(next) { return }
-    next = key
+    let entry = Entry(key)
+    if let next, !entry.precedes(next) { return }
+    next = entry
   }
 
   /// The page.
   public consuming func page() -> KeyPage {
     cut()
-    return KeyPage(keys: keys, next: next)
+    return KeyPage(keys: entries.map(\.bytes), next: next?.bytes)
   }
 
   private mutating func cut() {
-    keys.sort { $0.lexicographicallyPrecedes($1) }
-    var kept: [[UInt8]] = []
+    entries.sort { $0.precedes($1) }
+    var kept: [Entry] = []
     textBytes = 0
-    for key in keys where key != kept.last {
-      if let next, !key.lexicographicallyPrecedes(next) { break }
+    for entry in entries where !entry.equals(kept.last) {
+      if let next, !entry.precedes(next) { break }
       // At least one key stays, however long it is, or no page would get anywhere.
-      guard kept.count < limit, kept.isEmpty || textBytes + key.count <= KeyPage.textBytesMax else {
-        next = key
+      guard kept.count < limit, kept.isEmpty || textBytes + entry.bytes.count <= KeyPage.textBytesMax else {
+        next = entry
         break
       }
-      kept.append(key)
-      textBytes += key.count
+      kept.append(entry)
+      textBytes += entry.bytes.count
     }
-    keys = kept
+    entries = kept
   }
 }

@@ -37,6 +37,8 @@ public struct ValuePath: Hashable, Sendable {
 
   /// The key whose value lies at these names below a shard, or nil where they are not a key's.
   public static func key(names: [String]) -> Key? {
+    // Most names are their keys as they stand, which saves writing them anew for comparison.
+    if names.count == 1, let bytes = unescapedName(names[0]) { return try? Key(bytes) }
     var bytes: [UInt8] = []
     for (index, name) in names.enumerated() {
       let isLast = index == names.count - 1
@@ -55,16 +57,27 @@ public struct ValuePath: Hashable, Sendable {
   }
 
   private static func escaped(_ byte: UInt8, first: Bool) -> String {
+    if standsForItself(byte, first: first) { return String(UnicodeScalar(byte)) }
+    let digits = String(byte, radix: 16, uppercase: true)
+    return byte < 16 ? "%0\(digits)" : "%\(digits)"
+  }
+
+  private static func standsForItself(_ byte: UInt8, first: Bool) -> Bool {
     switch byte {
-    case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
-      return String(UnicodeScalar(byte))
-    case UInt8(ascii: ".") where !first:
-      return "."
-    default:
-      let digits = String(byte, radix: 16, uppercase: true)
-      return byte < 16 ? "%0\(digits)" : "%\(digits)"
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+      UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"), UInt8(ascii: "-"):
+      true
+    case UInt8(ascii: "."): !first
+    default: false
     }
+  }
+
+  /// The bytes of a name that is written without escapes, or nil.
+  private static func unescapedName(_ name: String) -> [UInt8]? {
+    let bytes = Array(name.utf8)
+    guard bytes.count <= nameCharactersMax else { return nil }
+    for index in bytes.indices where !standsForItself(bytes[index], first: index == 0) { return nil }
+    return bytes
   }
 
   private static func unescaped(_ name: Substring) -> [UInt8]? {

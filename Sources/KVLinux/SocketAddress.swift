@@ -116,6 +116,12 @@ public struct ResolveError: Error, Sendable, CustomStringConvertible {
   /// What the resolver said.
   public let reason: String
 
+  /// Says why a name stands for nothing.
+  public init(host: String, reason: String) {
+    self.host = host
+    self.reason = reason
+  }
+
   /// One line that names the host.
   public var description: String { "cannot resolve '\(host)': \(reason)" }
 }

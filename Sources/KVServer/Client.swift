@@ -97,7 +97,7 @@ struct Client: ~Copyable {
     if !keepAlive { ending = .orderly }
     let isFollowed = if case .value(let head) = response { !head.offsets.isEmpty && !wantsHeadOnly } else { false }
     try await stream.send(bytes, more: isFollowed)
-    if dialect == .classic && !isFollowed { stream.socket.setResetOnClose(false) }
+    if dialect != .http && !isFollowed { stream.socket.setResetOnClose(false) }
   }
 
   /// From now until `endValue` the connection ends in a reset, whatever ends it: a process that dies must not leave
@@ -132,16 +132,29 @@ struct Client: ~Copyable {
   /// The request at the start of the unread bytes, or nil while it is not complete.
   private mutating func parseHead() -> Arrival? {
     guard let lineEnd = stream.unread.firstIndex(of: UInt8(ascii: "\n")) else {
-      guard stream.unread.count >= ClassicLine.bytesMax else { return nil }
-      return refuse(Failure(.headTooLarge, "the first line is longer than \(ClassicLine.bytesMax) bytes"))
+      return checkUnendedLine()
     }
     let line = stream.unread[..<lineEnd]
     let dialect = dialect ?? Dialect(firstLine: line)
+    // HTTP says itself where an answer ends.
+    if self.dialect == nil && dialect == .http { stream.socket.setResetOnClose(false) }
     self.dialect = dialect
     switch dialect {
     case .classic: return parseClassic(line)
     case .http: return parseHTTP()
     }
+  }
+
+  /// Nil while the line may still become one; what the other dialect allows is no reason to refuse it.
+  private mutating func checkUnendedLine() -> Arrival? {
+    guard stream.unread.count >= ClassicLine.bytesMax else { return nil }
+    guard dialect == .http || Dialect.beginsAsHTTP(stream.unread) else {
+      return refuse(Failure(.headTooLarge, "the first line is longer than \(ClassicLine.bytesMax) bytes"))
+    }
+    guard stream.unread.count >= HTTPHeadLimits.headBytesMax else { return nil }
+    if dialect == nil { stream.socket.setResetOnClose(false) }
+    dialect = .http
+    return refuse(Failure(.headTooLarge, "the head is longer than \(HTTPHeadLimits.headBytesMax) bytes"))
   }
 
   private mutating func parseClassic(_ line: ArraySlice<UInt8>) -> Arrival {
@@ -152,8 +165,6 @@ struct Client: ~Copyable {
       let request = try ClassicDialect.request(line: line)
       stream.dropUnread(line.count + 1)
       body = BodyReader(request.body)
-      // Here nothing at all is an answer too: a node that dies before it answers must not seem to have given that one.
-      stream.socket.setResetOnClose(true)
       return .request(request)
     } catch {
       return refuse(error)

@@ -26,6 +26,9 @@ struct Listener: Sendable {
   /// queue where somebody else, as systemd does, holds the socket too.
   private func acceptAll(into connections: inout DiscardingTaskGroup) async {
     let socket = listening.take()
+    // Connections inherit it. To a classic client, nothing and then an end is the success of a DEL, and a value of no
+    // bytes: so until a request is answered, whatever ends its connection, were it this process's death, resets it.
+    socket.setResetOnClose(listening.role == .client)
     while await accept(from: socket, into: &connections) {}
   }
 
@@ -67,6 +70,7 @@ struct Listener: Sendable {
   }
 
   private static func drop(_ socket: consuming Socket) {
+    socket.setResetOnClose(false)
     let line = ClassicDialect.encode(.failure(.tooManyConnections))
     // A connection that cannot even take a line is closed without it.
     _ = try? socket.send(line.span.bytes)

@@ -16,6 +16,7 @@ public final class Node: Sendable {
   let disk: IOExecutor
   let store: Store
   let peers = PeerConnections()
+  let names: PeerNames
   let pipes = PipePool()
   let admission = Admission()
   let adminAdmission = Admission()
@@ -35,6 +36,7 @@ public final class Node: Sendable {
     network = try IOExecutor(name: "network", threadCount: max(2, processors))
     // Enough that a few slow disk calls leave threads for others; a thread costs little while it waits.
     disk = try IOExecutor(name: "disk", threadCount: max(8, 4 * processors))
+    names = PeerNames(threads: try IOExecutor(name: "names", threadCount: 4))
     store = try Store(
       path: configuration.dataDirectory, durability: configuration.durability, minimumFree: configuration.minimumFree)
     connectionsMax = max(1, (openFilesMax - Self.descriptorsReserved) / Self.descriptorsPerConnection)
@@ -130,11 +132,6 @@ public final class Node: Sendable {
     }
   }
 
-  /// The space of the file system with the values; zero where it cannot be had.
-  func diskSpace() async -> Directory.Space {
-    await withTaskExecutorPreference(disk) { (try? store.space()) ?? Directory.Space(freeBytes: 0, totalBytes: 0) }
-  }
-
   private func beginDrain() {
     logger.info("stopping", metadata: ["connections": "\(admission.servedCount)"])
     network.interruptWaits()
@@ -158,6 +155,7 @@ public final class Node: Sendable {
     let old = cluster.configuration
     currentCluster.withLock { $0 = Cluster(configuration) }
     peers.clear()
+    names.clear()
     for (key, isChanged) in [
       ("Listen", old.listen != configuration.listen),
       ("DataDirectory", old.dataDirectory != configuration.dataDirectory),

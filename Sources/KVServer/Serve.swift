@@ -65,7 +65,7 @@ struct Serve {
 
   private func serveStatus(of client: inout Client) async {
     await recorded("STATUS", ["op": "STATUS"], nil, &client) { client throws(ExchangeError) in
-      try await client.answer(.json(await NodeStatus(node: node, cluster: node.cluster).json()))
+      try await client.answer(.json(NodeStatus(node: node, cluster: node.cluster).json()))
       return Traffic()
     }
   }

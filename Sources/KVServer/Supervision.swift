@@ -31,30 +31,32 @@ struct Supervision {
   }
 
   private func checkAndTell() async {
-    let verdict = await check()
-    node.health.record(verdict)
-    ServiceManager.notify("WATCHDOG=1", "STATUS=\(await status(verdict))")
+    let (verdict, space) = await check()
+    node.health.record(verdict, space)
+    ServiceManager.notify("WATCHDOG=1", "STATUS=\(status(verdict))")
   }
 
-  private func check() async -> Health.Verdict {
+  private func check() async -> (Health.Verdict, Directory.Space) {
     let started = Instant.now
     return await withTaskExecutorPreference(node.disk) {
       node.metrics.recordLag(seconds: Instant.now.since(started).inSeconds, executor: "disk")
+      let verdict: Health.Verdict
       do throws(StoreError) {
         try node.store.probe()
-        return .healthy
+        verdict = .healthy
       } catch {
-        return .unhealthy(error.reason)
+        verdict = .unhealthy(error.reason)
       }
+      return (verdict, (try? node.store.space()) ?? Directory.Space(freeBytes: 0, totalBytes: 0))
     }
   }
 
-  private func status(_ verdict: Health.Verdict) async -> String {
+  private func status(_ verdict: Health.Verdict) -> String {
     let cluster = node.cluster
     let peers = cluster.configuration.peers.count
     let place = peers == 0 ? "single node" : "\(cluster.configuration.nodeName) of \(peers) nodes"
     let usage = node.store.usage.total.count
-    let free = await node.diskSpace().freeBytes >> 30
+    let free = node.health.space.freeBytes >> 30
     let facts = "\(usage.values) values, \(node.admission.servedCount) connections, \(free) GiB free"
     switch verdict {
     case .healthy: return "Serving as \(place): \(facts)"

@@ -4,7 +4,8 @@ import Synchronization
 /// Tells the workers of a bench when to stop.
 final class BenchControl: Sendable {
   private struct State {
-    var remaining: Int?
+    var operationsTaken = 0
+    var operationsMax: Int?
     var deadline: Instant?
     var isStopped = false
     var movedBytes = 0
@@ -16,20 +17,20 @@ final class BenchControl: Sendable {
   /// Lets operations begin, until the limits of the plan are reached.
   func begin(_ plan: BenchPlan) {
     state.withLock { state in
-      state.remaining = plan.operationsMax
+      state.operationsMax = plan.operationsMax
       state.deadline = plan.duration.map { Instant.after($0) }
     }
   }
 
-  /// Whether there is to be another operation; counts it.
-  func takeOperation() -> Bool {
+  /// The number of the next operation, counted from 0 over all workers; nil where there is to be no other.
+  func takeOperation() -> Int? {
     let now = Instant.now
     return state.withLock { state in
-      guard !state.isStopped, state.deadline.map({ now < $0 }) ?? true else { return false }
-      guard let remaining = state.remaining else { return true }
-      guard remaining > 0 else { return false }
-      state.remaining = remaining - 1
-      return true
+      let isDue = state.deadline.map { now >= $0 } ?? false
+      let isEnough = state.operationsMax.map { state.operationsTaken >= $0 } ?? false
+      guard !state.isStopped, !isDue, !isEnough else { return nil }
+      state.operationsTaken += 1
+      return state.operationsTaken - 1
     }
   }
 

@@ -23,9 +23,10 @@ struct BenchWorker: Sendable {
     let connections = ConnectionCache(nodes)
     var tally = BenchTally()
     await stoppingOnError { () async throws(CommandError) in
-      var number = 0
-      while control.takeOperation() {
-        let key = keys[number % keys.count]
+      var turn = 0
+      while let number = control.takeOperation() {
+        let key = keys[turn % keys.count]
+        turn += 1
         let start = Instant.now
         if plan.mix.isPut(number) {
           try await put(key, connections)
@@ -34,7 +35,6 @@ struct BenchWorker: Sendable {
           let byteCount = try await get(key, connections)
           tally.gets.record(bytes: byteCount, microseconds: Self.microseconds(since: start))
         }
-        number += 1
       }
     }
     return tally

@@ -33,12 +33,12 @@ private func request(_ text: String) throws(Failure) -> Request {
 
   @Test(arguments: ["hashme", "../a b/%2F", "größe", "\u{1B}\\"])
   func answersAPutWithTheKeyAsItCame(key: String) throws {
-    let response = Response.stored(try Key(key.utf8), checksum: Self.checksum)
+    let response = Response.stored(try Key(key.utf8), checksum: Self.checksum, created: true)
     #expect(ClassicDialect.encode(response) == Array((key + "\n").utf8))
   }
 
   @Test func bytesThatAreNoTextComeBackToo() throws {
-    #expect(ClassicDialect.encode(.stored(try Key([0xFF, 0x00]), checksum: nil)) == [0xFF, 0x00, 0x0A])
+    #expect(ClassicDialect.encode(.stored(try Key([0xFF, 0x00]), checksum: nil, created: true)) == [0xFF, 0x00, 0x0A])
   }
 
   @Test(

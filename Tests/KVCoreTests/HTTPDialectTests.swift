@@ -105,10 +105,10 @@ private let host = "Host: node1"
   @Test(
     arguments: [
       (
-        .stored(key("a"), checksum: checksum),
+        .stored(key("a"), checksum: checksum, created: true),
         ["201 Created", "ETag: \"99aa06d3014798d86001c324468d497f\"", "Content-Length: 0", "Server: kvnode"], ""
       ),
-      (.stored(key("a"), checksum: nil), ["201 Created", "Content-Length: 0", "Server: kvnode"], ""),
+      (.stored(key("a"), checksum: nil, created: true), ["201 Created", "Content-Length: 0", "Server: kvnode"], ""),
       (
         .value(ValueHead(byteCount: 134_217_728, checksum: checksum)),
         [
@@ -148,9 +148,9 @@ private let host = "Host: node1"
     ] as [(Response, [String], String)])
   func writesResponses(response: Response, lines: [String], text: String) {
     let head = "HTTP/1.1 " + lines.map { $0 + "\r\n" }.joined()
-    #expect(HTTPDialect.encode(response, keepAlive: true) == Array((head + "\r\n" + text).utf8))
+    #expect(HTTPDialect.encode(response, keepAlive: true, headOnly: false, now: .fixture) == Array((head + "\r\n" + text).utf8))
     let closing = head + "Connection: close\r\n\r\n" + text
-    #expect(HTTPDialect.encode(response, keepAlive: false) == Array(closing.utf8))
+    #expect(HTTPDialect.encode(response, keepAlive: false, headOnly: false, now: .fixture) == Array(closing.utf8))
   }
 
   @Test func continueHasNoFields() {

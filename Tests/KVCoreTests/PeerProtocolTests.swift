@@ -71,12 +71,28 @@ private func lines(_ lines: String...) -> String { lines.map { $0 + "\r\n" }.joi
     }
   }
 
+  private static let date = "Sun, 06 Nov 1994 08:49:37 GMT"
+
+  private static func value(_ byteCount: Int, _ checksum: ValueChecksum?) -> ValueHead {
+    ValueHead(byteCount: byteCount, checksum: checksum)
+  }
+
+  private static let part: ValueHead = {
+    var part = value(9, nil)
+    part.range = 1..<3
+    return part
+  }()
+
   @Test(
     arguments: [
-      (.put, 201, ["ETag": tag], .stored(keyA, checksum: checksum)),
-      (.put, 200, [:], .stored(keyA, checksum: nil)), (.put, 204, ["ETag": tag], .stored(keyA, checksum: checksum)),
-      (.get, 200, ["ETag": tag, "Content-Length": "5"], .value(ValueHead(byteCount: 5, checksum: checksum))),
-      (.get, 200, ["Content-Length": "0"], .value(ValueHead(byteCount: 0, checksum: nil))),
+      (.put, 201, ["ETag": tag], .stored(keyA, checksum: checksum, created: true)),
+      (.put, 201, [:], .stored(keyA, checksum: nil, created: true)),
+      (.put, 204, ["ETag": tag], .stored(keyA, checksum: checksum, created: false)),
+      (.get, 200, ["ETag": tag, "Content-Length": "5", "Last-Modified": date], .value(value(5, checksum))),
+      (.get, 200, ["Content-Length": "0", "Last-Modified": date], .value(value(0, nil))),
+      (.get, 206, ["Content-Length": "2", "Last-Modified": date, "Content-Range": "bytes 1-2/9"], .value(part)),
+      (.get, 304, ["ETag": tag, "Last-Modified": date], .notModified(value(0, checksum))),
+      (.get, 416, ["Content-Range": "bytes */9"], .rangeNotSatisfiable(byteCount: 9)),
       (.delete, 204, [:], .deleted(existed: true)), (.delete, 404, [:], .deleted(existed: false)),
       (.get, 404, [:], nil), (.put, 404, [:], nil), (.put, 507, [:], nil), (.get, 421, [:], nil),
       (.delete, 503, [:], nil), (.get, 599, [:], nil),
@@ -90,9 +106,13 @@ private func lines(_ lines: String...) -> String { lines.map { $0 + "\r\n" }.joi
 
   @Test(
     arguments: [
-      (.get, 200, [:], "a value without Content-Length"),
-      (.get, 200, ["Content-Length": "x"], "the Content-Length 'x' is no number"),
-      (.get, 204, [:], "the unexpected status 204"), (.get, 206, [:], "the unexpected status 206"),
+      (.get, 200, ["Last-Modified": date], "a value without Content-Length"),
+      (.get, 200, ["Content-Length": "5"], "a value without Last-Modified"),
+      (.get, 200, ["Content-Length": "x", "Last-Modified": date], "the Content-Length 'x' is no number"),
+      (.get, 206, ["Content-Length": "3", "Last-Modified": date, "Content-Range": "bytes 1-2/9"],
+        "a partial value whose Content-Range and Content-Length do not agree"),
+      (.get, 416, [:], "416 without the value's size"),
+      (.get, 204, [:], "the unexpected status 204"), (.put, 200, [:], "the unexpected status 200"),
       (.put, 100, [:], "the unexpected status 100"), (.put, 302, [:], "the unexpected status 302"),
       (.delete, 200, [:], "the unexpected status 200"), (.delete, 201, [:], "the unexpected status 201"),
     ] as [(KVCore.Operation, Int, HTTPFields, String)])
@@ -111,7 +131,7 @@ private func lines(_ lines: String...) -> String { lines.map { $0 + "\r\n" }.joi
   func aForeignEntityTagIsNoChecksum(tag: String) throws {
     let head = HTTPResponseHead(status: 201, fields: ["ETag": tag])
     let response = try PeerProtocol.response(head, to: Request(operation: .put, key: Self.keyA))
-    #expect(response == .stored(Self.keyA, checksum: nil))
+    #expect(response == .stored(Self.keyA, checksum: nil, created: true))
   }
 
   @Test(

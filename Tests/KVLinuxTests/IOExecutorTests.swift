@@ -121,7 +121,7 @@ private final class Counters: Sendable {
     }
   }
 
-  private func reset(_ socket: consuming Socket) { socket.resetOnClose() }
+  private func reset(_ socket: consuming Socket) { socket.setResetOnClose(true) }
 
   @Test(arguments: [true, false]) func waitsForTwo(isFirst: Bool) async throws {
     try await onExecutor {

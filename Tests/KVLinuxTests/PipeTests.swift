@@ -64,7 +64,7 @@ import Testing
     }
   }
 
-  private func reset(_ socket: consuming Socket) { socket.resetOnClose() }
+  private func reset(_ socket: consuming Socket) { socket.setResetOnClose(true) }
 
   @Test(arguments: [1, 65_536, 3_000_000, 20_000_000])
   func everyByteGoesThroughInOrder(byteCount: Int) async throws {

@@ -146,7 +146,7 @@ import Testing
     }
   }
 
-  private func reset(_ socket: consuming Socket) { socket.resetOnClose() }
+  private func reset(_ socket: consuming Socket) { socket.setResetOnClose(true) }
 
   @Test func sendingToAClosedConnectionRaisesNoSignal() async throws {
     try await onExecutor {

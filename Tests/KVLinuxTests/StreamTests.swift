@@ -7,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct StreamTests {
   private struct Refusal: Error, Equatable {}
 
-  private func reset(_ stream: consuming Stream) { stream.socket.resetOnClose() }
+  private func reset(_ stream: consuming Stream) { stream.socket.setResetOnClose(true) }
 
   private func close(_ stream: consuming Stream) {}
 

@@ -32,7 +32,7 @@ import Testing
         offset += piece
         await Wire.pause(&generator)
       }
-      if isReset { wire.stream.socket.resetOnClose() }
+      if isReset { wire.stream.socket.setResetOnClose(true) }
     } read: { wire in
       try await wire.receiveAll()
     }
@@ -96,7 +96,7 @@ import Testing
       try await wire.send(payload.bytes)
     } read: { wire in
       let bytes = try await wire.receive(100_000)
-      wire.stream.socket.resetOnClose()
+      wire.stream.socket.setResetOnClose(true)
       return (bytes, .reset)
     }
     #expect(outcome == (heedsSink ? .sinkSpoke(answer: []) : .failed("sink failed")))

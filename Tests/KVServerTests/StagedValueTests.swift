@@ -23,7 +23,7 @@ import Testing
       #expect(value.byteCount == offset)
     }
     #expect(try fixture.valuePaths() == [])
-    let attribute = try value.commit()
+    let attribute = try value.commit().attribute
     #expect(try fixture.valuePaths() == ["12/hashme"])
     #expect(try fixture.stagedNames() == [])
     #expect(payload.equals(try fixture.directory.read("data/values/12/hashme")))

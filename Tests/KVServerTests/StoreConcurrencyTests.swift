@@ -41,11 +41,11 @@ import Testing
               Issue.record("a key that is only overwritten was absent")
               continue
             }
-            let byteCount = value.byteCount
+            let byteCount = value.head.byteCount
             await Task.yield()
             let bytes = try value.file.contents(bytesMax: byteCount + 1)
             #expect(Self.isWhole(bytes, byteCount: byteCount))
-            #expect(value.attribute?.checksum == Checksum.of(bytes))
+            #expect(value.head.checksum == Checksum.of(bytes))
           }
         }
       }

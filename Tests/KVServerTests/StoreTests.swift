@@ -71,8 +71,8 @@ import Testing
       return
     }
     #expect(try fixture.store.delete(key))
-    #expect(try first.file.contents(bytesMax: first.byteCount) == [1, 2, 3])
-    #expect(try second.file.contents(bytesMax: second.byteCount) == [4])
+    #expect(try first.file.contents(bytesMax: first.head.byteCount) == [1, 2, 3])
+    #expect(try second.file.contents(bytesMax: second.head.byteCount) == [4])
     #expect(try fixture.get(key) == nil)
   }
 

@@ -25,9 +25,9 @@ import Testing
     }
   }
 
-  private func facts() throws -> (byteCount: Int, attribute: ValueAttribute?)? {
+  private func facts() throws -> (byteCount: Int, checksum: ValueChecksum?)? {
     guard let value = try fixture.store.open(key) else { return nil }
-    return (value.byteCount, value.attribute)
+    return (value.head.byteCount, value.head.checksum)
   }
 
   @Test func absentIsAValueNotAnError() throws {
@@ -40,8 +40,8 @@ import Testing
     let committed = try fixture.put(key, Array("content".utf8))
     let value = try #require(try facts())
     #expect(value.byteCount == 7)
-    #expect(value.attribute == committed)
-    #expect(value.attribute?.checksum == Checksum.of(Array("content".utf8)))
+    #expect(value.checksum == committed.checksum)
+    #expect(value.checksum == Checksum.of(Array("content".utf8)))
     #expect((before...Instant.wallNanoseconds).contains(committed.committedAtNanoseconds))
   }
 
@@ -72,7 +72,7 @@ import Testing
     try fixture.directory.write([1, 2, 3], to: "data/values/12/hashme")
     let value = try #require(try facts())
     #expect(value.byteCount == 3)
-    #expect(value.attribute == nil)
+    #expect(value.checksum == nil)
     #expect(try fixture.get(key) == [1, 2, 3])
   }
 
@@ -81,7 +81,7 @@ import Testing
     try fixture.directory.write([1, 2, 3], to: "data/values/12/hashme")
     try File(path: path).setAttribute(ValueAttribute.name, bytes)
     let value = try #require(try facts())
-    #expect(value.attribute == nil)
+    #expect(value.checksum == nil)
     #expect(value.byteCount == 3)
   }
 

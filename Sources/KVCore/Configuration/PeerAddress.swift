@@ -1,6 +1,6 @@
 /// Where a peer is reached: `192.0.2.12:7776`, `[2001:db8::12]:7776`, `node2.example.org:7776`.
 public struct PeerAddress: Sendable, Hashable, CustomStringConvertible {
-  /// An address, or a name to look up for each connection.
+  /// An address, or a name to look up.
   public enum Host: Sendable, Hashable, CustomStringConvertible {
     case address(IPAddress)
     /// A DNS name in lower case, as RFC 1123, section 2.1, allows it, and with underscores.

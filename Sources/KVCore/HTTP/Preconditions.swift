@@ -21,7 +21,8 @@ public struct Preconditions: Equatable, Sendable {
   public init(_ fields: HTTPFields) {
     var values: [String: String] = [:]
     for name in Self.fieldNames where fields.contains(name) {
-      values[name] = fields.all(name).joined(separator: ", ")
+      // A list may be spread over several fields, and elements of it may be empty (RFC 9110 section 5.6.1).
+      values[name] = fields.all(name).filter { !$0.isEmpty }.joined(separator: ", ")
     }
     self.values = values
   }

@@ -58,7 +58,7 @@ struct AdminConnection {
     case "/healthz": return health()
     case "/metrics":
       return AdminPage(
-        status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", text: await MetricsPage(node: node).text()
+        status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", text: MetricsPage(node: node).text()
       )
     case "/status":
       let status = await ClusterStatus(node: node, cluster: node.cluster).json()

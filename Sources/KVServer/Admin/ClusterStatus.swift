@@ -10,7 +10,7 @@ struct ClusterStatus {
   /// A JSON object: `{"nodes":[…]}`, an entry for each node in the order of the peer list.
   func json() async -> [UInt8] {
     let peers = cluster.configuration.peers
-    let own = await NodeStatus(node: node, cluster: cluster).json()
+    let own = NodeStatus(node: node, cluster: cluster).json()
     let entries = await withTaskGroup(of: (Int, [UInt8]).self) { group in
       for (index, peer) in peers.enumerated() {
         group.addTask(executorPreference: node.network) {

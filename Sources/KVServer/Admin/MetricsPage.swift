@@ -6,7 +6,7 @@ struct MetricsPage {
   let node: Node
 
   /// The page in Prometheus' text format.
-  func text() async -> String {
+  func text() -> String {
     var text = PrometheusText()
     text.begin("kvnode_build_info", .gauge, "The version that runs.")
     text.sample("kvnode_build_info", [("version", node.version)], 1)
@@ -16,14 +16,14 @@ struct MetricsPage {
     text.single(
       "kvnode_copied_for_want_of_pipe_total", .counter, "Times that bytes were copied because no pipe was to be had.",
       Double(node.pipes.refusedCount))
-    await writeStore(to: &text)
+    writeStore(to: &text)
     writeProcess(to: &text)
     return text.text
   }
 
-  private func writeStore(to text: inout PrometheusText) async {
+  private func writeStore(to text: inout PrometheusText) {
     let usage = node.store.usage.total.count
-    let space = await node.diskSpace()
+    let space = node.health.space
     text.single("kvnode_store_values", .gauge, "Values stored on this node.", Double(usage.values))
     text.single("kvnode_store_bytes", .gauge, "Bytes of the values stored on this node.", Double(usage.bytes))
     text.single(

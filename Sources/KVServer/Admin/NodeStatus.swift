@@ -7,8 +7,8 @@ struct NodeStatus {
   let cluster: Cluster
 
   /// One flat JSON object.
-  func json() async -> [UInt8] {
-    let space = await node.diskSpace()
+  func json() -> [UInt8] {
+    let space = node.health.space
     let usage = node.store.usage.total.count
     var object = JSONObject()
     object.add("node", cluster.configuration.nodeName)

@@ -30,8 +30,10 @@ struct PeerConnection: ~Copyable, Sendable {
     return answer
   }
 
-  /// Reads a response's head.
+  /// Reads a response's head, which must be there as soon as its first byte must: a node that sends it drop by drop is
+  /// no better than one that is silent.
   mutating func receiveHead() async throws(PeerError) -> HTTPResponseHead {
+    let deadline = Instant.after(stream.idleTimeout)
     while true {
       do throws(HTTPSyntaxError) {
         if case .head(let head, let byteCount) = try HTTPResponseHead.parse(stream.unread.span) {
@@ -44,7 +46,7 @@ struct PeerConnection: ~Copyable, Sendable {
       }
       let isFirst = stream.unread.isEmpty
       let isMore: Bool
-      do throws(StreamError) { isMore = try await stream.fill(bytesMax: Self.headReadBytes) } catch {
+      do throws(StreamError) { isMore = try await stream.fill(bytesMax: Self.headReadBytes, until: deadline) } catch {
         throw .stream(error)
       }
       guard isMore else { throw isFirst ? .closed : .malformed(.bad("the answer breaks off in its head")) }

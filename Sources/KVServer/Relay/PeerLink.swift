@@ -32,11 +32,12 @@ struct PeerLink {
   func connect(canReuse: Bool) async throws(ExchangeError) -> PeerConnection {
     if canReuse, let stream = node.peers.take(peer.address) { return PeerConnection(stream, isReused: true) }
     let limits = cluster.configuration.limits
+    let started = Instant.now
     let reason: String
     do {
       let addresses = try await addresses()
-      let stream = try await Stream.connect(
-        to: addresses, within: limits.connectTimeout, idleTimeout: limits.idleTimeout)
+      let timeout = max(limits.connectTimeout - Instant.now.since(started), .zero)
+      let stream = try await Stream.connect(to: addresses, within: timeout, idleTimeout: limits.idleTimeout)
       return PeerConnection(stream, isReused: false)
     } catch let error as StreamError where error == .timedOut {
       reason = "no answer within \(limits.connectTimeout) (ConnectTimeout=)"
@@ -67,10 +68,8 @@ struct PeerLink {
     switch peer.address.host {
     case .address(let address): return [SocketAddress(address, port: peer.address.port)]
     case .name(let name):
-      // The resolver blocks, so it runs where blocking is allowed for.
-      return try await withTaskExecutorPreference(node.disk) { () async throws(ResolveError) in
-        try SocketAddress.resolve(host: name, port: peer.address.port)
-      }
+      return try await node.names.addresses(
+        of: name, peer.address, within: cluster.configuration.limits.connectTimeout)
     }
   }
 }

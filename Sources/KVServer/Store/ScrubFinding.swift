@@ -34,38 +34,3 @@ public struct ScrubFinding: Equatable, Sendable {
   /// Where it was moved to, below the data directory, or nil where it still lies.
   public var quarantinePath: String?
 }
-
-/// What a scrub has gone through.
-public struct ScrubSummary: Equatable, Sendable {
-  /// How many values were there.
-  public var values = 0
-  /// How many bytes they have.
-  public var bytes = 0
-  /// How many of them are not what was stored.
-  public var damaged = 0
-  /// How many of the damaged ones were moved to `quarantine/`.
-  public var quarantined = 0
-  /// How many have no recorded checksum, so that nothing can be said of them.
-  public var unverified = 0
-  /// How many files lie among the values that no PUT would have named so. kvnode does not serve them.
-  public var strays = 0
-
-  /// Nothing yet.
-  public init() {}
-}
-
-/// Why a scrub did not get to its end.
-public enum ScrubError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// The file system refused something.
-  case failed(path: String, SystemError)
-  /// The task was cancelled.
-  case cancelled
-
-  /// One line that names the file.
-  public var description: String {
-    switch self {
-    case .failed(let path, let error): "\(path): \(error)"
-    case .cancelled: "cancelled"
-    }
-  }
-}

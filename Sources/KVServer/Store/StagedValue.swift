@@ -12,7 +12,8 @@ struct StagedValue: ~Copyable {
 
   /// What a commit came to.
   struct Commit: Equatable {
-    let checksum: ValueChecksum
+    /// What was recorded of the value.
+    let attribute: ValueAttribute
     /// Whether the key had no value before.
     let created: Bool
   }
@@ -89,7 +90,7 @@ struct StagedValue: ~Copyable {
     }
     let created = try store.publish(staged: name, byteCount: byteCount, as: key, if: condition)
     isCommitted = true
-    return Commit(checksum: attribute.checksum, created: created)
+    return Commit(attribute: attribute, created: created)
   }
 }
 

@@ -73,12 +73,12 @@ public final class Store: Sendable {
         }
       }
     }
-    guard existed else { return false }
     try translatingError(StoreError.failed) { () throws(SystemError) in
+      // Also where there was nothing: whoever took it away may not have synced that yet, or have died before.
       if durability == .full { try syncing { () throws(SystemError) in try directory.sync() } }
-      try pruneDirectories(of: path)
+      if existed { try pruneDirectories(of: path) }
     }
-    return true
+    return existed
   }
 
   /// Fails where a key's value is not as the condition demands: told early, it saves sending a value in vain.
@@ -239,7 +239,9 @@ public final class Store: Sendable {
   }
 
   private func directory(at names: ArraySlice<String>) throws(SystemError) -> Directory? {
-    guard let first = names.first, var directory = try layout.values.directory(first) else { return nil }
+    guard let first = names.first else { return nil }
+    // It was there at the start: without it nothing can be said of any of its keys.
+    guard var directory = try layout.values.directory(first) else { throw .absent(call: "openat") }
     for name in names.dropFirst() {
       guard let next = try directory.directory(name) else { return nil }
       directory = next

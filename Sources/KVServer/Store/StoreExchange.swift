@@ -32,7 +32,7 @@ struct StoreExchange {
     let commit = try stored(request) { () throws(StoreError) in
       try value.commit(contentType: request.contentType, if: condition)
     }
-    try await client.answer(.stored(request.key, checksum: commit.checksum, created: commit.created))
+    try await client.answer(.stored(request.key, checksum: commit.attribute.checksum, created: commit.created))
     return Traffic(receivedBytes: value.byteCount)
   }
 

@@ -11,7 +11,8 @@ struct StoreWalk {
   func forEachKey(shard: String, _ visit: (Key, borrowing Directory, String) throws(SystemError) -> Void)
     throws(SystemError)
   {
-    guard let directory = try store.layout.values.directory(shard) else { return }
+    // Without it a listing would be silently short.
+    guard let directory = try store.layout.values.directory(shard) else { throw .absent(call: "openat") }
     try visitNames(in: directory, path: [], visit)
   }
 
@@ -22,7 +23,9 @@ struct StoreWalk {
   ) throws(SystemError) {
     for name in try directory.names() {
       if name.hasSuffix("+") {
-        guard path.count < Key.bytesMax, let next = try directory.directory(name) else { continue }
+        guard path.count < Key.bytesMax, try directory.status(of: name)?.isDirectory == true,
+          let next = try directory.directory(name)
+        else { continue }
         try visitNames(in: next, path: path + [name], visit)
       } else if let key = ValuePath.key(names: path + [name]) {
         try visit(key, directory, name)

@@ -32,13 +32,13 @@ struct StoreFixture: Sendable {
   func put(_ key: Key, _ bytes: [UInt8], states: Bool = false) throws -> ValueAttribute {
     var value = try store.stage(key, byteCount: states ? bytes.count : nil)
     try value.append(bytes)
-    return try value.commit()
+    return try value.commit().attribute
   }
 
   /// A value's bytes, or nil where there is none.
   func get(_ key: Key) throws -> [UInt8]? {
     guard let value = try store.open(key) else { return nil }
-    return try value.file.contents(bytesMax: value.byteCount)
+    return try value.file.contents(bytesMax: value.head.byteCount)
   }
 }
 

@@ -39,7 +39,7 @@ struct TestNodes: Sendable {
       configuration.peers = peers.count == 1 ? [] : peers
       configure(index, &configuration.limits)
       let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-      return try Node(configuration, openFilesMax: 4096, logger: logger)
+      return try Node(configuration, version: "test", openFilesMax: 4096, logger: logger)
     }
     let running = TestNodes(nodes: nodes, ports: ports, directories: directories)
     try await withThrowingTaskGroup { group in

@@ -63,7 +63,7 @@ struct Wire: ~Copyable, Sendable {
   consuming func close() {}
 
   /// Closes by a reset.
-  consuming func reset() { stream.socket.resetOnClose() }
+  consuming func reset() { stream.socket.setResetOnClose(true) }
 
   /// Everything until the end, and what kind of end it was.
   mutating func receiveAll() async throws -> (bytes: [UInt8], ending: Ending) {

@@ -1,0 +1,18 @@
+/// What a scrub has gone through.
+public struct ScrubSummary: Equatable, Sendable {
+  /// How many values were there.
+  public var values = 0
+  /// How many bytes they have.
+  public var bytes = 0
+  /// How many of them are not what was stored.
+  public var damaged = 0
+  /// How many of the damaged ones were moved to `quarantine/`.
+  public var quarantined = 0
+  /// How many have no recorded checksum, so that nothing can be said of them.
+  public var unverified = 0
+  /// How many files lie among the values that no PUT would have named so. kvnode does not serve them.
+  public var strays = 0
+
+  /// Nothing yet.
+  public init() {}
+}

@@ -1,0 +1,523 @@
+# kvctl, the tool for people: every subcommand, against four nodes.
+
+# shellcheck disable=SC2154 # support.bash and bats set variables, and every test is a subshell.
+# shellcheck disable=SC2016 # What stands in single quotes is for another shell.
+# shellcheck disable=SC2002 # Where a pipe is written, a pipe is meant.
+
+load support
+
+KVCTL=${KVCTL:-${KVNODE%/*}/kvctl}
+
+setup_file() { start_suite_cluster; }
+
+teardown_file() { kill_cluster; }
+
+setup() {
+  cd "$BATS_TEST_TMPDIR" || return
+  random_file value 3000000
+}
+
+# kvctl ARGUMENT...: as on node 1's host.
+kvctl() { "$KVCTL" "$@" --config "$CLUSTER/node1.conf"; }
+
+# kvctl_via ADDRESS ARGUMENT...: without a configuration, so that this node is asked for everything.
+kvctl_via() { "$KVCTL" "${@:2}" --node "$1"; }
+
+# ends_with STATUS COMMAND...: runs it, with bats' output and stderr, and checks its exit status.
+ends_with() {
+  local expected=$1
+  shift
+  run --separate-stderr "$@"
+  if [[ $status != "$expected" ]]; then
+    printf 'expected status %s, got %s\nstdout: %s\nstderr: %s\n' "$expected" "$status" "$output" "$stderr" >&2
+    return 1
+  fi
+}
+
+# json EXPRESSION: what Python makes of standard input as `d`.
+json() { python3 -c 'import json, sys; d = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }
+
+# flip_byte FILE OFFSET: as a disk would, without another attribute.
+flip_byte() {
+  local byte
+  byte=$(xxd -s "$2" -l 1 -p "$1")
+  printf '%02x' $((16#$byte ^ 255)) | xxd -r -p | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+# start_faucet BYTES MODE: helpers/faucet.py on 127.0.0.9, before node 1; its process is $faucet.
+start_faucet() {
+  setpriv --pdeathsig KILL /usr/bin/python3 "$HELPERS/faucet.py" 127.0.0.9 127.0.0.1 "$1" "$2" "$PWD/heads" \
+    3>&- </dev/null &
+  faucet=$!
+  eventually 10 test -e heads
+}
+
+stop_faucet() {
+  kill -KILL "$faucet"
+  wait "$faucet" || true
+}
+
+@test "put and get: files, on every node" {
+  local node
+  kvctl put files value
+  kvctl get files -o out
+  cmp out value
+  for node in 1 2 3 4; do
+    kvctl_via "127.0.0.$node" put "files-$node" value
+    kvctl_via "127.0.0.$node" get "files-$node" -o "out-$node"
+    cmp "out-$node" value
+    [[ ! -e out-$node.part ]]
+  done
+}
+
+@test "put and get: pipes, redirections and what the shell substitutes" {
+  cat value | kvctl put piped
+  kvctl get piped | cmp - value
+  kvctl put redirected - <value
+  kvctl get redirected -o - | cmp - value
+  kvctl put substituted <(cat value)
+  kvctl get substituted | cmp - value
+  mkfifo fifo
+  cat value >fifo &
+  kvctl put from-fifo fifo
+  wait $!
+  kvctl get from-fifo -o fifo &
+  cmp fifo value
+  wait $!
+  [[ -p fifo ]]
+}
+
+@test "put: the rest of a file that was read from before" {
+  {
+    head -c 1000 >/dev/null
+    kvctl put rest
+  } <value
+  kvctl get rest | cmp - <(tail -c +1001 value)
+}
+
+@test "put: nothing, from a file and from a pipe" {
+  : >empty
+  kvctl put empty empty
+  : | kvctl put empty-too
+  assert_equal 0 "$(kvctl get empty | wc -c)"
+  assert_equal 0 "$(kvctl get empty-too | wc -c)"
+  kvctl get empty -o out
+  assert_equal 0 "$(stat -c %s out)"
+}
+
+@test "put: states the length of a file, and sends a stream in chunks" {
+  start_faucet 1000000 cut
+  kvctl_via 127.0.0.9 put framed value
+  kvctl_via 127.0.0.9 put framed <value
+  cat value | kvctl_via 127.0.0.9 put framed
+  stop_faucet
+  assert_equal 2 "$(grep -c '^Content-Length: 3000000' heads)"
+  assert_equal 1 "$(grep -c '^Transfer-Encoding: chunked' heads)"
+  assert_equal 3 "$(grep -c '^Expect: 100-continue' heads)"
+}
+
+@test "put: prints the checksum as JSON" {
+  local checksum
+  checksum=$(xxhsum -H2 value | cut -d ' ' -f 1) || skip "no xxhsum"
+  kvctl put described value --json >answer
+  python3 -m json.tool answer
+  assert_equal "described 3000000 $checksum" "$(json '"{key} {bytes} {etag}".format(**d)' <answer)"
+}
+
+@test "put and del: conditions" {
+  local etag
+  kvctl put conditional value --if-absent
+  ends_with 5 kvctl put conditional value --if-absent
+  assert_equal "kvctl: PUT conditional: the precondition does not hold" "$stderr"
+  etag=$(kvctl stat conditional --json | json 'd["etag"]')
+  echo new >new
+  ends_with 5 kvctl put conditional new --if-match 00000000000000000000000000000000
+  kvctl put conditional new --if-match "$etag"
+  ends_with 5 kvctl del conditional --if-match "$etag"
+  kvctl del conditional --if-match "\"$(kvctl stat conditional --json | json 'd["etag"]')\""
+  ends_with 5 kvctl put conditional value --if-match "$etag"
+  ends_with 64 kvctl put conditional value --if-match "$etag" --if-absent
+}
+
+@test "put: the content type is kept" {
+  kvctl put typed value --content-type text/x-test
+  assert_matches "type +text/x-test" "$(kvctl stat typed)"
+  ends_with 64 kvctl put typed value --content-type $'a\nb'
+}
+
+@test "put: files that are not there or no files" {
+  ends_with 1 kvctl put key nowhere
+  assert_equal "kvctl: nowhere: No such file or directory" "$stderr"
+  ends_with 1 kvctl put key .
+}
+
+@test "a key that is not there ends with 2" {
+  ends_with 2 kvctl get absent
+  assert_equal "kvctl: GET absent: no such key" "$stderr"
+  ends_with 2 kvctl get absent -o out
+  [[ ! -e out && ! -e out.part ]]
+  ends_with 2 kvctl stat absent
+  assert_equal "kvctl: STAT absent: no such key" "$stderr"
+  ends_with 2 kvctl del absent
+  assert_equal "kvctl: DEL absent: no such key" "$stderr"
+}
+
+@test "del deletes" {
+  kvctl put doomed value
+  kvctl del doomed
+  ends_with 2 kvctl get doomed
+}
+
+@test "stat shows what is known" {
+  kvctl put known value
+  assert_matches "bytes +3000000" "$(kvctl stat known)"
+  assert_matches "owner +node$(owner_of known) \\(127" "$(kvctl stat known)"
+  kvctl stat known --json | python3 -m json.tool
+  assert_equal "3000000 $(slot_of known) node$(owner_of known)" \
+    "$(kvctl stat known --json | json '"{bytes} {slot} {owner}".format(**d)')"
+  assert_equal False "$(kvctl_via 127.0.0.2 stat known --json | json '"owner" in d')"
+}
+
+@test "where a value lies follows from the configuration" {
+  local key
+  for key in hashme hashmetoo 'a b/../c'; do
+    kvctl where "$key" --json | python3 -m json.tool
+    assert_equal "$(slot_of "$key") node$(owner_of "$key") 127.0.0.$(owner_of "$key"):7776" \
+      "$(kvctl where "$key" --json | json '"{slot} {owner} {address}".format(**d)')"
+  done
+  key=$(key_owned_by 1 where)
+  kvctl put "$key" value
+  cmp "$(kvctl where "$key" --json | json 'd["path"]')" value
+  assert_matches "slot +4781" "$(kvctl where hashme)"
+  ends_with 1 kvctl_via 127.0.0.1 where hashme
+}
+
+@test "keys of any bytes, percent-encoded" {
+  local encoded
+  encoded=$(python3 -c 'print("".join("%%%02X" % n for n in range(256)))')
+  kvctl put --encoded "$encoded" value
+  kvctl get -e "$encoded" | cmp - value
+  assert_equal "$encoded" "$(kvctl stat -e "$encoded" --json | json 'd["key"]' | python3 -c '
+import sys, urllib.parse
+print("".join("%%%02X" % n for n in urllib.parse.unquote_to_bytes(sys.stdin.read().strip())))')"
+  kvctl del -e "$encoded"
+  kvctl put $'line\nfeed and %41' value
+  kvctl get -e 'line%0Afeed%20and%20%2541' | cmp - value
+  "$KVCTL" put --node 127.0.0.1 -- -dash value
+  "$KVCTL" get --node 127.0.0.1 -- -dash | cmp - value
+}
+
+@test "wrong usage ends with 64" {
+  ends_with 64 kvctl put
+  ends_with 64 kvctl get
+  ends_with 64 kvctl get ''
+  ends_with 64 kvctl get "$(printf 'x%.0s' {1..1025})"
+  ends_with 64 kvctl get -e '%4'
+  ends_with 64 kvctl get key --nonsense
+  ends_with 64 kvctl nonsense
+  ends_with 64 kvctl get key more
+  ends_with 64 "$KVCTL" get key --node 'not an address'
+  ends_with 64 kvctl put key value --if-match nonsense
+  ends_with 64 kvctl ls --limit -1
+  ends_with 64 kvctl ls --null --json
+  ends_with 64 kvctl bench --concurrency 0
+  ends_with 64 kvctl bench --mix 0/0
+  ends_with 64 kvctl bench --size 1X
+  ends_with 64 kvctl check --rate 0
+  ends_with 64 kvctl check --node 127.0.0.1
+  ends_with 64 kvctl get $'\xff'
+  assert_matches "--encoded" "$stderr"
+  ends_with 0 "$KVCTL" --help
+  assert_matches "Exit status: 0 all went well" "$(tr -s '\n ' ' ' <<<"$output")"
+  ends_with 0 "$KVCTL" put --help
+  ends_with 0 "$KVCTL" --version
+}
+
+@test "a configuration that cannot be used ends with 78" {
+  ends_with 78 "$KVCTL" get key --config nowhere.conf
+  printf '[Node]\nListen=nonsense\n' >bad.conf
+  ends_with 78 "$KVCTL" get key --config bad.conf
+  assert_matches "bad.conf:2: Listen=nonsense" "$stderr"
+}
+
+@test "options may stand before the subcommand" {
+  "$KVCTL" --config "$CLUSTER/node1.conf" put before value
+  "$KVCTL" --no-progress --node 127.0.0.3 get before | cmp - value
+}
+
+@test "a host that is no node can use the cluster's configuration" {
+  { printf '[Peers]\n'; grep '^node' "$CLUSTER/node1.conf"; } >client.conf
+  "$KVCTL" put foreign value --config client.conf
+  "$KVCTL" get foreign --config client.conf | cmp - value
+}
+
+@test "an unreachable node ends with 4, and the next one is asked" {
+  ends_with 4 "$KVCTL" get key --node 127.0.0.8
+  assert_equal "kvctl: GET key: 127.0.0.8:7776 cannot be reached: connection refused" "$stderr"
+  kvctl put reachable value
+  "$KVCTL" get reachable --node 127.0.0.8 --node 127.0.0.2 | cmp - value
+  ends_with 4 "$KVCTL" ls --node 127.0.0.8
+  ends_with 4 "$KVCTL" get key --node nowhere.invalid
+}
+
+@test "get: replaces no device and no directory, and follows links" {
+  kvctl put target value
+  kvctl get target -o /dev/null
+  [[ -c /dev/null ]]
+  ends_with 1 kvctl get target -o .
+  mkdir elsewhere
+  : >elsewhere/file
+  ln -s elsewhere/file link
+  kvctl get target -o link
+  [[ -L link ]]
+  cmp elsewhere/file value
+  ends_with 1 kvctl get target -o nowhere/file
+}
+
+@test "get: a reader that leaves ends it" {
+  kvctl put left value
+  assert_equal 10 "$(kvctl get left | head -c 10 | wc -c)"
+}
+
+@test "get: a full disk is an error" {
+  kvctl put full value
+  ends_with 1 bash -c '"$1" get full --config "$2" >/dev/full' - "$KVCTL" "$CLUSTER/node1.conf"
+  assert_equal "kvctl: standard output: No space left on device" "$stderr"
+}
+
+@test "get: a download that breaks off is gone on with" {
+  local etag
+  kvctl put resumed value
+  etag=$(kvctl stat resumed --json | json 'd["etag"]')
+  start_faucet 1000000 cut
+  ends_with 4 kvctl_via 127.0.0.9 get resumed -o out
+  stop_faucet
+  [[ ! -e out ]]
+  assert_equal 1000000 "$(stat -c %s out.part)"
+  assert_equal "$etag" "$(getfattr --only-values -n user.kvctl.etag out.part)"
+  rm heads
+  start_faucet 100000000 cut
+  kvctl_via 127.0.0.9 get resumed -o out
+  stop_faucet
+  cmp out value
+  [[ ! -e out.part ]]
+  assert_matches $'Range: bytes=1000000-\r' "$(cat heads)"
+  assert_matches "If-Range: \"$etag\"" "$(cat heads)"
+  assert_equal "" "$(getfattr -d out)"
+}
+
+@test "get: a download that is killed is gone on with, by one at a time" {
+  kvctl put killed value
+  start_faucet 1000000 hold
+  "$KVCTL" get killed -o out --node 127.0.0.9 3>&- &
+  local downloader=$!
+  eventually 10 bash -c '[[ $(stat -c %s out.part 2>/dev/null) == 1000000 ]]'
+  ends_with 1 kvctl get killed -o out
+  assert_equal "kvctl: out.part: another kvctl is downloading to it" "$stderr"
+  kill -KILL "$downloader"
+  wait "$downloader" || true
+  stop_faucet
+  kvctl get killed -o out
+  cmp out value
+}
+
+@test "get: a value that changed meanwhile is begun anew" {
+  kvctl put changing value
+  start_faucet 1000000 cut
+  ends_with 4 kvctl_via 127.0.0.9 get changing -o out
+  stop_faucet
+  random_file other 2000000
+  kvctl put changing other
+  kvctl get changing -o out
+  cmp out other
+}
+
+@test "get: partial files that are whole, too long or nobody's" {
+  local etag
+  kvctl put partial value
+  etag=$(kvctl stat partial --json | json 'd["etag"]')
+  cp value whole.part
+  setfattr -n user.kvctl.etag -v "$etag" whole.part
+  kvctl get partial -o whole
+  cmp whole value
+  cat value value >long.part
+  setfattr -n user.kvctl.etag -v "$etag" long.part
+  kvctl get partial -o long
+  cmp long value
+  head -c 1000 value >untagged.part
+  kvctl get partial -o untagged
+  cmp untagged value
+}
+
+@test "get: a partial file with wrong bytes ends with 3, and is not gone on with" {
+  kvctl put mended value
+  head -c 1000000 value >out.part
+  flip_byte out.part 500000
+  setfattr -n user.kvctl.etag -v "$(kvctl stat mended --json | json 'd["etag"]')" out.part
+  ends_with 3 kvctl get mended -o out
+  [[ ! -e out ]]
+  assert_equal 3000000 "$(stat -c %s out.part)"
+  kvctl get mended -o out
+  cmp out value
+}
+
+@test "get: a value that is damaged on the disk ends with 3" {
+  kvctl put damaged value
+  flip_byte "$(value_file damaged damaged)" 1234567
+  ends_with 3 kvctl get damaged -o out
+  assert_matches "GET damaged: the value stored has the checksum [0-9a-f]{32}, the bytes received [0-9a-f]{32}" "$stderr"
+  [[ ! -e out ]]
+  assert_equal 3000000 "$(stat -c %s out.part)"
+  ends_with 3 bash -c '"$1" get damaged --node 127.0.0.1 | cat; exit "${PIPESTATUS[0]}"' - "$KVCTL"
+  kvctl del damaged
+}
+
+@test "get: a value without a checksum is fetched with a warning" {
+  local file
+  file=$(value_file unverified unverified)
+  cp value "$file"
+  ends_with 0 kvctl get unverified -o out
+  assert_matches "warning: the node has no checksum" "$stderr"
+  cmp out value
+  rm "$file"
+}
+
+@test "ls: prefix, limit, long and JSON" {
+  local number
+  for number in 1 2 3 4 5; do kvctl put "list/$number" value; done
+  assert_equal "$(printf 'list/%s\n' 1 2 3 4 5)" "$(kvctl ls list/)"
+  assert_equal "$(printf 'list/%s\n' 1 2)" "$(kvctl ls list/ --limit 2)"
+  assert_equal "" "$(kvctl ls list/ --limit 0)"
+  assert_equal "" "$(kvctl ls nothing-like-this)"
+  assert_equal 5 "$(kvctl ls -l list/ | grep -c '3000000  .* GMT  list/')"
+  kvctl ls list/ --json | python3 -m json.tool
+  assert_equal "5 list/1" "$(kvctl ls list/ --json | json 'str(len(d["keys"])) + " " + d["keys"][0]')"
+  kvctl ls -l list/ --json | python3 -m json.tool
+  assert_equal "list/5 3000000" "$(kvctl ls -l list/ --json | json '"{key} {bytes}".format(**d["keys"][4])')"
+  assert_equal '{"keys":[]}' "$(kvctl ls nothing-like-this --json)"
+  assert_equal "$(kvctl ls list/)" "$(kvctl_via 127.0.0.4 ls list/)"
+}
+
+@test "ls: keys of any bytes, for people and for programs" {
+  kvctl put -e 'odd/%0A%FF%5C' value
+  kvctl put 'odd/é x' value
+  assert_equal $'odd/\\x0a\\xff\\x5c\nodd/é x' "$(kvctl ls odd/)"
+  assert_equal $'odd/%0A%FF%5C\nodd/%C3%A9%20x' "$(kvctl ls -e odd%2F)"
+  assert_equal "6f64642f0aff5c006f64642fc3a9207800" "$(kvctl ls -0 odd/ | xxd -p -c 100)"
+  kvctl ls -e odd/ | while read -r key; do kvctl get -e "$key" | cmp - value; done
+}
+
+@test "ls: as many pages as there are" {
+  # More than a page has room for, with keys as long as they may be.
+  python3 - <<'PYTHON'
+import http.client
+connections = [http.client.HTTPConnection(f"127.0.0.{n}", 7776) for n in range(1, 5)]
+for number in range(1500):
+    connection = connections[number % 4]
+    connection.request("PUT", f"/pages/{number:04}" + "x" * 1000, body=b"")
+    answer = connection.getresponse()
+    assert answer.status == 201, answer.status
+    answer.read()
+PYTHON
+  assert_equal 1500 "$(kvctl ls pages/ | wc -l)"
+  kvctl ls pages/ | LC_ALL=C sort -c
+  assert_equal 1500 "$(kvctl ls pages/ --json | json 'len(set(d["keys"]))')"
+  assert_equal 1234 "$(kvctl ls pages/ --limit 1234 | wc -l)"
+  assert_equal 3 "$(kvctl ls pages/ | head -n 3 | wc -l)"
+}
+
+@test "check: finds what is damaged, and moves it on demand" {
+  local key file
+  key=$(key_owned_by 1 check)
+  kvctl put "$key" value
+  kvctl check --json | python3 -m json.tool
+  file=$(value_file "$key" "$key")
+  flip_byte "$file" 2999999
+  ends_with 3 kvctl check
+  assert_matches "damaged: values/../$key \\(key $key\\): its checksum is" "$output"
+  assert_matches "damaged +1" "$output"
+  cmp -n 2999999 "$file" value
+  ends_with 3 kvctl check --repair --rate 100M --json
+  assert_equal "1 1 $key" "$(json '"{} {} {}".format(d["damaged"], d["quarantined"], d["findings"][0]["key"])' <<<"$output")"
+  [[ ! -e $file ]]
+  cmp -n 2999999 "$CLUSTER/node1/$(json 'd["findings"][0]["quarantine"]' <<<"$output")" value
+  ends_with 2 kvctl get "$key"
+  ends_with 0 kvctl check
+  kvctl put "$key" value
+  kvctl get "$key" | cmp - value
+}
+
+@test "check: keeps to the rate" {
+  local start=$EPOCHREALTIME
+  kvctl put "$(key_owned_by 1 rate)" value
+  kvctl check --data-directory "$CLUSTER/node1" --rate 2M >/dev/null
+  # At least the last value's 3 MB at 2 MiB/s.
+  python3 -c "import sys; sys.exit(not $EPOCHREALTIME - $start > 1.3)"
+}
+
+@test "check: a directory that is no node's" {
+  ends_with 1 kvctl check --data-directory nowhere
+  ends_with 1 kvctl check --data-directory .
+  [[ ! -e values && ! -e quarantine && ! -e format ]]
+}
+
+@test "status: all is well" {
+  ends_with 0 kvctl status
+  assert_equal 5 "${#lines[@]}"
+  assert_matches "^NODE +ADDRESS +UP" "${lines[0]}"
+  assert_matches "^node3 +127.0.0.3:7776 +yes .* $(fingerprint 1) +ok$" "${lines[3]}"
+  kvctl status --json | python3 -m json.tool
+  assert_equal "4 True []" "$(kvctl status --json | json '"{} {} {}".format(len(d["nodes"]), all(n["up"] for n in d["nodes"]), d["problems"])')"
+  ends_with 0 kvctl_via 127.0.0.2 status
+  assert_matches "^node2 +127.0.0.2:7776 +yes" "${lines[1]}"
+}
+
+@test "bench: measures and cleans up" {
+  kvctl bench --size 64K --count 40 --concurrency 4 --json >result
+  python3 -m json.tool result
+  assert_equal "20 20 1310720" "$(json '"{} {} {}".format(d["put"]["operations"], d["get"]["operations"], d["get"]["bytes"])' <result)"
+  ends_with 0 kvctl bench --size 1K --duration 300ms --mix 0/1 --keys 20
+  assert_equal "" "$(grep '^put' <<<"$output")"
+  assert_matches "get +[0-9]+ +[0-9.]+ " "$output"
+  ends_with 0 kvctl_via 127.0.0.3 bench --size 0 --count 10 --mix 1/0
+  assert_equal "" "$(kvctl ls kvctl-bench-)"
+}
+
+@test "bench: cleans up when it is interrupted" {
+  "$KVCTL" bench --size 64K --duration 5min --node 127.0.0.1 >result 2>errors 3>&- &
+  local bench=$! bench_status=0
+  eventually 10 bash -c '[[ -n $("$1" ls kvctl-bench- --node 127.0.0.1) ]]' - "$KVCTL"
+  # In the background a shell has SIGINT ignored.
+  kill -TERM "$bench"
+  wait "$bench" || bench_status=$?
+  assert_equal 1 "$bench_status"
+  assert_equal "kvctl: BENCH: interrupted" "$(cat errors)"
+  assert_matches "put +[0-9]+" "$(cat result)"
+  assert_equal "" "$(kvctl ls kvctl-bench-)"
+}
+
+@test "bench: ends at the first error, with its status" {
+  ends_with 4 "$KVCTL" bench --count 10 --node 127.0.0.8
+}
+
+@test "a progress bar on a terminal, and none in a pipe" {
+  random_file large 200000000
+  ends_with 0 kvctl put bar large
+  assert_equal "" "$stderr"
+  kvctl put bar large 2>errors
+  [[ ! -s errors ]]
+  script -qec "stty cols 100; '$KVCTL' get bar -o out --config '$CLUSTER/node1.conf'" screen
+  assert_matches '\[=.*\] .* of 191 MiB .*/s' "$(cat screen)"
+  script -qec "'$KVCTL' get bar -o out --no-progress --config '$CLUSTER/node1.conf'" screen
+  [[ ! $(cat screen) =~ MiB ]]
+  cmp out large
+  kvctl del bar
+}
+
+@test "completions for three shells" {
+  "$KVCTL" --generate-completion-script bash >completion.bash
+  bash -n completion.bash
+  assert_matches "bench" "$(bash -c 'source completion.bash; complete -p kvctl; COMP_WORDS=(kvctl b); COMP_CWORD=1; _kvctl kvctl b; echo "${COMPREPLY[@]}"')"
+  assert_matches '#compdef kvctl' "$("$KVCTL" --generate-completion-script zsh)"
+  assert_matches 'complete' "$("$KVCTL" --generate-completion-script fish)"
+}

@@ -1,0 +1,132 @@
+# Listing over four nodes: in byte order, complete, page by page, while keys come and go.
+
+# shellcheck disable=SC2154 # support.bash and bats set variables, and every test is a subshell.
+
+load support
+
+setup() {
+  # A million files are made in memory where that file system keeps the attributes that a node needs.
+  in_memory=
+  cd "$BATS_TEST_TMPDIR" || return
+  prepare_test_cluster
+}
+
+teardown() {
+  kill_cluster
+  if [[ -n $in_memory ]]; then rm -rf "$in_memory"; fi
+}
+
+# list NODE TARGET: the status is printed, the answer left in `body`.
+list() { curl --silent --max-time 60 --output body --write-out '%{http_code}' "http://127.0.0.$1:7776/$2"; }
+
+listing() { timeout 250 /usr/bin/python3 "$HELPERS/listing.py" "$@"; }
+
+# put_keys KEY...: small values, made through node 1.
+put_keys() {
+  local key
+  for key in "$@"; do printf 'upload-file = "value"\nurl = "http://127.0.0.1:7776/%s"\nnext\n' "$key"; done |
+    sed '$d' >config
+  echo hello >value
+  curl --silent --fail --config config
+}
+
+assert_list() { assert_equal "$2" "$(jq -c . <<<"$(list "$1" "$3" >status && cat body)")"; }
+
+@test "no keys, some keys, a prefix, a start, a limit, and where the next page goes on" {
+  start_cluster
+  assert_equal 200 "$(list 1 '?list')"
+  assert_equal '{"keys":[]}' "$(cat body)"
+  put_keys b a/2 a/10 a/1 c B a aa
+  for node in "${NODES[@]}"; do
+    assert_list "$node" '{"keys":["B","a","a/1","a/10","a/2","aa","b","c"]}' '?list'
+    assert_list "$node" '{"keys":["a","a/1","a/10","a/2","aa"]}' 'a?list'
+    assert_list "$node" '{"keys":["a/1","a/10","a/2"]}' 'a/?list'
+    assert_list "$node" '{"keys":["a/10","a/2"]}' 'a/?list&start=a/10'
+    assert_list "$node" '{"keys":["a/2","aa","b","c"]}' '?list&start=a%2F11'
+    assert_list "$node" '{"keys":["B","a"],"next":"a/1"}' '?limit=2&list'
+    assert_list "$node" '{"keys":["a/1","a/10","a/2"],"next":"aa"}' '?list&start=a/1&limit=3'
+    assert_list "$node" '{"keys":["aa","b","c"]}' '?list&start=aa&limit=3'
+    assert_list "$node" '{"keys":[]}' '?list&start=d'
+    assert_list "$node" '{"keys":[]}' 'x?list'
+  done
+  curl --silent -X DELETE http://127.0.0.3:7776/aa
+  assert_list 2 '{"keys":["B","a","a/1","a/10","a/2","b","c"]}' '?list'
+}
+
+@test "limits and starts that are none are refused" {
+  start_cluster
+  for limit in 0 -1 100001 x '' 1e3 99999999999999999999 '+5' '%31'; do
+    assert_equal "$limit 400" "$limit $(list 1 "?list&limit=$limit")"
+    assert_equal 'limit= is not a number from 1 to 100000' "$(cat body)"
+  done
+  assert_equal 400 "$(list 1 '?list&start=%4')"
+  assert_equal 400 "$(list 1 '%zz?list')"
+  assert_equal 200 "$(list 1 '?list&limit=100000')"
+}
+
+@test "keys of all bytes and lengths are listed as they stand in a path" {
+  start_cluster
+  listing odd
+}
+
+@test "values that are no keys of this layout, and keys of other nodes, are not listed" {
+  start_cluster
+  put_keys a b
+  local shard
+  shard=$(dirname "$(value_file a a)")
+  touch "$shard/%41" "$shard/.hidden" "$shard/x+" "$shard/%zz" "$shard/~"
+  mkdir "$shard/empty+"
+  key=$(key_owned_by $((($(owner_of a) % 4) + 1)) foreign)
+  touch "$shard/$key"
+  assert_list 1 '{"keys":["a","b"]}' '?list'
+}
+
+@test "a node that is down makes the listing fail with its name, never shorter" {
+  start_cluster
+  put_keys {1..40}
+  kill_node 3
+  for node in 1 2 4; do
+    assert_equal 503 "$(list "$node" '?list')"
+    assert_matches 'node3 \(127\.0\.0\.3:7776\) cannot be reached' "$(cat body)"
+    # Also where none of the keys that are asked for would be there.
+    assert_equal 503 "$(list "$node" '?list&limit=1')"
+  done
+  start_node 3
+  eventually 10 listed_again
+  assert_equal 40 "$(jq '.keys | length' body)"
+}
+
+listed_again() { [[ $(list 1 '?list') == 200 ]]; }
+
+@test "a node with another peer list makes the listing fail with its name" {
+  configure 2 peers '[Peers]' node1=127.0.0.1:7776 node2=127.0.0.2:7776 node3=127.0.0.3:7776 node4=127.0.0.9:7776
+  start_cluster
+  assert_equal 421 "$(list 1 '?list')"
+  assert_matches 'node1 and node2 have different peer lists' "$(cat body)"
+}
+
+@test "while keys come, go and are replaced, those that stay are listed exactly once" {
+  start_cluster
+  listing churn 37
+}
+
+@test "a million keys over four nodes, in order and complete, within 128 MiB" {
+  local count=1000000 test=parts node peak
+  if [[ -w /dev/shm ]]; then
+    in_memory=$(mktemp -d /dev/shm/kvnode-list.XXXXXX)
+    if setfattr -n user.kvnode -v x "$in_memory" 2>/dev/null; then
+      CLUSTER=$in_memory
+      write_configurations
+    fi
+  fi
+  # On a disk to make them takes minutes, and each of the ten pages takes some seconds.
+  if [[ ${KVNODE_LONG:-} == 1 ]]; then test=complete; elif [[ $CLUSTER != "$in_memory" ]]; then count=200000; fi
+  /usr/bin/python3 "$HELPERS/keyspace.py" "$CLUSTER" "$count"
+  start_cluster
+  listing "$test" "$count" 100000
+  for node in "${NODES[@]}"; do
+    peak=$(awk '$1 == "VmHWM:" { print $2 }' "/proc/$(node_pid "$node")/status")
+    echo "node$node: $((peak >> 10)) MiB at most" >&2
+    ((peak < 128 << 10))
+  done
+}
