@@ -31,8 +31,13 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "KVCoreTests", dependencies: ["KVCore"], resources: [.copy("Vectors")], swiftSettings: strict),
-    .testTarget(name: "KVLinuxTests", dependencies: ["KVLinux", "KVCore"], swiftSettings: strict),
+    .testTarget(
+      name: "KVLinuxTests", dependencies: ["KVLinux", "KVCore"], resources: [.copy("Vectors")], swiftSettings: strict),
     .testTarget(
       name: "KVServerTests", dependencies: ["KVServer", "KVLinux", "KVCore"], swiftSettings: strict),
+    .testTarget(
+      name: "KVNodeTests",
+      dependencies: ["kvnode", "KVCore", "KVLinux", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: strict),
   ]
 )
