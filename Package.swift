@@ -44,5 +44,9 @@ let package = Package(
     .testTarget(
       name: "KVServerTests", dependencies: ["KVServer", "KVLinux", "KVCore"], swiftSettings: strict),
     .testTarget(name: "KVCtlTests", dependencies: ["kvctl", "KVCore", "KVLinux"], swiftSettings: strict),
+    .testTarget(
+      name: "KVNodeTests",
+      dependencies: ["kvnode", "KVCore", "KVLinux", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: strict),
   ]
 )

@@ -71,7 +71,11 @@ round_trip() {
 @test "only the owner writes anything" {
   random_file value $((24 << 20))
   key=$(key_owned_by 3 lonely)
-  for node in 1 2 4; do data_state $node >before$node; done
+  declare -a written
+  for node in "${NODES[@]}"; do
+    data_state "$node" >"before$node"
+    written[node]=$(written_bytes "$node")
+  done
   put 1 "$key" value
   get 2 "$key" | cmp - value
   put 4 "$key" value $((24 << 20))
@@ -79,7 +83,11 @@ round_trip() {
   for node in 1 2 4; do
     data_state $node >after$node
     diff before$node after$node
+    # Probes are a few bytes; a value that was stored on its way would be megabytes, removed or not.
+    (($(written_bytes $node) - written[node] < 1 << 20))
   done
+  # That the count would have told.
+  if [[ $(stat -f -c %T "$CLUSTER") != tmpfs ]]; then (($(written_bytes 3) - written[3] >= 48 << 20)); fi
 }
 
 @test "a stored value carries its attribute, and staging/ is empty" {

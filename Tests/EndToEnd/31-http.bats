@@ -5,7 +5,7 @@
 load support
 
 setup_file() {
-  CLUSTER=$BATS_FILE_TMPDIR/cluster
+  export CLUSTER=$BATS_FILE_TMPDIR/cluster
   configure all limits '[Limits]' MaxValueSize=64M
   start_suite_cluster
 }
@@ -26,14 +26,14 @@ setup() {
 
 url() { echo "http://127.0.0.$1:7776/$2"; }
 
-# http CURL-ARGUMENT...: prints the status; the head is left in the file `head` and the body in `body`.
+# http CURL-ARGUMENT...: prints the status; the head is left in the file `fields` and the body in `body`.
 http() {
   : >body
-  curl --silent --max-time 60 --dump-header head --output body --write-out '%{http_code}' "$@"
+  curl --silent --max-time 60 --dump-header fields --output body --write-out '%{http_code}' "$@"
 }
 
-# field NAME: the value of a field in `head`.
-field() { tr -d '\r' <head | sed -n "s/^$1: //Ip"; }
+# field NAME: the value of a field in `fields`.
+field() { tr -d '\r' <fields | sed -n "s/^$1: //Ip"; }
 
 # store KEY FILE CURL-ARGUMENT...: puts a value through node 1.
 store() { assert_matches '^20[14]$' "$(http --upload-file "$2" "$(url 1 "$1")" "${@:3}")"; }
@@ -100,9 +100,9 @@ eof_is_early() { [[ $1 == 18 || $1 == 56 ]]; }
         "$(field Last-Modified)"
       (($(date -d "$(field Last-Modified)" +%s) <= stored && $(date -d "$(field Last-Modified)" +%s) > stored - 60))
       assert_matches 'GMT$' "$(field Date)"
-      grep -vi '^date:' head >get
+      grep -vi '^date:' fields >get
       assert_equal 200 "$(http --head "$(url "$node" "$key")")"
-      grep -vi '^date:' head | diff get -
+      grep -vi '^date:' fields | diff get -
     done
   done
 }

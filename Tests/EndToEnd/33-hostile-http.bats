@@ -5,7 +5,7 @@
 load support
 
 setup_file() {
-  CLUSTER=$BATS_FILE_TMPDIR/cluster
+  export CLUSTER=$BATS_FILE_TMPDIR/cluster
   configure all limits '[Limits]' HeaderTimeout=2s
   start_suite_cluster
 }

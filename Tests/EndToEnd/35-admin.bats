@@ -17,10 +17,10 @@ teardown() {
   if [[ -n $disk ]]; then umount --lazy "$disk"; fi
 }
 
-# admin NODE PATH CURL-ARGUMENT...: prints the status; leaves the head in `head` and the body in `body`.
+# admin NODE PATH CURL-ARGUMENT...: prints the status; leaves the head in `fields` and the body in `body`.
 admin() {
   : >body
-  curl --silent --max-time 30 --dump-header head --output body --write-out '%{http_code}' "http://127.0.0.$1:7777/$2" \
+  curl --silent --max-time 30 --dump-header fields --output body --write-out '%{http_code}' "http://127.0.0.$1:7777/$2" \
     "${@:3}"
 }
 
@@ -28,7 +28,7 @@ http() { curl --silent --max-time 30 --output body --write-out '%{http_code}' "$
 
 url() { echo "http://127.0.0.$1:7776/$2"; }
 
-field() { tr -d '\r' <head | sed -n "s/^$1: //Ip"; }
+field() { tr -d '\r' <fields | sed -n "s/^$1: //Ip"; }
 
 # metric NODE NAME-AND-LABELS: its value, or nothing where there is none.
 metric() { curl --silent --fail "http://127.0.0.$1:7777/metrics" | awk -v name="$2" '$1 == name { print $2 }'; }

@@ -170,8 +170,12 @@ table inet fault {
   chain out { type filter hook output priority 0; oifname != "lo" numgen random mod 100 < 10 drop; }
 }
 EOF
-  for number in {1..12}; do round_trip_in_loss "$number" & done 3>&-
-  wait
+  local trips=() number
+  for number in {1..12}; do
+    round_trip_in_loss "$number" 3>&- &
+    trips+=($!)
+  done
+  wait "${trips[@]}"
   cat result* >&2
   assert_equal '' "$(grep -v '^right$\|^ERROR: ' result*)"
   # Loss is a nuisance, no outage.
@@ -233,11 +237,11 @@ round_trip_in_loss() {
 }
 
 @test "a long way: what takes 0.3 s more in each direction still works" {
-  ip -n "$here" address add 10.77.0.3/32 dev lo
+  ip -n "$here" address add 10.77.0.9/32 dev lo
   # The peer list leads to the proxy.
-  sed -i 's/^node2=.*/node2=10.77.0.3:7776/' "$CLUSTER"/node?.conf
+  sed -i 's/^node2=.*/node2=10.77.0.9:7776/' "$CLUSTER"/node?.conf
   start_both
-  background in_here setpriv --pdeathsig KILL /usr/bin/python3 "$HELPERS/delay.py" 10.77.0.3 10.77.0.2 0.3 "$PWD/ready"
+  background in_here setpriv --pdeathsig KILL /usr/bin/python3 "$HELPERS/delay.py" 10.77.0.9 10.77.0.2 0.3 "$PWD/ready"
   eventually 10 test -e ready
   works
   assert_equal '' "$(del "$key")"
@@ -334,6 +338,7 @@ send_away() {
   works_again
   for manner in silent none; do
     echo $manner >manner
+    : >questions
     # Until the name has been looked up again, in vain.
     eventually 20 works_and_asked $manner
     kill_node 2

@@ -101,8 +101,12 @@ value_file() {
   echo "$CLUSTER/node$(owner_of "$1")/values/$shard/$2"
 }
 
-# Every file and directory of a node's data, with what a write would change.
-data_state() { find "$CLUSTER/node$1" -printf '%p %s %T@ %C@\n' | sort; }
+# Every file and directory of a node's data, with what a write would change; but for staging/, where each node
+# writes a small probe now and then to see whether its disk works.
+data_state() { find "$CLUSTER/node$1" -path "$CLUSTER/node$1/staging" -prune -o -printf '%p %s %T@ %C@\n' | sort; }
+
+# written_bytes N: what node N has written to files so far (proc(5)); a tmpfs does not count.
+written_bytes() { awk '$1 == "write_bytes:" { print $2 }' "/proc/$(node_pid "$1")/io"; }
 
 # has_staged N BYTES: node N has at least so many bytes of values in the making.
 has_staged() {
@@ -111,7 +115,8 @@ has_staged() {
   ((bytes >= $2))
 }
 
-staging_is_empty() { [[ -z $(ls -A "$CLUSTER/node$1/staging") ]]; }
+# staging_is_empty N: node N has no value in the making. Its own probe is none.
+staging_is_empty() { [[ -z $(find "$CLUSTER/node$1/staging" -mindepth 1 ! -name probe) ]]; }
 
 log_has() { grep -qF -- "$2" "$CLUSTER/node$1.log"; }
 

@@ -31,7 +31,7 @@ import Testing
 
   @Test func aGapIsZeros() throws {
     let file = try create()
-    try file.write([7].span.bytes, at: 3)
+    try file.write(([7] as [UInt8]).span.bytes, at: 3)
     #expect(try file.contents(bytesMax: 100) == [0, 0, 0, 7])
   }
 
@@ -54,7 +54,7 @@ import Testing
   @Test func cannotBeWrittenWhenOpenForReading() throws {
     _ = try create()
     let file = try File(path: path)
-    let error = #expect(throws: SystemError.self) { try file.write([1].span.bytes, at: 0) }
+    let error = #expect(throws: SystemError.self) { try file.write(([1] as [UInt8]).span.bytes, at: 0) }
     #expect(error == SystemError(call: "pwrite", code: EBADF))
   }
 
@@ -93,7 +93,7 @@ import Testing
     let file = try create()
     guard try file.preallocate(byteCount: 1 << 20) else { return }
     #expect(try file.status().byteCount == 1 << 20)
-    try file.write([1].span.bytes, at: 0)
+    try file.write(([1] as [UInt8]).span.bytes, at: 0)
     #expect(try file.contents(bytesMax: 2) == [1, 0])
   }
 

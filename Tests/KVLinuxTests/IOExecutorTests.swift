@@ -19,7 +19,7 @@ private final class Counters: Sendable {
     await IOExecutor.current.wait(for: .readable(socket.descriptor), until: deadline)
   }
 
-  private func send(_ socket: borrowing Socket) throws { _ = try socket.send([1].span.bytes) }
+  private func send(_ socket: borrowing Socket) throws { _ = try socket.send(([1] as [UInt8]).span.bytes) }
 
   private func receive(_ socket: borrowing Socket) throws -> Bool {
     var byte: [UInt8] = [0]
@@ -274,6 +274,18 @@ private final class Counters: Sendable {
       #expect(await executor.wait(until: .after(.milliseconds(1))) == .timedOut)
       blocked.signal()
       await blocking.value
+    }
+  }
+
+  @Test func jobsThatComeAtOnceFindAllThreads() async {
+    let executor = TestExecutor.make(threadCount: 2)
+    for _ in 0..<5000 {
+      // The first task holds a thread until the second one has run, so the wakes of both must not end in one.
+      let hasRun = Semaphore()
+      let first = Task(executorPreference: executor) { hasRun.wait() }
+      let second = Task(executorPreference: executor) { hasRun.signal() }
+      await first.value
+      await second.value
     }
   }
 

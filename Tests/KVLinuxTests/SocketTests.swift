@@ -48,16 +48,20 @@ import Testing
 
   @Test func anyIPv6TakesIPv4Too() async throws {
     try await onExecutor {
-      let listener: Socket
-      do throws(SystemError) {
-        listener = try Socket.listening(on: SocketAddress(ListenAddress.port(0)), backlog: 4)
-      } catch  where error.isUnsupportedFamily {
-        return
-      }
+      guard let listener = try listeningEverywhere() else { return }
       let client = try Socket.connecting(to: Loopback.address(of: listener))
       try await listener.waitForConnection().check()
       let accepted = try listener.accept()?.peerAddress
       #expect(accepted == client.localAddress)
+    }
+  }
+
+  /// Nil where the kernel has no IPv6.
+  private func listeningEverywhere() throws(SystemError) -> Socket? {
+    do throws(SystemError) {
+      return try Socket.listening(on: SocketAddress(ListenAddress.port(0)), backlog: 4)
+    } catch  where error.isUnsupportedFamily {
+      return nil
     }
   }
 
@@ -185,16 +189,19 @@ import Testing
 
   @Test func aRefusedConnectionIsTold() async throws {
     try await onExecutor {
-      let socket: Socket
-      do throws(SystemError) {
-        socket = try Socket.connecting(to: try Loopback.refusingAddress())
-      } catch {
-        #expect(error == SystemError(call: "connect", code: ECONNREFUSED))
-        return
-      }
+      let code = try await connectionError(of: Loopback.refusingAddress())
+      #expect(code == ECONNREFUSED)
+    }
+  }
+
+  /// The kernel may refuse a loopback connection within the call that asks for it, or after.
+  private func connectionError(of address: SocketAddress) async throws(SystemError) -> CInt? {
+    do throws(SystemError) {
+      let socket = try Socket.connecting(to: address)
       _ = await IOExecutor.current.wait(for: .writable(socket.descriptor), until: nil)
-      let error = try socket.connectionError()
-      #expect(error == SystemError(call: "connect", code: ECONNREFUSED))
+      return try socket.connectionError()?.code
+    } catch  where error.call == "connect" {
+      return error.code
     }
   }
 

@@ -56,7 +56,7 @@ import Testing
 
   @Test(arguments: ["GET", "PUT"])
   func anOwnerThatHangsIsNamed(verb: String) async throws {
-    try await ScriptedOwner.run(configure: { $1.idleTimeout = .milliseconds(300) }) { port, _ in
+    try await ScriptedOwner.run(configure: { $1.idleTimeout = .seconds(2) }) { port, _ in
       var wire = try await port.accept()
       _ = try await wire.receiveHead()
       if verb == "PUT" {
@@ -141,7 +141,7 @@ import Testing
       var generator = SeededGenerator(round: round, 43)
       return Payload(byteCount: generator.size(through: 2 << 20) + 1, &generator)
     }
-    try await ScriptedOwner.run(configure: { $1.idleTimeout = .milliseconds(leaving == .hangs ? 300 : 60_000) }) {
+    try await ScriptedOwner.run(configure: { $1.idleTimeout = .seconds(leaving == .hangs ? 2 : 60) }) {
       port, _ in
       for payload in payloads {
         var wire = try await port.accept()

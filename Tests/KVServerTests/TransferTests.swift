@@ -122,6 +122,20 @@ import Testing
     }
   }
 
+  @Test(arguments: ["Content-Length: 10", "Transfer-Encoding: chunked"])
+  func aFramedUploadThatBreaksOffCommitsNothingAnywhere(field: String) async throws {
+    try await TestNodes.run(2) { nodes in
+      for owner in 0..<2 {
+        let key = try TestNodes.key(ownedBy: owner, of: 2)
+        let (bytes, ending) = try await nodes.classic(
+          "PUT /\(key) HTTP/1.1\r\nHost: kvnode\r\n\(field)\r\n\r\n4\r\n")
+        #expect(bytes == [] && ending == .reset)
+      }
+      try await nodes.untilIdle()
+      #expect(try (0..<2).allSatisfy { try nodes.files(of: $0) == ([], []) })
+    }
+  }
+
   @Test func aWrongLengthCommitsNothingAnywhere() async throws {
     try await TestNodes.run(2) { nodes in
       let key = try TestNodes.key(ownedBy: 1, of: 2)
