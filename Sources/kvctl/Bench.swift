@@ -51,7 +51,6 @@ struct Bench: ParsableCommand {
       let (plan, showsProgress, isJSON) = (plan, !nodeOptions.noProgress, json.isOn)
       // Signals are blocked before the first thread starts, so that all threads inherit it.
       let signals = try CommandError.naming("BENCH") { () throws(SystemError) in try Signals() }
-      _ = try? Process.raiseOpenFilesLimit()
       try Runtime.run(threadCount: Process.processorCount) { () async throws(CommandError) in
         guard let result = await BenchRun(plan, nodes).run(signals, showsProgress: showsProgress) else {
           throw CommandError(.failure, "BENCH: interrupted twice; keys that begin with \(plan.prefix) are left")

@@ -20,6 +20,8 @@ enum Runtime {
   static func run(
     threadCount: Int = 2, _ work: @escaping @Sendable () async throws(CommandError) -> Void
   ) throws(CommandError) {
+    // A status of many nodes or a bench opens many connections; where the limit stays, opening one fails and says so.
+    _ = try? Process.raiseOpenFilesLimit()
     let executor: IOExecutor
     do throws(SystemError) {
       executor = try IOExecutor(name: "kvctl", threadCount: threadCount)

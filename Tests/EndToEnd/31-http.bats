@@ -100,9 +100,9 @@ eof_is_early() { [[ $1 == 18 || $1 == 56 ]]; }
         "$(field Last-Modified)"
       (($(date -d "$(field Last-Modified)" +%s) <= stored && $(date -d "$(field Last-Modified)" +%s) > stored - 60))
       assert_matches 'GMT$' "$(field Date)"
-      grep -vi '^date:' fields >get
+      grep -vi '^date:' fields >of_get
       assert_equal 200 "$(http --head "$(url "$node" "$key")")"
-      grep -vi '^date:' fields | diff get -
+      grep -vi '^date:' fields | diff of_get -
     done
   done
 }

@@ -19,7 +19,7 @@ teardown() {
 # list NODE TARGET: the status is printed, the answer left in `body`.
 list() { curl --silent --max-time 60 --output body --write-out '%{http_code}' "http://127.0.0.$1:7776/$2"; }
 
-listing() { timeout 250 /usr/bin/python3 "$HELPERS/listing.py" "$@"; }
+listing() { timeout 250 /usr/bin/python3 -B "$HELPERS/listing.py" "$@"; }
 
 # put_keys KEY...: small values, made through node 1.
 put_keys() {

@@ -117,16 +117,16 @@ struct ConfigurationTests {
         "[X]\n[Node]\nMaxConnections=1",
       ])
     #expect(configuration == Configuration(nodeName: "host"))
-    let node = "known are Name, Listen, AdminListen, DataDirectory, Durability, MinFree"
+    let node = "known are Name, Listen, AdminListen, DataDirectory, Durability, AccessLog, MinFree"
     let limits =
       "known are MaxConnections, MaxValueSize, HeaderTimeout, IdleTimeout, ConnectTimeout, DrainTimeout"
     #expect(
       warnings.map(\.description) == [
         "main:2: Nmae=a: unknown key in [Node], ignored; \(node)",
         "main:3: name=b: unknown key in [Node], ignored; \(node)",
-        "main:4: [Nodes]: unknown section, ignored; known are [Node], [Peers], [Limits]",
+        "main:4: [Nodes]: unknown section, ignored; known are [Node], [Peers], [Limits], [Access]",
         "main:8: Nmae=d: unknown key in [Limits], ignored; \(limits)",
-        "1.conf:1: [X]: unknown section, ignored; known are [Node], [Peers], [Limits]",
+        "1.conf:1: [X]: unknown section, ignored; known are [Node], [Peers], [Limits], [Access]",
         "1.conf:3: MaxConnections=1: unknown key in [Node], ignored; \(node)",
       ])
   }

@@ -40,9 +40,9 @@ private let host = "Host: node1"
     #expect(try request("GET \(target) HTTP/1.1", host).key.bytes == [UInt8](repeating: 0xFF, count: 1024))
   }
 
-  @Test(arguments: ["HEAD", "POST", "put", "DEL", "OPTIONS", "PATCH"])
+  @Test(arguments: ["POST", "put", "DEL", "OPTIONS", "PATCH"])
   func refusesOtherMethods(method: String) {
-    let failure = Failure(.methodNotAllowed, "\(method) is not supported (only PUT, GET and DELETE)")
+    let failure = Failure(.methodNotAllowed, "\(method) is not supported (only PUT, GET, HEAD, DELETE)")
     #expect(throws: failure) { try request("\(method) /a HTTP/1.1", host) }
   }
 
@@ -54,7 +54,7 @@ private let host = "Host: node1"
 
   @Test(arguments: ["GET", "DELETE"])
   func refusesABodyThatMakesNoSense(method: String) throws {
-    let failure = Failure(.badRequest, "\(method) a: a request body makes no sense here")
+    let failure = Failure(.badRequest, "\(method) a: a body makes no sense here")
     #expect(throws: failure) { try request("\(method) /a HTTP/1.1", host, "Content-Length: 1") }
     #expect(throws: failure) { try request("\(method) /a HTTP/1.1", host, "Transfer-Encoding: chunked") }
     #expect(try request("\(method) /a HTTP/1.1", host, "Content-Length: 0").key.bytes == [0x61])
@@ -100,55 +100,73 @@ private let host = "Host: node1"
     }
   }
 
+  private static let date = "Sun, 06 Nov 1994 08:49:37 GMT"
   private static let checksum = ValueChecksum(high: 0x99AA_06D3_0147_98D8, low: 0x6001_C324_468D_497F)
 
   @Test(
     arguments: [
       (
         .stored(key("a"), checksum: checksum, created: true),
-        ["201 Created", "ETag: \"99aa06d3014798d86001c324468d497f\"", "Content-Length: 0", "Server: kvnode"], ""
+        [
+          "201 Created", "ETag: \"99aa06d3014798d86001c324468d497f\"", "Content-Length: 0", "Date: \(date)",
+          "Server: kvnode",
+        ], ""
       ),
-      (.stored(key("a"), checksum: nil, created: true), ["201 Created", "Content-Length: 0", "Server: kvnode"], ""),
+      (
+        .stored(key("a"), checksum: nil, created: true),
+        ["201 Created", "Content-Length: 0", "Date: \(date)", "Server: kvnode"], ""
+      ),
       (
         .value(ValueHead(byteCount: 134_217_728, checksum: checksum)),
         [
-          "200 OK", "ETag: \"99aa06d3014798d86001c324468d497f\"", "Content-Length: 134217728",
-          "Content-Type: application/octet-stream", "Server: kvnode",
+          "200 OK", "Content-Length: 134217728", "Content-Type: application/octet-stream", "Last-Modified: \(date)",
+          "Accept-Ranges: bytes", "ETag: \"99aa06d3014798d86001c324468d497f\"", "Date: \(date)", "Server: kvnode",
         ], ""
       ),
       (
         .value(ValueHead(byteCount: 0, checksum: nil)),
-        ["200 OK", "Content-Length: 0", "Content-Type: application/octet-stream", "Server: kvnode"], ""
+        [
+          "200 OK", "Content-Length: 0", "Content-Type: application/octet-stream", "Last-Modified: \(date)",
+          "Accept-Ranges: bytes", "Date: \(date)", "Server: kvnode",
+        ], ""
       ),
-      (.deleted(existed: true), ["204 No Content", "Server: kvnode"], ""),
+      (.deleted(existed: true), ["204 No Content", "Date: \(date)", "Server: kvnode"], ""),
       (
         .deleted(existed: false),
-        ["404 Not Found", "Content-Type: text/plain; charset=utf-8", "Content-Length: 12", "Server: kvnode"],
+        [
+          "404 Not Found", "Content-Type: text/plain; charset=utf-8", "Content-Length: 12", "Date: \(date)",
+          "Server: kvnode",
+        ],
         "no such key\n"
       ),
       (
         .failure(Failure(.notFound, "GET größe: no")),
-        ["404 Not Found", "Content-Type: text/plain; charset=utf-8", "Content-Length: 16", "Server: kvnode"],
+        [
+          "404 Not Found", "Content-Type: text/plain; charset=utf-8", "Content-Length: 16", "Date: \(date)",
+          "Server: kvnode",
+        ],
         "GET größe: no\n"
       ),
       (
         .failure(Failure(.unavailable, "no")),
         [
           "503 Service Unavailable", "Retry-After: 1", "Content-Type: text/plain; charset=utf-8", "Content-Length: 3",
-          "Server: kvnode",
+          "Date: \(date)", "Server: kvnode",
         ], "no\n"
       ),
       (
         .failure(Failure(.methodNotAllowed, "no")),
         [
-          "405 Method Not Allowed", "Allow: GET, PUT, DELETE", "Content-Type: text/plain; charset=utf-8",
-          "Content-Length: 3", "Server: kvnode",
+          "405 Method Not Allowed", "Allow: PUT, GET, HEAD, DELETE", "Content-Type: text/plain; charset=utf-8",
+          "Content-Length: 3", "Date: \(date)", "Server: kvnode",
         ], "no\n"
       ),
     ] as [(Response, [String], String)])
   func writesResponses(response: Response, lines: [String], text: String) {
     let head = "HTTP/1.1 " + lines.map { $0 + "\r\n" }.joined()
-    #expect(HTTPDialect.encode(response, keepAlive: true, headOnly: false, now: .fixture) == Array((head + "\r\n" + text).utf8))
+    #expect(
+      HTTPDialect.encode(response, keepAlive: true, headOnly: false, now: .fixture)
+        == Array((head + "\r\n" + text).utf8))
     let closing = head + "Connection: close\r\n\r\n" + text
     #expect(HTTPDialect.encode(response, keepAlive: false, headOnly: false, now: .fixture) == Array(closing.utf8))
   }

@@ -109,8 +109,10 @@ private func lines(_ lines: String...) -> String { lines.map { $0 + "\r\n" }.joi
       (.get, 200, ["Last-Modified": date], "a value without Content-Length"),
       (.get, 200, ["Content-Length": "5"], "a value without Last-Modified"),
       (.get, 200, ["Content-Length": "x", "Last-Modified": date], "the Content-Length 'x' is no number"),
-      (.get, 206, ["Content-Length": "3", "Last-Modified": date, "Content-Range": "bytes 1-2/9"],
-        "a partial value whose Content-Range and Content-Length do not agree"),
+      (
+        .get, 206, ["Content-Length": "3", "Last-Modified": date, "Content-Range": "bytes 1-2/9"],
+        "a partial value whose Content-Range and Content-Length do not agree"
+      ),
       (.get, 416, [:], "416 without the value's size"),
       (.get, 204, [:], "the unexpected status 204"), (.put, 200, [:], "the unexpected status 200"),
       (.put, 100, [:], "the unexpected status 100"), (.put, 302, [:], "the unexpected status 302"),

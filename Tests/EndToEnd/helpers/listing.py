@@ -8,7 +8,6 @@
 """
 import http.client
 import json
-import os
 import random
 import sys
 import threading
@@ -167,8 +166,8 @@ def odd():
 
 
 def main():
-    sys.path.insert(0, os.path.dirname(__file__))
-    {"complete": complete, "parts": parts, "churn": churn, "odd": odd}[sys.argv[1]](*sys.argv[2:])
+    test = {"complete": complete, "parts": parts, "churn": churn, "odd": odd}
+    test[sys.argv[1]](*sys.argv[2:])
 
 
 main()

@@ -42,6 +42,7 @@ extension Wire {
   /// Answers with a status and a text.
   func answer(_ status: Int, _ text: String = "", _ fields: String...) async throws {
     let fields = fields.map { $0 + "\r\n" }.joined()
-    try await send("HTTP/1.1 \(status) Because\r\nContent-Length: \(text.utf8.count)\r\n\(fields)\r\n\(text)")
+    let head = "HTTP/1.1 \(status) Because\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+    try await send("\(head)Content-Length: \(text.utf8.count)\r\n\(fields)\r\n\(text)")
   }
 }
