@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -110,6 +111,8 @@ ssize_t clinux_get_attribute(int file, const char *name, void *value, size_t byt
 int clinux_set_attribute(int file, const char *name, const void *value, size_t bytes) {
   return fsetxattr(file, name, value, bytes, 0);
 }
+
+char *clinux_real_path(const char *path) { return realpath(path, 0); }
 
 int clinux_remove_attribute(int file, const char *name) { return fremovexattr(file, name); }
 

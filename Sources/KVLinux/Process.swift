@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Facts about this process and its host.
@@ -33,7 +34,7 @@ public enum Process {
   /// The path that a file's name stands for once symbolic links are followed, or nil where there is no such file
   /// (realpath(3)).
   public static func resolvedPath(_ path: String) -> String? {
-    guard let resolved = realpath(path, nil) else { return nil }
+    guard let resolved = clinux_real_path(path) else { return nil }
     defer { free(resolved) }
     return String(cString: resolved)
   }

@@ -31,7 +31,9 @@ struct Options: Equatable {
         guard let file = rest.popFirst(), !file.isEmpty else { throw UsageError(message: "--config needs a file") }
         configurationFile = file
       case _ where argument.hasPrefix("--config="):
-        configurationFile = String(argument.dropFirst("--config=".count))
+        let file = String(argument.dropFirst("--config=".count))
+        guard !file.isEmpty else { throw UsageError(message: "--config needs a file") }
+        configurationFile = file
       case "--check-config": action = .checkConfiguration
       case "--version": action = .showVersion
       case "--help", "-h": action = .showHelp

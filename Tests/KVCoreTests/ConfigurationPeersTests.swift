@@ -96,6 +96,14 @@ struct ConfigurationPeersTests {
     #expect(error?.description.contains(", peer10 and 2 more, but not this node") == true)
   }
 
+  @Test func needNotNameAReaderThatIsNoNode() throws {
+    let files = [(name: "main", contents: Array("[Peers]\na=192.0.2.1\nb=192.0.2.2".utf8))]
+    #expect(throws: ConfigurationError.self) { try Configuration.parse(files: files, hostName: "laptop") }
+    let (configuration, warnings) = try Configuration.parse(files: files, hostName: "laptop", isNode: false)
+    #expect(configuration.peers.map(\.name) == ["a", "b"])
+    #expect(warnings == [])
+  }
+
   @Test func takesAtMost1024Peers() throws {
     let lines = (1...1030).map { "node\($0)=10.0.\($0 / 256).\($0 % 256)" }
     let most = "[Peers]\n" + lines.prefix(1024).joined(separator: "\n")

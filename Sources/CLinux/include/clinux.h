@@ -30,6 +30,8 @@ int clinux_epoll_arm(int epoll, int descriptor, uint32_t events, uint64_t token)
 int clinux_epoll_wait(int epoll, uint64_t *token, int timeout_milliseconds);
 ssize_t clinux_get_attribute(int file, const char *name, void *value, size_t bytes);
 int clinux_set_attribute(int file, const char *name, const void *value, size_t bytes);
+// To be freed by the caller. With _FORTIFY_SOURCE, Swift cannot import realpath(3) itself.
+char *clinux_real_path(const char *path);
 int clinux_remove_attribute(int file, const char *name);
 void clinux_name_thread(pthread_t thread, const char *name);
 const char *clinux_error_text(int code);

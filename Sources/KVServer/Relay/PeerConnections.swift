@@ -32,6 +32,8 @@ final class PeerConnections: Sendable {
 
   /// Keeps a connection whose last exchange is complete.
   func put(_ stream: consuming Stream, _ address: PeerAddress) {
+    // A node that is stopping has closed its end by now, and would wait for this one.
+    guard (try? stream.socket.peek()) == .wouldBlock else { return }
     let entry = Idle(stream: Handoff(stream), since: .now)
     // Closed outside the lock, when the dropped entry goes away.
     _ = idle.withLock { idle -> Idle? in
