@@ -1,12 +1,13 @@
 #!/bin/bash
-# Builds kvnode and shows it at work.
+# Builds kvnode's Debian package, installs it and shows it at work.
 #
 # usage: install.sh [--demo]
 #
-#   --demo   build the release and show it: four nodes on 127.0.0.1…4:7776 in a temporary directory store and read
-#            a value through each other, and are stopped again
+#   --demo   install nothing: four nodes on 127.0.0.1…4:7776 in a temporary directory store and read a value through
+#            each other, and are stopped again
 #
-# Without --demo it does the same for now: there is no package to install yet.
+# Without --demo: builds the package, installs it with apt, starts the node (by its socket where systemd runs, in the
+# background elsewhere), stores a value and reads it back. Running it again is harmless.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -15,10 +16,7 @@ source scripts/cluster.bash
 
 main() {
   case ${1:-} in
-    '')
-      echo "Installing comes with the Debian package, which is not there yet; this builds kvnode and shows it."
-      demonstrate
-      ;;
+    '') install ;;
     --demo) demonstrate ;;
     --help | -h) usage ;;
     *)
@@ -39,6 +37,104 @@ install_build_dependencies() {
 build_release() {
   swift build --configuration release --static-swift-stdlib --product kvnode
   KVNODE=$(swift build --configuration release --static-swift-stdlib --show-bin-path)/kvnode
+}
+
+install() {
+  install_build_dependencies
+  require_packages "${PACKAGE_BUILD_PACKAGES[@]}" netcat-openbsd procps
+  build_package
+  install_package
+  if [[ -d /run/systemd/system ]]; then start_by_systemd; else start_in_background; fi
+  await_installed_node
+  show_round_trip
+  explain
+}
+
+build_package() {
+  echo "building the package"
+  DIST=$(mktemp -d)
+  trap 'rm -rf "$DIST"' EXIT
+  if ! KVNODE_SCRATCH_PATH=$PWD/.build-package packaging/build-deb.sh --output "$DIST" >"$DIST/log" 2>&1; then
+    tail -n 40 "$DIST/log" >&2
+    echo "install.sh: building the package failed" >&2
+    exit 1
+  fi
+}
+
+# apt, unlike dpkg, brings the libraries that the package depends on. It reads the package as another user, who may
+# not look into a directory of root's.
+install_package() {
+  local package
+  chmod 0755 "$DIST"
+  package=$(find "$DIST" -name 'kvnode_*.deb')
+  echo "installing kvnode $(dpkg-deb --field "$package" Version)"
+  apt_get install --yes --reinstall --allow-downgrades -o Dpkg::Options::=--force-confold "$package"
+}
+
+start_by_systemd() {
+  as_root systemctl start kvnode.socket kvnode-admin.socket
+  as_root systemctl restart kvnode.service
+}
+
+# Where systemd does not run, as in a container, the same program binds its ports itself.
+start_in_background() {
+  local old
+  as_root mkdir -p /var/lib/kvnode
+  as_root chown kvnode:kvnode /var/lib/kvnode
+  as_root chmod 0750 /var/lib/kvnode
+  # What an earlier run started makes way for what was just installed.
+  old=$(pgrep --exact --uid kvnode kvnode || true)
+  if [[ -n $old ]]; then
+    # shellcheck disable=SC2086 # One word a process.
+    as_root kill $old
+    timeout 100 tail --pid="${old%%$'\n'*}" --follow=descriptor /dev/null || true
+  fi
+  as_root touch /var/log/kvnode.log
+  as_root chown kvnode /var/log/kvnode.log
+  as_root setsid setpriv --reuid kvnode --regid kvnode --clear-groups --inh-caps=-all \
+    sh -c 'exec /usr/sbin/kvnode >>/var/log/kvnode.log 2>&1 </dev/null' &
+}
+
+await_installed_node() {
+  local attempt
+  for attempt in $(seq 100); do
+    if curl_health >/dev/null 2>&1; then return 0; fi
+    sleep 0.1
+  done
+  echo "install.sh: the node does not answer on 127.0.0.1:7777 after $((attempt / 10)) s; see its log" >&2
+  exit 1
+}
+
+curl_health() { printf 'GET /healthz HTTP/1.0\r\n\r\n' | nc -w 5 127.0.0.1 7777 | grep --quiet '^HTTP/1.1 200'; }
+
+# Shows what a user would type, and does it.
+show_round_trip() {
+  echo
+  # shellcheck disable=SC2016 # To be shown, not expanded.
+  echo '    $ (echo "PUT hello"; echo "kvnode is installed") | nc -N localhost 7776'
+  (echo "PUT hello"; echo "kvnode is installed") | nc -N localhost 7776 | sed 's/^/    /'
+  echo '    $ echo "GET hello" | nc localhost 7776'
+  echo "GET hello" | nc localhost 7776 | sed 's/^/    /'
+  echo "DEL hello" | nc localhost 7776
+  echo
+}
+
+explain() {
+  echo "The configuration is /etc/kvnode.conf. To make a cluster, install the package on every host, list all of them"
+  echo "in /etc/kvnode.conf.d/cluster.conf, the same on each,"
+  echo
+  printf '    [Peers]\n    node1=192.0.2.11\n    node2=192.0.2.12\n'
+  echo
+  if [[ -d /run/systemd/system ]]; then
+    echo "and run: systemctl reload kvnode"
+  else
+    echo "and run: pkill -HUP -x -u kvnode kvnode"
+    echo "To stop the node: pkill -x -u kvnode kvnode; its log is /var/log/kvnode.log."
+  fi
+}
+
+as_root() {
+  if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
 
 demonstrate() {

@@ -5,6 +5,10 @@
 # shellcheck disable=SC2034 # Used by whoever sources this file.
 readonly BUILD_PACKAGES=(libmd-dev libxxhash-dev libsystemd-dev pkg-config)
 
+# What building the Debian package needs besides.
+# shellcheck disable=SC2034 # Used by whoever sources this file.
+readonly PACKAGE_BUILD_PACKAGES=(build-essential debhelper dpkg-dev fakeroot)
+
 # require_packages PACKAGE...: installs those that are missing, quietly.
 require_packages() {
   local package missing=()
@@ -15,6 +19,17 @@ require_packages() {
   echo "installing ${missing[*]}"
   apt_get update
   apt_get install --yes --no-install-recommends "${missing[@]}"
+}
+
+# Like require_packages, for packages whose daemons must not run.
+require_packages_unstarted() {
+  local package
+  for package in "$@"; do
+    if is_installed "$package"; then continue; fi
+    ln -sf /dev/null "/etc/systemd/system/$package.service"
+    require_packages "$package"
+    pkill -x "$package" || true
+  done
 }
 
 is_installed() { [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }

@@ -67,8 +67,12 @@ struct Client: ~Copyable {
       while true {
         if let arrival = parseHead() { return arrival }
         guard try await stream.fill(bytesMax: Self.headReadBytes, until: deadline) else {
-          return stream.unread.isEmpty
-            ? leave() : refuse(Failure(.badRequest, "the connection ended inside the request"))
+          guard stream.unread.isEmpty else {
+            return refuse(Failure(.badRequest, "the connection ended inside the request"))
+          }
+          // Whoever asked for nothing takes nothing for an answer.
+          stream.socket.setResetOnClose(false)
+          return leave()
         }
       }
     } catch {
@@ -175,7 +179,8 @@ struct Client: ~Copyable {
     do throws(HTTPSyntaxError) {
       guard case .head(let head, let byteCount) = try HTTPRequestHead.parse(stream.unread.span) else { return nil }
       stream.dropUnread(byteCount)
-      keepsAlive = head.keepAlive
+      // An HTTP/1.0 client that wants to go on would have to be promised so; it gets a new connection instead.
+      keepsAlive = head.keepAlive && head.version == .http11
       awaitsContinue = head.expectsContinue
       wantsHeadOnly = head.method == "HEAD"
       return try request(head)

@@ -16,6 +16,7 @@ public final class Node: Sendable {
   let disk: IOExecutor
   let store: Store
   let peers = PeerConnections()
+  let peerWatch: PeerWatch
   let names: PeerNames
   let pipes = PipePool()
   let admission = Admission()
@@ -31,6 +32,7 @@ public final class Node: Sendable {
   /// Opens the store and starts the threads; serves nothing yet.
   public init(_ configuration: Configuration, version: String, openFilesMax: Int, logger: Logger) throws {
     self.logger = logger
+    peerWatch = PeerWatch(logger: logger)
     self.version = version
     let processors = Process.processorCount
     network = try IOExecutor(name: "network", threadCount: max(2, processors))
@@ -155,6 +157,7 @@ public final class Node: Sendable {
     let old = cluster.configuration
     currentCluster.withLock { $0 = Cluster(configuration) }
     peers.clear()
+    peerWatch.clear()
     names.clear()
     for (key, isChanged) in [
       ("Listen", old.listen != configuration.listen),

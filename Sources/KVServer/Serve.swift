@@ -17,7 +17,8 @@ struct Serve {
       case .request(let request): await serve(request, of: &client)
       case .list(let list): await serve(list, of: &client)
       case .status: await serveStatus(of: &client)
-      case .refused(let failure): await tell(failure, [:], to: &client)
+      case .refused(let failure):
+        await recorded("NONE", [:], nil, &client) { _ throws(ExchangeError) in throw .refused(failure) }
       case .gone: break
       }
     }

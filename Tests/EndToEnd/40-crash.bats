@@ -20,7 +20,7 @@ TRACED=openat,mkdirat,fallocate,pwrite64,write,fsetxattr,fsync,fdatasync,rename,
 TRACED+=,sendto,sendmsg,sendfile,splice,shutdown,accept4
 
 # A node under strace, which is the node's grandchild (-D): it ends with the node, and not the other way round.
-start_traced() { start_node 1 strace -D -f -y -s 200 -e "trace=$TRACED" -o "$PWD/trace" "${@}"; }
+start_traced() { start_node 1 strace -D -f -y -s 200 -e "trace=$TRACED" -o "$PWD/trace"; }
 
 # in_order PATTERN...: see helpers/trace.py.
 in_order() { /usr/bin/python3 "$HELPERS/trace.py" "$PWD/trace" "$@" >"$PWD/found" 2>&1; }

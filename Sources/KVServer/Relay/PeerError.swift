@@ -19,6 +19,15 @@ enum PeerError: Error {
     }
   }
 
+  /// Whether the other node did not react at all, which is worse than an answer that is wrong.
+  var isSilence: Bool {
+    switch self {
+    case .stream(.timedOut): true
+    case .stream(.failed(let error)): error.isTimeout
+    case .closed, .stream, .malformed: false
+    }
+  }
+
   /// The error as it is told to whoever asked.
   func failure(_ subject: String, _ peer: Peer) -> Failure {
     let what =

@@ -18,19 +18,43 @@ struct PeerLink {
   ) async throws(ExchangeError) -> HTTPResponseHead {
     let timeout = cluster.configuration.limits.connectTimeout
     do throws(PeerError) {
-      return try await connection.ask(head, acknowledgementTimeout: timeout)
+      return try await watched(&connection, head, timeout)
     } catch {
       guard connection.isReused && error.mayBeStale else { throw .refused(error.failure(subject, peer)) }
     }
-    connection = try await connect(canReuse: false)
-    do throws(PeerError) { return try await connection.ask(head, acknowledgementTimeout: timeout) } catch {
+    connection = try await connectAnew()
+    do throws(PeerError) { return try await watched(&connection, head, timeout) } catch {
       throw .refused(error.failure(subject, peer))
     }
   }
 
-  /// A connection to the node.
-  func connect(canReuse: Bool) async throws(ExchangeError) -> PeerConnection {
-    if canReuse, let stream = node.peers.take(peer.address) { return PeerConnection(stream, isReused: true) }
+  private func watched(
+    _ connection: inout PeerConnection, _ head: HTTPRequestHead, _ timeout: Duration
+  ) async throws(PeerError) -> HTTPResponseHead {
+    do throws(PeerError) {
+      let answer = try await connection.ask(head, acknowledgementTimeout: timeout)
+      node.peerWatch.reacted(peer)
+      return answer
+    } catch {
+      if error.isSilence {
+        node.peerWatch.keptWaiting(peer, reason: "no answer to \(subject)")
+        // Others in the pool lead to the same silence, and each would cost a request the same wait.
+        node.peers.clear(peer.address)
+      }
+      throw error
+    }
+  }
+
+  /// A connection to the node, from the pool if there is one. A node that has been silent is not waited for again.
+  func connect() async throws(ExchangeError) -> PeerConnection {
+    if case .failFast(let reason) = node.peerWatch.verdict(peer) {
+      throw .refused(Failure(.unavailable, "\(subject): \(peer) does not react: \(reason)"))
+    }
+    if let stream = node.peers.take(peer.address) { return PeerConnection(stream, isReused: true) }
+    return try await connectAnew()
+  }
+
+  private func connectAnew() async throws(ExchangeError) -> PeerConnection {
     let limits = cluster.configuration.limits
     let started = Instant.now
     let reason: String
@@ -41,15 +65,17 @@ struct PeerLink {
       return PeerConnection(stream, isReused: false)
     } catch let error as StreamError where error == .timedOut {
       reason = "no answer within \(limits.connectTimeout) (ConnectTimeout=)"
+      node.peerWatch.keptWaiting(peer, reason: reason)
     } catch {
       reason = "\(error)"
+      if error is StreamError { node.peerWatch.reacted(peer) }
     }
     throw .refused(Failure(.unavailable, "\(subject): \(peer) cannot be reached: \(reason)"))
   }
 
   /// Asks for something that is text, at most so many bytes, and returns it.
   func text(_ head: HTTPRequestHead, bytesMax: Int) async throws(ExchangeError) -> [UInt8] {
-    var connection = try await connect(canReuse: true)
+    var connection = try await connect()
     let answer = try await ask(head, &connection)
     let text: [UInt8]
     do throws(PeerError) {

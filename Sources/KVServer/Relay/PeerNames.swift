@@ -24,16 +24,17 @@ final class PeerNames: Sendable {
     var sleeps: [Sleep] = []
   }
 
-  /// How long addresses are used before the name is looked up anew.
-  private static let freshness = Duration.seconds(10)
-
   private let threads: IOExecutor
+  private let freshness: Duration
   private let lookUp: LookUp
   private let entries = Mutex<[PeerAddress: Entry]>([:])
 
-  /// Looks names up on those threads.
-  init(threads: IOExecutor, lookUp: @escaping LookUp = SocketAddress.resolve) {
+  /// Looks names up on those threads, and anew once what was found is older than `freshness`.
+  init(
+    threads: IOExecutor, freshness: Duration = .seconds(10), lookUp: @escaping LookUp = SocketAddress.resolve
+  ) {
     self.threads = threads
+    self.freshness = freshness
     self.lookUp = lookUp
   }
 
@@ -65,7 +66,8 @@ final class PeerNames: Sendable {
   private func begin(_ host: String, _ address: PeerAddress) -> [SocketAddress] {
     let (known, begins) = entries.withLock { entries in
       var entry = entries[address, default: Entry()]
-      let isFresh = !entry.addresses.isEmpty && (entry.lookedUpAt.map { Instant.now.since($0) < Self.freshness } ?? false)
+      let isFresh =
+        !entry.addresses.isEmpty && (entry.lookedUpAt.map { Instant.now.since($0) < freshness } ?? false)
       let begins = !isFresh && !entry.isLookingUp
       if begins {
         entry.isLookingUp = true
@@ -108,6 +110,10 @@ final class PeerNames: Sendable {
       return true
     }
     if !isUnderWay { sleep.cancel() }
-    _ = await withTaskCancellationHandler { await sleep.value } onCancel: { sleep.cancel() }
+    _ = await withTaskCancellationHandler {
+      await sleep.value
+    } onCancel: {
+      sleep.cancel()
+    }
   }
 }

@@ -19,7 +19,7 @@ struct RelayExchange {
   func serve(_ request: Request, of client: inout Client) async throws(ExchangeError) -> Traffic {
     let size = ValueSize(of: request, limits: cluster.configuration.limits)
     try refusing { () throws(Failure) in try size.checkStated() }
-    var connection = try await link.connect(canReuse: true)
+    var connection = try await link.connect()
     var answer = try await link.ask(PeerProtocol.head(request, to: owner, mark: cluster.relayMark), &connection)
     // How much of a value has gone, once all of it has.
     var sentBytes = request.operation == .put ? nil : 0

@@ -4,7 +4,7 @@
   ADDRESS   where it listens, on port 7776
   UPSTREAM  the address of the node it connects to
   BYTES     how many bytes of a value it lets through, on each connection
-  MODE      what it does then: cut ends the connection, hold moves nothing more
+  MODE      what it does then: cut ends the connection, hold moves nothing more, pause goes on half a second later
   HEADS     a file to which the heads of all requests are added
 
 It makes HEADS, empty, once it listens.
@@ -12,6 +12,7 @@ It makes HEADS, empty, once it listens.
 import socket
 import sys
 import threading
+import time
 
 PORT = 7776
 
@@ -37,15 +38,17 @@ def serve(client, upstream, limit, mode, heads):
     head, _, body = head.partition(b"\r\n\r\n")
     client.sendall(head + b"\r\n\r\n")
     left = limit
-    while True:
+    body = body or node.recv(65536)
+    while body and left > 0:
         client.sendall(body[:left])
+        rest = body[left:]
         left -= min(left, len(body))
-        if left == 0:
-            break
-        body = node.recv(65536)
-        if not body:
-            client.shutdown(socket.SHUT_RDWR)
-            return
+        body = rest or node.recv(65536)
+    if mode == "pause":
+        time.sleep(0.5)
+        while body:
+            client.sendall(body)
+            body = node.recv(65536)
     if mode == "hold":
         threading.Event().wait()
     # Closing alone would wait for the other thread, which is reading.

@@ -20,6 +20,7 @@ import time
 PORT = 7776
 TIMEOUT_SECONDS = 120
 PACE_SECONDS = 0.5
+GRACE_SECONDS = 2
 
 FIRST = {
     "line": b"G", "head": b"GET /%s HTTP/1.1\r\nHost: test\r\n", "put": b"PUT %s\n", "silent": b"",
@@ -87,6 +88,11 @@ def main():
             trickle(connections, NEXT[manner].replace(b"%s", key), ended)
         listen(connections, ended, poll, by_number)
         time.sleep(PACE_SECONDS)
+    # What the node has sent by now.
+    grace = time.monotonic() + GRACE_SECONDS
+    while len(ended) < count and time.monotonic() < grace:
+        listen(connections, ended, poll, by_number)
+        time.sleep(0.05)
     print(len(ended), "ended")
     for answer, times in sorted(collections.Counter(ended.values()).items()):
         print(times, answer.decode(errors="replace"))

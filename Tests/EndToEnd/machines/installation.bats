@@ -93,7 +93,7 @@ teardown_file() {
   run on node1 systemctl status --no-pager kvnode.service
   [ "$status" -eq 0 ]
   [[ $output == *'Active: active (running)'* ]]
-  [[ $output == *'Status: "Serving as node1 of 4 nodes, '*' connections, '*' free"'* ]]
+  [[ $output == *'Status: "Serving as node1 of 4 nodes: '*' values, '*' connections, '*' free"'* ]]
   [[ $output == *'TriggeredBy:'*kvnode.socket* ]]
 }
 
