@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,9 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/uio.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -23,6 +26,19 @@ int clinux_accept(int listener) { return accept4(listener, 0, 0, SOCK_NONBLOCK |
 
 int clinux_open_at(int directory, const char *path, int flags, mode_t mode) {
   return openat(directory, path, flags | O_CLOEXEC, mode);
+}
+
+int clinux_open_cached(int directory, const char *path) {
+  struct open_how how = {
+      .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+      .resolve = RESOLVE_CACHED | RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+  };
+  return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+}
+
+ssize_t clinux_read_cached(int file, void *buffer, size_t bytes, off_t offset) {
+  struct iovec vector = {buffer, bytes};
+  return preadv2(file, &vector, 1, offset, RWF_NOWAIT);
 }
 
 int clinux_stream_socket(int family) { return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }

@@ -75,6 +75,19 @@ public struct File: ~Copyable, Sendable {
     return contents
   }
 
+  /// The bytes at the offsets if the page cache has all of them, else nil (preadv2(2), RWF_NOWAIT). To be asked for
+  /// no more than a thread buffer holds.
+  public func cachedBytes(_ offsets: Range<Int>) -> [UInt8]? {
+    if offsets.isEmpty { return [] }
+    return ThreadBuffer.withBytes { bytes in
+      let count = bytes.withUnsafeMutableBytes { buffer in
+        clinux_read_cached(
+          descriptor.number, buffer.baseAddress, min(buffer.count, offsets.count), off_t(offsets.lowerBound))
+      }
+      return count == offsets.count ? [UInt8](copying: bytes.bytes.extracting(first: count)) : nil
+    }
+  }
+
   /// Reserves disk space for so many bytes, so that a full disk is found out first (fallocate(2)).
   ///
   /// False where the file system cannot.

@@ -88,8 +88,8 @@ struct Client: ~Copyable {
     try await stream.send(HTTPDialect.continueHead)
   }
 
-  /// Sends a response; where it is a value, its bytes must follow.
-  mutating func send(_ response: Response) async throws(StreamError) {
+  /// Sends a response; where it is a value, its bytes go along or must follow.
+  mutating func send(_ response: Response, value: [UInt8]? = nil) async throws(StreamError) {
     // A request whose body was not read to its end leaves no way to find the next one.
     let keepAlive = keepsAlive && body.isComplete
     let bytes =
@@ -99,8 +99,9 @@ struct Client: ~Copyable {
         HTTPDialect.encode(response, keepAlive: keepAlive, headOnly: wantsHeadOnly, now: .now)
       }
     if !keepAlive { ending = .orderly }
-    let isFollowed = if case .value(let head) = response { !head.offsets.isEmpty && !wantsHeadOnly } else { false }
-    try await stream.send(bytes, more: isFollowed)
+    let isFollowed =
+      if case .value(let head) = response { !head.offsets.isEmpty && !wantsHeadOnly && value == nil } else { false }
+    try await stream.send(value.map { bytes + $0 } ?? bytes, more: isFollowed)
     if dialect != .http && !isFollowed { stream.socket.setResetOnClose(false) }
   }
 

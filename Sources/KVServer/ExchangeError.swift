@@ -37,9 +37,9 @@ extension Failure {
 
 extension Client {
   /// `send` for exchanges.
-  mutating func answer(_ response: Response) async throws(ExchangeError) {
+  mutating func answer(_ response: Response, value: [UInt8]? = nil) async throws(ExchangeError) {
     do throws(StreamError) {
-      try await send(response)
+      try await send(response, value: value)
     } catch {
       throw .broken(reason: "the client does not take the answer: \(error)")
     }

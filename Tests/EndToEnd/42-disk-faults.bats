@@ -55,8 +55,14 @@ value_path() { printf '%s/data/values/%s/%s' "$DISK" "$(printf '%s\n' "$1" | md5
 
 nothing_staged() { [[ -z $(find "$DISK/data/staging" -type f ! -name probe) ]]; }
 
-# Fills the disk to its last block.
-fill_disk() { dd if=/dev/zero of="$DISK/filler" bs=64K status=none 2>/dev/null || dd if=/dev/zero of="$DISK/filler2" bs=512 status=none 2>/dev/null || true; }
+# Fills the disk to its last block, also with what was only set aside at first.
+fill_disk() {
+  local number
+  for number in 1 2 3; do
+    dd if=/dev/zero of="$DISK/filler$number" bs=4K status=none 2>/dev/null || true
+    sync -f "$DISK"
+  done
+}
 
 # health N: the status and the reason. health_is N PATTERN
 health() { curl -sS -m 5 -w '%{http_code}' "http://127.0.0.$1:7777/healthz" | tr '\n' ' '; }

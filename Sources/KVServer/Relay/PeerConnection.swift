@@ -12,22 +12,29 @@ struct PeerConnection: ~Copyable, Sendable {
   /// Whether another exchange may follow once this one is complete.
   private(set) var isReusable = true
 
-  init(_ stream: consuming Stream, isReused: Bool) {
+  private let acknowledgementTimeout: Duration
+  private var isPatient = false
+
+  /// A node that has been cut off acknowledges nothing, and is to be given up as soon as one that cannot be connected
+  /// to: so what is sent must be acknowledged within that time.
+  init(_ stream: consuming Stream, isReused: Bool, acknowledgementTimeout: Duration) {
+    if !isReused { stream.socket.setAcknowledgementTimeout(acknowledgementTimeout) }
     self.stream = stream
     self.isReused = isReused
+    self.acknowledgementTimeout = acknowledgementTimeout
+  }
+
+  /// Gives the other node time while a value is moved: it may be slow to take it, and its closed window counts as
+  /// silence too.
+  mutating func bePatient() {
+    isPatient = true
+    stream.socket.setAcknowledgementTimeout(stream.idleTimeout)
   }
 
   /// Sends a request's head and reads the answer's: for a value, 100 if the owner agrees to take it.
-  ///
-  /// A node that has been cut off acknowledges nothing, and is given up as soon as one that cannot be connected to.
-  mutating func ask(
-    _ head: HTTPRequestHead, acknowledgementTimeout: Duration
-  ) async throws(PeerError) -> HTTPResponseHead {
-    stream.socket.setAcknowledgementTimeout(acknowledgementTimeout)
+  mutating func ask(_ head: HTTPRequestHead) async throws(PeerError) -> HTTPResponseHead {
     do throws(StreamError) { try await stream.send(head.encoded()) } catch { throw .stream(error) }
-    let answer = try await receiveHead()
-    stream.socket.setAcknowledgementTimeout(stream.idleTimeout)
-    return answer
+    return try await receiveHead()
   }
 
   /// Reads a response's head, which must be there as soon as its first byte must: a node that sends it drop by drop is
@@ -73,7 +80,10 @@ struct PeerConnection: ~Copyable, Sendable {
   mutating func spoil() { isReusable = false }
 
   /// Gives the connection up for another exchange.
-  consuming func release() -> Stream { stream }
+  consuming func release() -> Stream {
+    if isPatient { stream.socket.setAcknowledgementTimeout(acknowledgementTimeout) }
+    return stream
+  }
 
   /// Reads what follows a head; what is beyond so many bytes is left out, and the connection is not used again.
   mutating func receiveText(

@@ -10,7 +10,7 @@ final class PeerConnections: Sendable {
   }
 
   /// How many idle connections to one node are kept.
-  private static let idleMax = 16
+  private static let idleMax = 64
   /// How long they are kept: shorter than nodes wait for another request by default, so that few are found closed.
   private static let idleTimeout = Duration.seconds(30)
 
@@ -32,8 +32,6 @@ final class PeerConnections: Sendable {
 
   /// Keeps a connection whose last exchange is complete.
   func put(_ stream: consuming Stream, _ address: PeerAddress) {
-    // A node that is stopping has closed its end by now, and would wait for this one.
-    guard (try? stream.socket.peek()) == .wouldBlock else { return }
     let entry = Idle(stream: Handoff(stream), since: .now)
     // Closed outside the lock, when the dropped entry goes away.
     _ = idle.withLock { idle -> Idle? in

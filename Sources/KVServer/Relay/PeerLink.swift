@@ -16,23 +16,22 @@ struct PeerLink {
   func ask(
     _ head: HTTPRequestHead, _ connection: inout PeerConnection
   ) async throws(ExchangeError) -> HTTPResponseHead {
-    let timeout = cluster.configuration.limits.connectTimeout
     do throws(PeerError) {
-      return try await watched(&connection, head, timeout)
+      return try await watched(&connection, head)
     } catch {
       guard connection.isReused && error.mayBeStale else { throw .refused(error.failure(subject, peer)) }
     }
     connection = try await connectAnew()
-    do throws(PeerError) { return try await watched(&connection, head, timeout) } catch {
+    do throws(PeerError) { return try await watched(&connection, head) } catch {
       throw .refused(error.failure(subject, peer))
     }
   }
 
   private func watched(
-    _ connection: inout PeerConnection, _ head: HTTPRequestHead, _ timeout: Duration
+    _ connection: inout PeerConnection, _ head: HTTPRequestHead
   ) async throws(PeerError) -> HTTPResponseHead {
     do throws(PeerError) {
-      let answer = try await connection.ask(head, acknowledgementTimeout: timeout)
+      let answer = try await connection.ask(head)
       node.peerWatch.reacted(peer)
       return answer
     } catch {
@@ -50,8 +49,13 @@ struct PeerLink {
     if case .failFast(let reason) = node.peerWatch.verdict(peer) {
       throw .refused(Failure(.unavailable, "\(subject): \(peer) does not react: \(reason)"))
     }
-    if let stream = node.peers.take(peer.address) { return PeerConnection(stream, isReused: true) }
+    if let stream = node.peers.take(peer.address) { return connection(stream, isReused: true) }
     return try await connectAnew()
+  }
+
+  private func connection(_ stream: consuming Stream, isReused: Bool) -> PeerConnection {
+    PeerConnection(
+      stream, isReused: isReused, acknowledgementTimeout: cluster.configuration.limits.connectTimeout)
   }
 
   private func connectAnew() async throws(ExchangeError) -> PeerConnection {
@@ -62,7 +66,7 @@ struct PeerLink {
       let addresses = try await addresses()
       let timeout = max(limits.connectTimeout - Instant.now.since(started), .zero)
       let stream = try await Stream.connect(to: addresses, within: timeout, idleTimeout: limits.idleTimeout)
-      return PeerConnection(stream, isReused: false)
+      return connection(stream, isReused: false)
     } catch let error as StreamError where error == .timedOut {
       reason = "no answer within \(limits.connectTimeout) (ConnectTimeout=)"
       node.peerWatch.keptWaiting(peer, reason: reason)

@@ -25,6 +25,7 @@ struct RelayExchange {
     var sentBytes = request.operation == .put ? nil : 0
     if request.operation == .put && answer.status == 100 {
       try await client.invite()
+      connection.bePatient()
       sentBytes = try await forward(request, size, from: &client, to: &connection)
       answer = try await receiveAnswer(request, &connection)
     }
@@ -88,9 +89,18 @@ struct RelayExchange {
     _ response: Response, to request: Request, from connection: inout PeerConnection, to client: inout Client
   ) async throws(ExchangeError) -> Int {
     if case .failure = response { return 0 }
-    try await client.answer(response)
-    guard request.operation == .get, case .value(let head) = response else { return 0 }
-    try await passValue(head, from: &connection, to: client)
+    guard request.operation == .get, case .value(let head) = response else {
+      try await client.answer(response)
+      return 0
+    }
+    if head.offsets.count == connection.stream.unread.count {
+      // A small value came along with its head, and goes on with it too.
+      let value = Array(connection.stream.takeUnread(head.offsets.count))
+      try await client.answer(response, value: value)
+    } else {
+      try await client.answer(response)
+      try await passValue(head, from: &connection, to: client)
+    }
     return head.offsets.count
   }
 

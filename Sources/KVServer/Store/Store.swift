@@ -54,6 +54,15 @@ public final class Store: Sendable {
     return try value(path.fileName, in: directory)
   }
 
+  /// `open` where it takes no disk. Nil says nothing: there may be a value all the same.
+  func openCached(_ key: Key) -> StoredValue? {
+    let path = ValuePath(key: key, slot: key.slot)
+    guard let file = layout.values.openCachedFile(path.directories + [path.fileName]),
+      let status = try? file.status(), status.isRegular
+    else { return nil }
+    return try? StoredValue(reading: file, status)
+  }
+
   /// Removes a key's value, durably; false where there was none.
   func delete(_ key: Key, if condition: WriteCondition = .none) throws(StoreError) -> Bool {
     try checkWritable()

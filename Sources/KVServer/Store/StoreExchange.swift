@@ -9,8 +9,33 @@ struct StoreExchange {
   let node: Node
   let limits: Limits
 
+  /// Up to which size a value is read whole, where the page cache has it.
+  private static let cachedBytesMax = 64 << 10
+
   /// Does what is asked and answers it.
   func serve(_ request: Request, of client: inout Client) async throws(ExchangeError) -> Traffic {
+    if let traffic = try await serveFromMemory(request, to: &client) { return traffic }
+    return try await serveFromDisk(request, of: &client)
+  }
+
+  /// Answers a GET or HEAD of a small value without leaving the network threads, if the kernel has all of it in
+  /// memory: a change of threads would cost more than the rest. Nil where the disk threads must see to it.
+  private func serveFromMemory(_ request: Request, to client: inout Client) async throws(ExchangeError) -> Traffic? {
+    guard request.operation == .get || request.operation == .head, let value = node.store.openCached(request.key),
+      case .value(let head) = ReadOutcome.response(to: request, value.head, now: .now)
+    else { return nil }
+    if request.operation == .head {
+      try await client.answer(.value(head))
+      return Traffic()
+    }
+    guard head.offsets.count <= Self.cachedBytesMax, let bytes = value.file.cachedBytes(head.offsets) else {
+      return nil
+    }
+    try await client.answer(.value(head), value: bytes)
+    return Traffic(sentBytes: bytes.count)
+  }
+
+  private func serveFromDisk(_ request: Request, of client: inout Client) async throws(ExchangeError) -> Traffic {
     try await withTaskExecutorPreference(node.disk) { () async throws(ExchangeError) in
       switch request.operation {
       case .put: try await put(request, from: &client)
