@@ -66,8 +66,8 @@ public struct Cluster: Sendable {
         + "(fingerprints \(mark.fingerprint) and \(fingerprint)); make [Peers] the same on every node")
   }
 
-  /// Whether this node owns the key with those bytes.
-  func owns(_ key: Key) -> Bool { placement.owner(of: key.slot) == ownIndex }
+  /// Whether this node owns the slot.
+  func owns(_ slot: Slot) -> Bool { placement.owner(of: slot) == ownIndex }
 
   /// The other nodes.
   var otherPeers: [Peer] { configuration.peers.filter { $0.name != configuration.nodeName } }

@@ -51,10 +51,13 @@ struct ListExchange {
     let store = node.store
     return try await withTaskExecutorPreference(node.disk) { () async throws(ExchangeError) in
       var gathering = KeyPageGathering(limit: request.limit)
-      for shard in ValuePath.shards {
+      for (number, shard) in ValuePath.shards.enumerated() {
         do throws(SystemError) {
           try StoreWalk(store: store).forEachKey(shard: shard) { key, _, _ throws(SystemError) in
-            if request.includes(key.bytes), cluster.owns(key) { gathering.insert(key.bytes) }
+            let slot = key.slot
+            // A file that somebody moved to another shard is no value either.
+            guard request.includes(key.bytes), slot.number >> 8 == number, cluster.owns(slot) else { return }
+            gathering.insert(key.bytes)
           }
         } catch {
           throw .refused(Failure(.storeFailed, "LIST: \(error)"))

@@ -5,8 +5,6 @@ import KVLinux
 /// The tool for people: stores, fetches and looks after values, and shows how the cluster does.
 @main
 struct Kvctl: ParsableCommand {
-  static let version = "0.1.0"
-
   static let configuration = CommandConfiguration(
     commandName: "kvctl",
     abstract: "Store and fetch values in a kvnode cluster, and look after it.",
@@ -15,7 +13,7 @@ struct Kvctl: ParsableCommand {
       3 checksum mismatch; 4 a node is unreachable or cannot serve; 5 the condition of --if-match or --if-absent \
       does not hold; 64 wrong usage; 78 the configuration cannot be used.
       """,
-    version: version,
+    version: Version.current,
     subcommands: [
       Put.self, Get.self, Delete.self, Stat.self, List.self, Where.self, Status.self, Check.self, Bench.self,
     ])

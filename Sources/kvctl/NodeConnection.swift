@@ -61,7 +61,7 @@ final class NodeConnection {
   func ask(_ head: HTTPRequestHead) async throws(CommandError) -> HTTPResponseHead {
     var head = head
     if !head.fields.contains("Host") { head.fields.append("Host", "\(endpoint.address)") }
-    head.fields.append("User-Agent", "kvctl/\(Kvctl.version)")
+    head.fields.append("User-Agent", "kvctl/\(Version.current)")
     let bytes = head.encoded()
     do throws(StreamError) { try await stream.send(bytes) } catch { throw failure(error) }
     return try await receiveHead()

@@ -6,8 +6,6 @@ import Logging
 /// The daemon: reads the configuration, opens the store and the sockets, serves until told to stop.
 @main
 enum Kvnode {
-  static let version = "0.1.0"
-
   static func main() {
     let options: Options
     do throws(UsageError) {
@@ -18,7 +16,7 @@ enum Kvnode {
     let files = ConfigurationFiles(named: options.configurationFile)
     switch options.action {
     case .showHelp: Process.writeOutput(Options.usage)
-    case .showVersion: Process.writeOutput("kvnode \(version)\n")
+    case .showVersion: Process.writeOutput("kvnode \(Version.current)\n")
     case .checkConfiguration: check(load(files))
     case .run: run(load(files), files)
     }
@@ -56,11 +54,11 @@ enum Kvnode {
       if Journal.isStandardError { LoggingSystem.bootstrap { _ in JournalLogHandler() } }
       let logger = Logger(label: "kvnode")
       let sockets = try Sockets.open(configuration, logger)
-      let node = try Node(configuration, version: version, openFilesMax: openFilesMax, logger: logger)
+      let node = try Node(configuration, version: Version.current, openFilesMax: openFilesMax, logger: logger)
       logger.info(
         "serving",
         metadata: [
-          "version": "\(version)", "node": "\(configuration.nodeName)",
+          "version": "\(Version.current)", "node": "\(configuration.nodeName)",
           "listen": "\(sockets.map(\.name).joined(separator: " "))", "data": "\(configuration.dataDirectory)",
           "peers": "\(configuration.peers.count)",
         ])

@@ -59,7 +59,7 @@ nothing_staged() { [[ -z $(find "$DISK/data/staging" -type f ! -name probe) ]]; 
 fill_disk() {
   local number
   for number in 1 2 3; do
-    dd if=/dev/zero of="$DISK/filler$number" bs=4K status=none 2>/dev/null || true
+    dd if=/dev/zero of="$DISK/filler$number" bs=512 status=none 2>/dev/null || true
     sync -f "$DISK"
   done
 }
