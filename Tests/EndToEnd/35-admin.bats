@@ -42,7 +42,7 @@ has_metric() { [[ $(metric "$1" "$2") == "$3" ]]; }
 
 health_is() { [[ $(admin "$1" healthz) == "$2" ]]; }
 
-accesses() { grep -c ' access$' "$CLUSTER/node$1.log" || true; }
+accesses() { grep -c ' op=.* access$' "$CLUSTER/node$1.log" || true; }
 
 @test "/healthz is 200 and ok as soon as the node serves" {
   start_node 1
@@ -292,7 +292,7 @@ is_traced() { ! grep -q '^TracerPid:[[:space:]]*0$' "/proc/$(node_pid "$1")/stat
   echo hello >value
   assert_equal 201 "$(http -T value "$(url 1 "$own")")"
   eventually 10 has_accesses 1 1
-  line=$(grep ' access$' "$CLUSTER/node1.log")
+  line=$(grep ' op=.* access$' "$CLUSTER/node1.log")
   for part in ' client=127.0.0.1:' ' dialect=http ' " key=$own " ' op=PUT ' ' outcome=ok ' ' received_bytes=6 ' \
     ' sent_bytes=0 ' ' seconds=0.'; do
     assert_matches "$part" "$line"

@@ -111,11 +111,11 @@ read_only_until_restart() {
   assert_equal 503 "$(http_status PUT 1 "$key" -T value)"
   assert_matches "^PUT $key: the store is read-only: fsync: " "$(cat http.out)"
   assert_matches "^ERROR: DEL $key: the store is read-only: fsync: " "$(del 1 "$key")"
-  eventually 5 health_is 2 '^the store is read-only: fsync: .* 503$'
+  eventually 15 health_is 2 '^the store is read-only: fsync: .* 503$'
   assert_matches 'kvnode_store_read_only 1' "$(curl -sS http://127.0.0.2:7777/metrics)"
   kill_node 2
   start_disk_node
-  eventually 5 health_is 2 '^ok 200$'
+  eventually 15 health_is 2 '^ok 200$'
   nothing_staged
   assert_equal "$key" "$(put 1 "$key" value)"
   get 1 "$key" | cmp - value
@@ -137,12 +137,12 @@ prepare_injection() {
   put_fails 'no space: '
   for node in 1 2; do assert_equal 507 "$(http_status PUT $node "$key" -T value)"; done
   assert_equal 507 "$(http_status PUT 1 "$key" -T - -H 'Transfer-Encoding: chunked' <value)"
-  eventually 5 health_is 2 '^no space: .* 503$'
+  eventually 15 health_is 2 '^no space: .* 503$'
   # What is there is served, and nothing of what was refused lies about.
   for node in 1 2; do get $node "$key" | cmp - before; done
   nothing_staged
   assert_equal '' "$(del 1 "$key")"
-  eventually 5 health_is 2 '^ok 200$'
+  eventually 15 health_is 2 '^ok 200$'
   assert_equal "$key" "$(put 1 "$key" value)"
   assert_equal "ERROR: GET $other: no such key" "$(get 2 "$other")"
 }
@@ -191,7 +191,7 @@ prepare_injection() {
   while : 2>/dev/null >"$DISK/filler$number"; do number=$((number + 1)); done
   assert_equal 507 "$(http_status PUT 1 "$key" -T value)"
   assert_matches "^ERROR: PUT $key: no space: " "$(put 2 "$key" value)"
-  eventually 5 health_is 2 '^no space: .* 503$'
+  eventually 15 health_is 2 '^no space: .* 503$'
   assert_equal '' "$(del 1 "$key")"
   assert_equal "$key" "$(put 1 "$key" value)"
 }
@@ -205,10 +205,10 @@ prepare_injection() {
   put_fails 'openat: Read-only file system'
   assert_equal 500 "$(http_status PUT 1 "$key" -T value)"
   assert_equal "ERROR: DEL $key: unlinkat: Read-only file system" "$(del 1 "$key")"
-  eventually 5 health_is 2 '^openat: Read-only file system 503$'
+  eventually 15 health_is 2 '^openat: Read-only file system 503$'
   for node in 1 2; do get $node "$key" | cmp - value; done
   mount -o remount,rw "$DISK"
-  eventually 5 health_is 2 '^ok 200$'
+  eventually 15 health_is 2 '^ok 200$'
   assert_equal "$key" "$(put 1 "$key" value)"
 }
 
@@ -363,19 +363,19 @@ EOF
   put_fails 'openat: No such file or directory'
   assert_equal "ERROR: GET $key: openat: No such file or directory" "$(get 1 "$key")"
   assert_equal "ERROR: DEL $key: openat: No such file or directory" "$(del 1 "$key")"
-  eventually 5 health_is 2 '^openat: No such file or directory 503$'
+  eventually 15 health_is 2 '^openat: No such file or directory 503$'
   assert_equal "$other" "$(put 2 "$other" value)"
   get 2 "$other" | cmp - value
   kill_node 2
   start_disk_node
-  eventually 5 health_is 2 '^ok 200$'
+  eventually 15 health_is 2 '^ok 200$'
   assert_equal "$key" "$(put 1 "$key" value)"
 }
 
 # freeze, thaw: the disk hangs, and comes back.
 freeze() {
   rm -f frozen
-  /usr/bin/python3 "$HELPERS/freeze.py" "$DISK" "$PWD/frozen" 3>&- </dev/null &
+  setpriv --pdeathsig TERM /usr/bin/python3 "$HELPERS/freeze.py" "$DISK" "$PWD/frozen" 3>&- </dev/null &
   echo $! >freezer.pid
   eventually 10 test -e frozen
 }

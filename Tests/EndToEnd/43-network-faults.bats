@@ -94,6 +94,15 @@ has_staged() {
   ((bytes >= $1))
 }
 
+# A reload makes node 1 think well of every other node.
+forget_suspicions() {
+  reloads=$(grep -c 'configuration reloaded' "$CLUSTER/node1.log" || true)
+  kill -HUP "$(node_pid 1)"
+  eventually 5 has_reloaded_again
+}
+
+has_reloaded_again() { (($(grep -c 'configuration reloaded' "$CLUSTER/node1.log" || true) > reloads)); }
+
 works() {
   assert_equal "$key" "$(put "$key" value)"
   get "$key" | cmp - value
@@ -286,6 +295,23 @@ round_trip_in_loss() {
   get "$own" | cmp - value
 }
 
+@test "an owner that was silent again and again is not waited for: requests fail at once, and a probe brings it back" {
+  # So long that only a request that is not made can fail in time.
+  configure all limits '[Limits]' ConnectTimeout=500ms IdleTimeout=4s
+  start 1
+  stand_in mute
+  for number in 1 2 3; do start_client "asker$number" 10.77.0.1 text="GET $key\\n" shut read; done
+  for number in 1 2 3; do
+    finish_client "asker$number"
+    assert_equal "ERROR: GET $key: node2 (10.77.0.2:7776) did not answer in time (IdleTimeout=)" "$(cat "asker$number.out")"
+  done
+  assert_matches "^ERROR: GET $key: node2 \\(10\\.77\\.0\\.2:7776\\) does not react: no answer to GET " "$(get "$key" 1)"
+  assert_equal "$own" "$(put "$own" value 3)"
+  send_away
+  start 2
+  works_again
+}
+
 # stand_in MANNER: a stranger takes node 2's place.
 stand_in() {
   rm -f ready
@@ -313,10 +339,12 @@ send_away() {
       if ((client_status == 0)); then assert_matches "^ERROR: $request: node2 " "$answer"; else assert_equal 104 "$client_status"; fi
     done
     send_away
+    # A node that was silent is not asked again at once; the next manner is to be met, not suspected.
+    forget_suspicions
   done
   # It heals without a restart.
   start 2
-  works
+  eventually 15 works
 }
 
 @test "a name that cannot be resolved is an error in time; one that no longer can is used as it was known" {

@@ -12,7 +12,7 @@ else
   TRAFFIC_SECONDS=${KVNODE_TRAFFIC_SECONDS:-45}
 fi
 # So many connections to one other node are kept for the next request, and so many pipes for the next relay.
-POOLED_CONNECTIONS_MAX=16
+POOLED_CONNECTIONS_MAX=64
 POOLED_PIPE_ENDS_MAX=96
 
 setup() {
