@@ -11,15 +11,3 @@ extension Request {
     self.relayed = relayed
   }
 }
-
-extension HTTPDate {
-  /// The moment that responses of the tests are dated.
-  static let fixture = HTTPDate(secondsSince1970: 784_111_777)
-}
-
-extension ValueHead {
-  /// A value of the moment of the tests.
-  init(byteCount: Int, checksum: ValueChecksum?) {
-    self.init(byteCount: byteCount, checksum: checksum, modifiedAt: .fixture)
-  }
-}
