@@ -17,7 +17,7 @@ public struct Checksum: ~Copyable {
   /// Takes further bytes in.
   public func update(_ bytes: RawSpan) {
     bytes.withUnsafeBytes { buffer in
-      _ = XXH3_128bits_update(state, buffer.baseAddress, buffer.count)
+      cxxhash_update(state, buffer.baseAddress, buffer.count)
     }
   }
 

@@ -111,11 +111,11 @@ public struct Stream: ~Copyable, Sendable {
   }
 
   /// Sends all the bytes, waiting as often as needed.
-  public func send(_ bytes: [UInt8], more: Bool = false) async throws(StreamError) {
+  public func send(_ bytes: [UInt8]) async throws(StreamError) {
     var sent = 0
     while sent < bytes.count {
       let result = try Self.failing { () throws(SystemError) in
-        try socket.send(bytes.span.bytes.extracting(sent..<bytes.count), more: more)
+        try socket.send(bytes.span.bytes.extracting(sent..<bytes.count))
       }
       switch result {
       case .moved(let count): sent += count

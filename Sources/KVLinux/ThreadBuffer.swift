@@ -5,7 +5,7 @@
 public enum ThreadBuffer {
   /// Large enough that system calls cost little, small enough to stay in a core's cache while the checksum
   /// reads what the socket just wrote.
-  public static let byteCount = 256 * 1024
+  public static let byteCount = 1024 * 1024
 
   /// Lends the buffer for one step. The step must not lend it again.
   @inline(__always)

@@ -101,7 +101,9 @@ struct Client: ~Copyable {
     if !keepAlive { ending = .orderly }
     let isFollowed =
       if case .value(let head) = response { !head.offsets.isEmpty && !wantsHeadOnly && value == nil } else { false }
-    try await stream.send(value.map { bytes + $0 } ?? bytes, more: isFollowed)
+    // A head goes in a packet of its own: sent along with the value's first page it would shift all the pages after it,
+    // and each side would copy across their boundaries.
+    try await stream.send(value.map { bytes + $0 } ?? bytes)
     if dialect != .http && !isFollowed { stream.socket.setResetOnClose(false) }
   }
 

@@ -26,8 +26,7 @@ refuses() {
   stop_load
   refuses node2 node1
   fails on node1 pgrep -x kvnode
-  # A connection that came while the units stopped may leave a last start to be turned down.
-  eventually fails on node1 systemctl is-active kvnode.service kvnode.socket kvnode-admin.socket
+  fails on node1 systemctl is-active kvnode.service kvnode.socket kvnode-admin.socket
   [ -z "$(on node1 systemctl --failed --no-legend)" ]
   on node1 test -f /etc/kvnode.conf
   on node1 sh -c "cat /var/lib/kvnode/values/*/$(key_of 1 kept)" | grep -qx value
