@@ -178,13 +178,15 @@ accesses() { grep -c ' op=.* access$' "$CLUSTER/node$1.log" || true; }
   assert_equal 1 "$(counted 1 http PUT reset)"
   kill_node 3
   assert_equal 503 "$(http "$(url 1 "$other")")"
-  eventually 10 has_metric 1 'kvnode_relay_failures_total{peer="node3"}' 1
+  eventually 10 has_metric 1 'kvnode_relay_failures_total{peer="node3",failure="unreachable"}' 1
   assert_equal 1 "$(counted 1 http GET server_error)"
   random_file value 10000
   assert_equal 201 "$(http -T value "$(url 1 "$own")")"
   truncate -s 5000 "$(value_file "$own" "$own")"
   assert_equal 500 "$(http "$(url 1 "$own")")"
   assert_metric 1 kvnode_damaged_values_total 1
+  assert_equal 500 "$(http "$(url 2 "$own")")"
+  eventually 10 has_metric 2 'kvnode_relay_failures_total{peer="node1",failure="refused"}' 1
 }
 
 @test "values that were there before the start are counted, and asking does not walk the disk" {

@@ -13,7 +13,7 @@ final class Metrics: Sendable {
     var requests: [RequestLabels: Int] = [:]
     var durations: [String: Histogram] = [:]
     var relays: [String: Int] = [:]
-    var relayFailures: [String: Int] = [:]
+    var peerFailures: [String: [PeerFailure: Int]] = [:]
     var receivedBytes = 0
     var sentBytes = 0
     var inFlightCount = 0
@@ -37,10 +37,13 @@ final class Metrics: Sendable {
       state.durations[record.operation, default: Histogram()].record(seconds: record.seconds)
       state.receivedBytes += record.traffic.receivedBytes
       state.sentBytes += record.traffic.sentBytes
-      guard let peer = record.peer else { return }
-      state.relays[peer, default: 0] += 1
-      if record.outcome == .serverError || record.outcome == .reset { state.relayFailures[peer, default: 0] += 1 }
+      if let peer = record.peer { state.relays[peer, default: 0] += 1 }
     }
+  }
+
+  /// Another node failed a request.
+  func countFailure(of peer: String, _ failure: PeerFailure) {
+    state.withLock { $0.peerFailures[peer, default: [:]][failure, default: 0] += 1 }
   }
 
   /// A connection was turned away because there were too many.
@@ -90,9 +93,12 @@ final class Metrics: Sendable {
     for (peer, count) in state.relays.sorted(by: { $0.key < $1.key }) {
       text.sample("kvnode_relayed_requests_total", [("peer", peer)], Double(count))
     }
-    text.begin("kvnode_relay_failures_total", .counter, "Relayed requests that the owner or the way to it failed.")
-    for (peer, count) in state.relayFailures.sorted(by: { $0.key < $1.key }) {
-      text.sample("kvnode_relay_failures_total", [("peer", peer)], Double(count))
+    text.begin(
+      "kvnode_relay_failures_total", .counter, "Requests to another node that it failed, by node and kind of failure.")
+    for (peer, failures) in state.peerFailures.sorted(by: { $0.key < $1.key }) {
+      for (failure, count) in failures.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+        text.sample("kvnode_relay_failures_total", [("peer", peer), ("failure", failure.rawValue)], Double(count))
+      }
     }
   }
 }

@@ -28,6 +28,14 @@ enum PeerError: Error {
     }
   }
 
+  /// The error as it is counted.
+  var kind: PeerFailure {
+    switch self {
+    case .malformed: .malformed
+    case .closed, .stream: isSilence ? .silent : .broken
+    }
+  }
+
   /// The error as it is told to whoever asked.
   func failure(_ subject: String, _ peer: Peer) -> Failure {
     let what =

@@ -19,12 +19,20 @@ struct PeerLink {
     do throws(PeerError) {
       return try await watched(&connection, head)
     } catch {
-      guard connection.isReused && error.mayBeStale else { throw .refused(error.failure(subject, peer)) }
+      guard connection.isReused && error.mayBeStale else { throw failed(error) }
     }
     connection = try await connectAnew()
-    do throws(PeerError) { return try await watched(&connection, head) } catch {
-      throw .refused(error.failure(subject, peer))
-    }
+    do throws(PeerError) { return try await watched(&connection, head) } catch { throw failed(error) }
+  }
+
+  /// Counts what the node made of a request, and turns it into what the client is told.
+  func failed(_ error: PeerError) -> ExchangeError {
+    failed(error.kind, error.failure(subject, peer))
+  }
+
+  private func failed(_ kind: PeerFailure, _ failure: Failure) -> ExchangeError {
+    node.metrics.countFailure(of: peer.name, kind)
+    return .refused(failure)
   }
 
   private func watched(
@@ -47,7 +55,7 @@ struct PeerLink {
   /// A connection to the node, from the pool if there is one. A node that has been silent is not waited for again.
   func connect() async throws(ExchangeError) -> PeerConnection {
     if case .failFast(let reason) = node.peerWatch.verdict(peer) {
-      throw .refused(Failure(.unavailable, "\(subject): \(peer) does not react: \(reason)"))
+      throw failed(.suspect, Failure(.unavailable, "\(subject): \(peer) does not react: \(reason)"))
     }
     if let stream = node.peers.take(peer.address) { return connection(stream, isReused: true) }
     return try await connectAnew()
@@ -74,7 +82,7 @@ struct PeerLink {
       reason = "\(error)"
       if error is StreamError { node.peerWatch.reacted(peer) }
     }
-    throw .refused(Failure(.unavailable, "\(subject): \(peer) cannot be reached: \(reason)"))
+    throw failed(.unreachable, Failure(.unavailable, "\(subject): \(peer) cannot be reached: \(reason)"))
   }
 
   /// Asks for something that is text, at most so many bytes, and returns it.
@@ -85,10 +93,10 @@ struct PeerLink {
     do throws(PeerError) {
       text = try await connection.receiveText(answer, requestMethod: head.method, bytesMax: bytesMax)
     } catch {
-      throw .refused(error.failure(subject, peer))
+      throw failed(error)
     }
     guard answer.status == 200 else {
-      throw .refused(PeerProtocol.failure(status: answer.status, text: text[...], from: peer))
+      throw failed(.refused, PeerProtocol.failure(status: answer.status, text: text[...], from: peer))
     }
     if connection.isReusable { node.peers.put(connection.release(), peer.address) }
     return text

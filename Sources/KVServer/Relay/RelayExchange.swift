@@ -27,14 +27,17 @@ struct RelayExchange {
       try await client.invite()
       connection.bePatient()
       sentBytes = try await forward(request, size, from: &client, to: &connection)
-      answer = try await receiveAnswer(request, &connection)
+      answer = try await receiveAnswer(&connection)
     }
     if sentBytes == nil { connection.spoil() }
     let response = try await receiveResponse(answer, to: request, isAllSent: sentBytes != nil, from: &connection)
     var traffic = Traffic(receivedBytes: sentBytes ?? 0)
     traffic.sentBytes = try await pass(response, to: request, from: &connection, to: &client)
     if connection.isReusable { node.peers.put(connection.release(), owner.address) }
-    if case .failure(let failure) = response { throw .refused(failure) }
+    if case .failure(let failure) = response {
+      if failure.isOurs { node.metrics.countFailure(of: owner.name, .refused) }
+      throw .refused(failure)
+    }
     return traffic
   }
 
@@ -55,20 +58,14 @@ struct RelayExchange {
       case .source(let error): throw ExchangeError(error, receiving: request)
       case .sourceBrokeOff: throw .broken(reason: "the client broke the value off")
       case .sourceMalformed(let error): throw .refused(Failure(error))
-      case .sink(let error): throw .refused(PeerError.stream(error).failure(request.subject, owner))
+      case .sink(let error): throw link.failed(.stream(error))
       case .refused(let failure): throw .refused(failure)
       }
     }
   }
 
-  private func receiveAnswer(
-    _ request: Request, _ connection: inout PeerConnection
-  ) async throws(ExchangeError) -> HTTPResponseHead {
-    do throws(PeerError) {
-      return try await connection.receiveHead()
-    } catch {
-      throw .refused(error.failure(request.subject, owner))
-    }
+  private func receiveAnswer(_ connection: inout PeerConnection) async throws(ExchangeError) -> HTTPResponseHead {
+    do throws(PeerError) { return try await connection.receiveHead() } catch { throw link.failed(error) }
   }
 
   /// What the owner answers. It cannot have stored a value that it was not given all of.
@@ -80,7 +77,7 @@ struct RelayExchange {
       if case .stored = response, !isAllSent { throw .malformed(.bad("success before the end of the value")) }
       return response
     } catch {
-      throw .refused(error.failure(request.subject, owner))
+      throw link.failed(error)
     }
   }
 
@@ -114,8 +111,12 @@ struct RelayExchange {
       _ = try await pump.run(&body, from: &connection.stream, to: client.stream)
     } catch {
       switch error {
-      case .source(let error): throw .broken(reason: "\(owner) failed amid the value: \(error)")
-      case .sourceBrokeOff: throw .broken(reason: "\(owner) broke the value off")
+      case .source(let error):
+        node.metrics.countFailure(of: owner.name, PeerError.stream(error).kind)
+        throw .broken(reason: "\(owner) failed amid the value: \(error)")
+      case .sourceBrokeOff:
+        node.metrics.countFailure(of: owner.name, .broken)
+        throw .broken(reason: "\(owner) broke the value off")
       case .sink(let error): throw .broken(reason: "the client does not take the value: \(error)")
       case .sourceMalformed, .refused: preconditionFailure("a body of known length has no framing to be wrong")
       }
