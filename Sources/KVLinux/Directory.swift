@@ -113,6 +113,13 @@ public struct Directory: ~Copyable, Sendable {
     }
   }
 
+  /// The directory's own time and kind (fstat(2)).
+  public func status() throws(SystemError) -> File.Status {
+    var status = stat()
+    _ = try systemCall("fstat") { fstat(descriptor.number, &status) }
+    return File.Status(status)
+  }
+
   /// What there is of that name, a symbolic link not followed, or nil (fstatat(2)).
   public func status(of name: String) throws(SystemError) -> File.Status? {
     var status = stat()

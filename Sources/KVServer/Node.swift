@@ -78,8 +78,8 @@ public final class Node: Sendable {
         return .supervisionEnded
       }
       events.addTask(executorPreference: disk) {
-        await self.countValues()
-        return .countingEnded
+        await StoreWatch(node: self).run()
+        return .watchEnded
       }
       ServiceManager.notify("READY=1")
       events.addTask(executorPreference: network) { .signal(await signals.next()) }
@@ -100,7 +100,7 @@ public final class Node: Sendable {
           events.cancelAll()
         case .served:
           events.cancelAll()
-        case .signal(nil), .drainEnded, .supervisionEnded, .countingEnded: break
+        case .signal(nil), .drainEnded, .supervisionEnded, .watchEnded: break
         }
         if case .signal(.some) = event {
           events.addTask(executorPreference: network) { .signal(await signals.next()) }
@@ -115,7 +115,7 @@ public final class Node: Sendable {
     case signal(Signals.Signal?)
     case drainEnded(IOExecutor.Wakeup)
     case supervisionEnded
-    case countingEnded
+    case watchEnded
   }
 
   private func serve(_ sockets: [ListeningSocket]) async {
@@ -123,14 +123,6 @@ public final class Node: Sendable {
       for socket in sockets {
         listeners.addTask(executorPreference: network) { await Listener(node: self, listening: socket).run() }
       }
-    }
-  }
-
-  private func countValues() async {
-    do throws(SystemError) {
-      try await StoreWalk(store: store).countAll()
-    } catch {
-      logger.warning("the values cannot be counted, so metrics and status show too few: \(error)")
     }
   }
 

@@ -30,15 +30,8 @@ url() { echo "http://127.0.0.$1:7776/$2"; }
 
 field() { tr -d '\r' <fields | sed -n "s/^$1: //Ip"; }
 
-# metric NODE NAME-AND-LABELS: its value, or nothing where there is none.
-metric() { curl --silent --fail "http://127.0.0.$1:7777/metrics" | awk -v name="$2" '$1 == name { print $2 }'; }
-
 # counted NODE DIALECT OPERATION OUTCOME
 counted() { metric "$1" "kvnode_requests_total{dialect=\"$2\",operation=\"$3\",outcome=\"$4\"}"; }
-
-assert_metric() { assert_equal "$2 $3" "$2 $(metric "$1" "$2")"; }
-
-has_metric() { [[ $(metric "$1" "$2") == "$3" ]]; }
 
 health_is() { [[ $(admin "$1" healthz) == "$2" ]]; }
 

@@ -485,7 +485,12 @@ thaw() {
   assert_matches "damaged: values/../$key \\(key $key\\): " "$output"
   run -3 "$KVCTL" check --repair --data-directory "$DISK/data"
   assert_matches "moved to quarantine/$key" "$output"
-  assert_matches '^ERROR: ' "$(get 1 "$key")"
+  assert_matches '^ERROR: .*the stored value is damaged: it lies in quarantine/' "$(get 1 "$key")"
   get 1 "$whole" | cmp - value
   run -0 "$KVCTL" check --data-directory "$DISK/data"
+  eventually 20 has_metric 2 kvnode_damaged_values_total 1
+  assert_metric 2 kvnode_quarantined_values 1
+  eventually 20 has_metric 2 kvnode_store_values 1
+  assert_equal "$key" "$(put 1 "$key" whole-value)"
+  assert_metric 2 kvnode_quarantined_values 0
 }

@@ -65,6 +65,13 @@ assert_matches() {
   fi
 }
 
+# metric NODE NAME-AND-LABELS: its value, or nothing where there is none.
+metric() { curl --silent --fail "http://127.0.0.$1:7777/metrics" | awk -v name="$2" '$1 == name { print $2 }'; }
+
+assert_metric() { assert_equal "$2 $3" "$2 $(metric "$1" "$2")"; }
+
+has_metric() { [[ $(metric "$1" "$2") == "$3" ]]; }
+
 # eventually SECONDS COMMAND...: repeats the command until it succeeds.
 eventually() {
   local deadline=$((SECONDS + $1))

@@ -78,7 +78,7 @@ import Testing
     #expect(try directory.read("data/\(moved)") == [254, 2, 3])
     let attribute = try File(path: "\(dataDirectory)/\(moved)").attribute(Quarantine.keyAttributeName, bytesMax: 1024)
     #expect(attribute == key.bytes)
-    #expect(try store.open(key) == nil)
+    #expect(throws: StoreError.damaged(detail: "it lies in quarantine/")) { _ = try store.open(key) }
     #expect(try await scrub().0.values == 1)
   }
 
@@ -112,14 +112,28 @@ import Testing
     #expect(try directory.files(in: "data/values") == [])
   }
 
-  @Test func theServingProcessCountsWhatItMovesAway() async throws {
-    try await StoreWalk(store: store).countAll()
+  @Test func aValueInQuarantineIsAnErrorUntilTheKeyIsStoredAnewOrDeleted() async throws {
     try put(key, [1, 2, 3])
     try flip("values/12/hashme", byte: 1)
-    #expect(store.usage.total.count == StoreUsage.Count(values: 1, bytes: 3))
-    let summary = try await Scrub(of: store, repairs: true, bytesPerSecondMax: nil).run { _ in }
-    #expect(summary.quarantined == 1)
-    #expect(store.usage.total.count == StoreUsage.Count(values: 0, bytes: 0))
+    #expect(try store.open(try Key("other".utf8)) == nil)
+    _ = try await scrub(repairs: true)
+    #expect(throws: StoreError.damaged(detail: "it lies in quarantine/")) { _ = try store.open(key) }
+    #expect(try store.open(try Key("other".utf8)) == nil)
+    try put(key, [4])
+    #expect(try store.open(key)?.head.byteCount == 1)
+    #expect(try store.delete(key))
+    #expect(try store.open(key) == nil)
+    #expect(try store.delete(key) == false)
+    #expect(try directory.files(in: "data/quarantine").count == 1)
+  }
+
+  @Test func aDeleteOfAValueInQuarantineSettlesItForLaterProcessesToo() async throws {
+    try put(key, [1, 2, 3])
+    try flip("values/12/hashme", byte: 1)
+    _ = try await scrub(repairs: true)
+    #expect(try store.delete(key))
+    #expect(try store.open(key) == nil)
+    #expect(try QuarantineIndex().contains(key, in: store.layout.quarantine) == false)
   }
 
   @Test func refusesADirectoryThatIsNoStore() throws {
@@ -133,7 +147,7 @@ import Testing
     let old = try File(path: "\(dataDirectory)/values/12/hashme")
     let inode = try old.status().inode
     try put(key, [2])
-    let quarantine = Quarantine(directory: try Directory(path: "\(dataDirectory)/quarantine"), store: nil)
+    let quarantine = Quarantine(directory: try Directory(path: "\(dataDirectory)/quarantine"))
     #expect(try quarantine.take("hashme", of: key, in: values, old, inode: inode) == nil)
     #expect(try directory.read("data/values/12/hashme") == [2])
     #expect(try directory.files(in: "data/quarantine") == [])
@@ -144,7 +158,7 @@ import Testing
   func putsBackWhatItMovedByMistake(isStoredOnceMore: Bool) throws {
     try put(key, [2])
     let values = try Directory(path: "\(dataDirectory)/values/12")
-    let quarantine = Quarantine(directory: try Directory(path: "\(dataDirectory)/quarantine"), store: nil)
+    let quarantine = Quarantine(directory: try Directory(path: "\(dataDirectory)/quarantine"))
     try values.rename("hashme", to: "moved", in: quarantine.directory)
     if isStoredOnceMore { try put(key, [3]) }
     #expect(try quarantine.keepOnly(0, "moved", origin: "hashme", in: values) == false)

@@ -9,8 +9,6 @@ struct Quarantine: ~Copyable, Sendable {
   private static let attemptsMax = 16
 
   let directory: Directory
-  /// The store, where it is this process that serves it.
-  let store: Store?
 
   /// Moves a value's file here, durably, and returns its name. Nil where `name` leads to another file by now.
   func take(
@@ -19,17 +17,9 @@ struct Quarantine: ~Copyable, Sendable {
     // Best effort: the file is worth keeping without its full name too.
     try? file.setAttribute(Self.keyAttributeName, key.bytes)
     let stem = "\(name.prefix(Self.nameCharactersMax)).\(inode)"
-    var moved: String?
-    if let store {
-      try store.taking(key) { () throws(SystemError) in
-        guard let status = try source.status(of: name), status.inode == inode else { return nil }
-        moved = try move(name, in: source, stem: stem)
-        return moved.map { _ in status.byteCount }
-      }
-    } else if try source.status(of: name)?.inode == inode {
-      moved = try move(name, in: source, stem: stem)
-    }
-    guard let moved, try keepOnly(inode, moved, origin: name, in: source) else { return nil }
+    guard try source.status(of: name)?.inode == inode, let moved = try move(name, in: source, stem: stem),
+      try keepOnly(inode, moved, origin: name, in: source)
+    else { return nil }
     try directory.sync()
     try source.sync()
     return moved

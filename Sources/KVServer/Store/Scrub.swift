@@ -3,16 +3,15 @@ import KVLinux
 
 /// Reads stored values from the disk and compares them with the checksums that were recorded when they came.
 ///
-/// It may run while a node serves the same directory, in that process or another. A damaged value is moved to
-/// `quarantine/` only while its name still leads to the very file that was read: a value that was stored anew
-/// meanwhile is another one.
+/// It may run while another process serves the same directory. A damaged value is moved to `quarantine/` only while its
+/// name still leads to the very file that was read: a value that was stored anew meanwhile is another one.
 public struct Scrub: ~Copyable, Sendable {
   private let values: Directory
   private let quarantine: Quarantine
   private let repairs: Bool
   private let bytesPerSecondMax: Int?
 
-  /// A scrub of a data directory that another process may be serving.
+  /// A scrub of a data directory.
   ///
   /// - Parameters:
   ///   - path: The data directory, as `DataDirectory=` names it.
@@ -23,21 +22,8 @@ public struct Scrub: ~Copyable, Sendable {
     try StoreLayout.checkFormat(of: root, path)
     let values = try StoreOpenError.naming(path) { () throws(SystemError) in try root.existing("values") }
     let quarantine = try StoreOpenError.naming(path) { () throws(SystemError) in try root.existing("quarantine") }
-    self.init(values, Quarantine(directory: quarantine, store: nil), repairs, bytesPerSecondMax)
-  }
-
-  /// A scrub of the store that this process serves: what it moves away is counted, and no commit gets in between.
-  init(of store: Store, repairs: Bool, bytesPerSecondMax: Int?) throws(SystemError) {
-    let values = try store.layout.root.existing("values")
-    let quarantine = try store.layout.root.existing("quarantine")
-    self.init(values, Quarantine(directory: quarantine, store: store), repairs, bytesPerSecondMax)
-  }
-
-  private init(
-    _ values: consuming Directory, _ quarantine: consuming Quarantine, _ repairs: Bool, _ bytesPerSecondMax: Int?
-  ) {
     self.values = values
-    self.quarantine = quarantine
+    self.quarantine = Quarantine(directory: quarantine)
     self.repairs = repairs
     self.bytesPerSecondMax = bytesPerSecondMax
   }

@@ -20,6 +20,7 @@ public final class Store: Sendable {
   let durability: Durability
   private let minimumFree: FreeSpaceReserve
   let usage = StoreUsage()
+  let quarantined = QuarantineIndex()
   private let locks = CommitLocks()
   private let state = Mutex(State())
 
@@ -44,14 +45,18 @@ public final class Store: Sendable {
   }
 
   /// Opens a key's value for reading, or nil where there is none. An overwritten or deleted value stays
-  /// readable for those who have opened it.
+  /// readable for those who have opened it. A value that was found damaged and moved away is an error.
   func open(_ key: Key) throws(StoreError) -> StoredValue? {
     let path = ValuePath(key: key, slot: key.slot)
     let opened = try translatingError(StoreError.failed) { () throws(SystemError) in
       try directory(at: path.directories[...])
     }
-    guard let directory = opened else { return nil }
-    return try value(path.fileName, in: directory)
+    if let directory = opened, let value = try value(path.fileName, in: directory) { return value }
+    let isDamaged = try translatingError(StoreError.failed) { () throws(SystemError) in
+      try quarantined.contains(key, in: layout.quarantine)
+    }
+    if isDamaged { throw .damaged(detail: "it lies in quarantine/") }
+    return nil
   }
 
   /// `open` where it takes no disk. Nil says nothing: there may be a value all the same.
@@ -72,7 +77,7 @@ public final class Store: Sendable {
     }
     guard let directory = opened else {
       try condition.check(nil)
-      return false
+      return try supersede(key)
     }
     let existed = try locks.withLock(for: key) { () throws(StoreError) in
       try check(condition, path.fileName, in: directory)
@@ -87,7 +92,15 @@ public final class Store: Sendable {
       if durability == .full { try syncing { () throws(SystemError) in try directory.sync() } }
       if existed { try pruneDirectories(of: path) }
     }
-    return existed
+    let wasQuarantined = try supersede(key)
+    return existed || wasQuarantined
+  }
+
+  /// What lies in quarantine under the key is not its value any more. True where something does.
+  private func supersede(_ key: Key) throws(StoreError) -> Bool {
+    try translatingError(StoreError.failed) { () throws(SystemError) in
+      try quarantined.supersede(key, in: layout.quarantine)
+    }
   }
 
   /// Fails where a key's value is not as the condition demands: told early, it saves sending a value in vain.
@@ -184,6 +197,8 @@ public final class Store: Sendable {
     try translatingError(StoreError.init(writing:)) { () throws(SystemError) in
       if durability == .full { try syncing { () throws(SystemError) in try directory.sync() } }
     }
+    // The value is there and durable; a mark that cannot be set now is missed only once the value is deleted.
+    _ = try? supersede(key)
     return created
   }
 
@@ -200,18 +215,6 @@ public final class Store: Sendable {
     } catch {
       usage.endChange(shard: path.shardNumber, from: nil, to: nil)
       throw error
-    }
-  }
-
-  /// Lets `take` move a key's value out of its place, with no commit in between, and counts it. `take` returns how
-  /// many bytes it took, or nil where it left things as they were.
-  func taking(_ key: Key, _ take: () throws(SystemError) -> Int?) throws(SystemError) {
-    let shard = ValuePath(key: key, slot: key.slot).shardNumber
-    try locks.withLock(for: key) { () throws(SystemError) in
-      var takenBytes: Int?
-      usage.beginChange(shard: shard)
-      defer { usage.endChange(shard: shard, from: takenBytes, to: nil) }
-      takenBytes = try take()
     }
   }
 

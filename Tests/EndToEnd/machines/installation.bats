@@ -16,8 +16,8 @@ teardown_file() {
 @test "the sockets and the service are enabled and run" {
   local node
   for node in "${nodes[@]}"; do
-    on "$node" systemctl is-enabled kvnode.socket kvnode-admin.socket kvnode.service
-    on "$node" systemctl is-active kvnode.socket kvnode-admin.socket kvnode.service
+    on "$node" systemctl is-enabled kvnode.socket kvnode-admin.socket kvnode.service kvnode-scrub.timer
+    on "$node" systemctl is-active kvnode.socket kvnode-admin.socket kvnode.service kvnode-scrub.timer
   done
 }
 
@@ -27,7 +27,8 @@ teardown_file() {
 
 @test "systemd finds no fault with the units" {
   # Not for the manual pages: the machines have no man to show them.
-  run on node1 systemd-analyze verify --man=no kvnode.service kvnode.socket kvnode-admin.socket
+  run on node1 systemd-analyze verify --man=no kvnode.service kvnode.socket kvnode-admin.socket \
+    kvnode-scrub.service kvnode-scrub.timer
   echo "$output"
   [ -z "$output" ]
 }

@@ -122,6 +122,34 @@ restore_configuration() {
   rig start node2
 }
 
+tells_of_damage() {
+  journal "$1" --unit=kvnode.service --priority=err | grep -F "$2"
+}
+
+@test "the scrub finds a flipped bit and moves the value away; the node says so and answers with an error" {
+  local key path
+  key=$(key_of 1 scrubbed)
+  on node1 sh -c "(echo 'PUT $key'; head -c 1M /dev/urandom) | nc -N node1 7776"
+  on node1 systemctl start kvnode-scrub.service
+  path=$(on node1 sh -c "echo /var/lib/kvnode/values/*/$key")
+  on node1 sh -c "printf 'not what was stored' | dd of='$path' bs=1 seek=500000 conv=notrunc status=none"
+  fails on node1 systemctl start kvnode-scrub.service
+  [ "$(on node1 systemctl show --property=ExecMainStatus --value kvnode-scrub.service)" = 3 ]
+  on node1 systemctl reset-failed kvnode-scrub.service
+  fails on node1 test -e "$path"
+  [[ $(get node2 node1 "$key") == 'ERROR: '*'damaged'* ]]
+  eventually tells_of_damage node1 "$key"
+  delete node2 node1 "$key"
+  [[ $(get node2 node1 "$key") == 'ERROR: '*'no such key' ]]
+  on node1 systemctl start kvnode-scrub.service
+}
+
+@test "the scrub gives way to everything else" {
+  run on node1 systemctl show --property=IOWeight,CPUWeight,Nice,IOSchedulingClass kvnode-scrub.service
+  echo "$output"
+  [[ $output == *IOWeight=10* && $output == *CPUWeight=10* && $output == *Nice=19* ]]
+}
+
 @test "a node comes back after a reboot, with its values and its peers" {
   local key
   key=$(key_of 3 reboot)
