@@ -9,7 +9,7 @@ if [[ -n ${KVNODE_LONG-} ]]; then
   TRAFFIC_SECONDS=600
   export BATS_TEST_TIMEOUT=900
 else
-  TRAFFIC_SECONDS=${KVNODE_TRAFFIC_SECONDS:-45}
+  TRAFFIC_SECONDS=${KVNODE_TRAFFIC_SECONDS:-60}
 fi
 # So many connections to one other node are kept for the next request, and so many pipes for the next relay.
 POOLED_CONNECTIONS_MAX=64
