@@ -130,6 +130,14 @@ public struct File: ~Copyable, Sendable {
   /// What is not written back yet stays; the call is advice, so nothing is reported.
   public func dropCached() { _ = posix_fadvise(descriptor.number, 0, 0, POSIX_FADV_DONTNEED) }
 
+  /// `dropCached` of a part of the file.
+  public func dropCached(_ offsets: Range<Int>) {
+    _ = posix_fadvise(descriptor.number, off_t(offsets.lowerBound), off_t(offsets.count), POSIX_FADV_DONTNEED)
+  }
+
+  /// Has the kernel read further ahead, for a file that is read from front to back (posix_fadvise(2)).
+  public func expectSequentialReading() { _ = posix_fadvise(descriptor.number, 0, 0, POSIX_FADV_SEQUENTIAL) }
+
   /// The file's size, time and kind.
   public func status() throws(SystemError) -> Status {
     var status = stat()

@@ -13,6 +13,9 @@ public enum Process {
   /// How many processors this process may use.
   public static var processorCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
 
+  /// The machine's memory in bytes.
+  public static let memoryBytes = Int(sysconf(Int32(_SC_PHYS_PAGES))) * Int(sysconf(Int32(_SC_PAGESIZE)))
+
   /// Raises the limit of open files to what the administrator allows at most, and returns it (getrlimit(2)).
   public static func raiseOpenFilesLimit() throws(SystemError) -> Int {
     var limit = rlimit()

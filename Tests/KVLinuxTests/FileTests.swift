@@ -35,9 +35,9 @@ import Testing
     #expect(try file.contents(bytesMax: 100) == [0, 0, 0, 7])
   }
 
-  @Test(arguments: [0, 1, 262_144, 262_145, 599_999, 600_000, 600_001, Int.max])
+  @Test(arguments: [0, 1, 1_048_576, 1_048_577, 2_399_999, 2_400_000, 2_400_001, Int.max])
   func contentsStopAtTheLimit(bytesMax: Int) throws {
-    let bytes = Loopback.bytes(600_000)
+    let bytes = Loopback.bytes(2_400_000)
     let file = try create(bytes)
     #expect(try file.contents(bytesMax: bytesMax) == Array(bytes.prefix(bytesMax)))
   }
@@ -112,5 +112,17 @@ import Testing
     file.startWriteBack(offset: 0, byteCount: 65_536)
     try file.sync()
     #expect(try file.contents(bytesMax: 200_000) == Loopback.bytes(100_000))
+  }
+
+  @Test func whatIsDroppedIsNotCached() throws {
+    // Larger than the pieces that the kernel keeps or drops as a whole.
+    let file = try create([UInt8](repeating: 7, count: 16 << 20))
+    try file.sync()
+    file.expectSequentialReading()
+    func isCached(_ offset: Int) -> Bool { file.cachedBytes(offset..<offset + 4096) != nil }
+    #expect(isCached(0))
+    file.dropCached(0..<8 << 20)
+    #expect(!isCached(0))
+    #expect(isCached(15 << 20))
   }
 }

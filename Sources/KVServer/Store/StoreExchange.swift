@@ -103,6 +103,8 @@ struct StoreExchange {
     _ file: borrowing File, _ offsets: Range<Int>, to client: borrowing Client
   ) async throws(ExchangeError) {
     client.beginValue()
+    file.expectSequentialReading()
+    var readBehind = ReadBehind(offsets: offsets, memoryBytes: Process.memoryBytes)
     var turn = Turn()
     var offset = offsets.lowerBound
     while offset < offsets.upperBound {
@@ -114,7 +116,9 @@ struct StoreExchange {
         throw .broken(reason: "sending stopped at \(offset) of \(offsets.upperBound) bytes: \(error)")
       }
       switch result {
-      case .moved(let count): await turn.moved(count)
+      case .moved(let count):
+        if let passed = readBehind.advanced(to: offset) { file.dropCached(passed) }
+        await turn.moved(count)
       case .wouldBlock: try await client.waitToSend()
       case .end: throw .broken(reason: "the stored file ends at \(offset) of \(offsets.upperBound) bytes")
       }
