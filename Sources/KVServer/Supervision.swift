@@ -26,6 +26,7 @@ struct Supervision {
     while await IOExecutor.current.wait(until: due) == .timedOut {
       node.metrics.recordLag(seconds: Instant.now.since(due).inSeconds, executor: "network")
       await checkAndTell()
+      node.peers.closeExpired()
       due = .after(Self.interval)
     }
   }

@@ -11,16 +11,19 @@ final class PeerConnections: Sendable {
 
   /// How many idle connections to one node are kept.
   private static let idleMax = 64
-  /// How long they are kept: shorter than nodes wait for another request by default, so that few are found closed.
-  private static let idleTimeout = Duration.seconds(30)
 
+  /// How long they are kept.
+  private let idleTimeout: Duration
   private let idle = Mutex<[PeerAddress: [Idle]]>([:])
+
+  /// The default is shorter than nodes wait for another request by default, so that few are found closed.
+  init(idleTimeout: Duration = .seconds(30)) { self.idleTimeout = idleTimeout }
 
   /// The connection used last, unless it has been idle too long or the other side has closed it.
   func take(_ address: PeerAddress) -> Stream? {
     while let candidate = idle.withLock({ $0[address]?.popLast() }) {
       let stream = candidate.stream.take()
-      guard Instant.now.since(candidate.since) < Self.idleTimeout else {
+      guard Instant.now.since(candidate.since) < idleTimeout else {
         // Those below it have been idle even longer.
         clear(address)
         return nil
@@ -38,6 +41,21 @@ final class PeerConnections: Sendable {
       idle[address, default: []].append(entry)
       guard idle[address, default: []].count > Self.idleMax else { return nil }
       return idle[address]?.removeFirst()
+    }
+  }
+
+  /// Closes the connections that have been idle too long: they are of no use here, and take a place at the other node.
+  func closeExpired() {
+    let now = Instant.now
+    // Closed outside the lock, when the list goes away.
+    _ = idle.withLock { idle -> [ArraySlice<Idle>] in
+      var expired: [ArraySlice<Idle>] = []
+      for (address, entries) in idle {
+        let old = entries.prefix { now.since($0.since) >= idleTimeout }
+        idle[address] = old.count == entries.count ? nil : Array(entries.dropFirst(old.count))
+        expired.append(old)
+      }
+      return expired
     }
   }
 
