@@ -36,8 +36,6 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
   public var isUnsupportedFamily: Bool { code == EAFNOSUPPORT }
   /// The file system cannot do this at all.
   public var isUnsupported: Bool { code == EOPNOTSUPP || code == ENOSYS }
-  /// The process or the system has too many open files.
-  public var isOutOfDescriptors: Bool { code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM }
 }
 
 /// What a non-blocking transfer came to.
