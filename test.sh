@@ -47,7 +47,7 @@ step() {
   fi
 }
 
-check_format() { swift format lint --strict --recursive --parallel Sources Tests Package.swift; }
+check_format() { swift format lint --strict --recursive --parallel Sources Tests Fuzzing Package.swift; }
 
 run_unit_tests() {
   local status=0 report

@@ -17,6 +17,11 @@ struct DirectoryPathTests {
     }
   }
 
+  @Test func aCombiningMarkHidesNoSlash() throws {
+    #expect(try DirectoryPath.parse("/\u{301}a//b/") == "/\u{301}a/b")
+    #expect(throws: SettingError.self) { try DirectoryPath.parse("/srv/../\u{301}a") }
+  }
+
   @Test func refusesAPathThatLeavesTheStoreNoRoom() throws {
     #expect(try DirectoryPath.parse("/" + String(repeating: "a", count: 1023)).utf8.count == 1024)
     #expect(throws: SettingError(expected: "a path of at most 1024 bytes")) {

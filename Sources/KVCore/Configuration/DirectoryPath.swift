@@ -5,8 +5,11 @@ enum DirectoryPath {
 
   /// The absolute path without doubled and trailing slashes. The root, `.` and `..` are refused.
   static func parse(_ text: String) throws(SettingError) -> String {
-    let components = text.split(separator: "/")
-    guard text.hasPrefix("/"), !components.isEmpty, !components.contains("."), !components.contains("..") else {
+    // By bytes, as the kernel does: a combining mark after a slash makes one character of both.
+    let components = text.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
+    guard text.utf8.first == UInt8(ascii: "/"), !components.isEmpty, !components.contains("."),
+      !components.contains("..")
+    else {
       throw SettingError(expected: "an absolute path such as /var/lib/kvnode, without . and ..")
     }
     guard text.utf8.count <= bytesMax else {
