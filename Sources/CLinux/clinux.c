@@ -43,8 +43,8 @@ ssize_t clinux_read_cached(int file, void *buffer, size_t bytes, off_t offset) {
 
 int clinux_stream_socket(int family) { return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }
 
-int clinux_rename_to_new(int directory, const char *name, int new_directory, const char *new_name) {
-  return renameat2(directory, name, new_directory, new_name, RENAME_NOREPLACE);
+int clinux_exchange(int directory, const char *name, int other_directory, const char *other_name) {
+  return renameat2(directory, name, other_directory, other_name, RENAME_EXCHANGE);
 }
 
 int clinux_pipe(int ends[2]) { return pipe2(ends, O_NONBLOCK | O_CLOEXEC); }

@@ -99,25 +99,16 @@ public struct Directory: ~Copyable, Sendable {
     }
   }
 
-  /// `rename` to a name that nothing has yet; false where something has (RENAME_NOREPLACE, rename(2)).
-  public func renameToNew(
-    _ name: String, to newName: String, in other: borrowing Directory
+  /// Has two files of the same file system change places, at once; false where either is missing (RENAME_EXCHANGE,
+  /// rename(2)).
+  public func exchange(
+    _ name: String, with otherName: String, in other: borrowing Directory
   ) throws(SystemError) -> Bool {
-    do throws(SystemError) {
-      _ = try systemCall("renameat2") {
-        clinux_rename_to_new(descriptor.number, name, other.descriptor.number, newName)
+    try unlessAbsent { () throws(SystemError) in
+      try systemCall("renameat2") {
+        clinux_exchange(descriptor.number, name, other.descriptor.number, otherName)
       }
-      return true
-    } catch  where error.code == EEXIST {
-      return false
-    }
-  }
-
-  /// The directory's own time and kind (fstat(2)).
-  public func status() throws(SystemError) -> File.Status {
-    var status = stat()
-    _ = try systemCall("fstat") { fstat(descriptor.number, &status) }
-    return File.Status(status)
+    } != nil
   }
 
   /// What there is of that name, a symbolic link not followed, or nil (fstatat(2)).
@@ -172,10 +163,15 @@ public struct Directory: ~Copyable, Sendable {
     }
     defer { closedir(stream) }
     var names: [String] = []
-    while let entry = readdir(stream) {
+    while true {
+      // Nothing else tells an error from the end (readdir(3)).
+      errno = 0
+      guard let entry = readdir(stream) else { break }
       let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
       if name != "." && name != ".." { names.append(name) }
     }
+    let code = errno
+    if code != 0 { throw SystemError(call: "readdir", code: code) }
     return names
   }
 

@@ -138,6 +138,15 @@ public struct File: ~Copyable, Sendable {
   /// Has the kernel read further ahead, for a file that is read from front to back (posix_fadvise(2)).
   public func expectSequentialReading() { _ = posix_fadvise(descriptor.number, 0, 0, POSIX_FADV_SEQUENTIAL) }
 
+  /// Gives the file the owner and the group of another (fchown(2)), where they are not the same already.
+  public func takeOwner(of other: borrowing File) throws(SystemError) {
+    var (ours, theirs) = (stat(), stat())
+    _ = try systemCall("fstat") { fstat(descriptor.number, &ours) }
+    _ = try systemCall("fstat") { fstat(other.descriptor.number, &theirs) }
+    guard ours.st_uid != theirs.st_uid || ours.st_gid != theirs.st_gid else { return }
+    _ = try systemCall("fchown") { fchown(descriptor.number, theirs.st_uid, theirs.st_gid) }
+  }
+
   /// The file's size, time and kind.
   public func status() throws(SystemError) -> Status {
     var status = stat()
@@ -184,7 +193,10 @@ public struct File: ~Copyable, Sendable {
 extension File.Status {
   init(_ status: stat) {
     byteCount = Int(status.st_size)
-    modifiedAtNanoseconds = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+    // A time that 64 bits of nanoseconds cannot hold, which anyone may give a file, becomes the last that they can.
+    let (nanoseconds, isBeyond) = Int64(status.st_mtim.tv_sec).multipliedReportingOverflow(by: 1_000_000_000)
+    modifiedAtNanoseconds =
+      isBeyond || nanoseconds > .max - 1_000_000_000 ? .max : nanoseconds + Int64(status.st_mtim.tv_nsec)
     isRegular = status.st_mode & S_IFMT == S_IFREG
     isDirectory = status.st_mode & S_IFMT == S_IFDIR
     inode = UInt(status.st_ino)

@@ -69,12 +69,13 @@ struct ListExchange {
   }
 
   private func page(_ request: ListRequest, of peer: Peer) async throws(ExchangeError) -> KeyPage {
-    let text = try await PeerLink(node: node, cluster: cluster, peer: peer, subject: "LIST").text(
+    let link = PeerLink(node: node, cluster: cluster, peer: peer, subject: "LIST")
+    let text = try await link.text(
       request.head(to: peer, mark: cluster.relayMark), bytesMax: KeyPage.jsonBytesMax)
     do throws(HTTPSyntaxError) {
       return try KeyPage(parsing: text)
     } catch {
-      throw .refused(PeerError.malformed(error).failure("LIST", peer))
+      throw link.failed(.malformed(error))
     }
   }
 }

@@ -13,33 +13,42 @@ struct StoreWatch {
 
   /// Watches until the task is cancelled.
   func run() async {
-    var known = look()?.names
+    var known = look()
     await countValues()
     while await IOExecutor.current.wait(until: .after(Supervision.interval)) == .timedOut {
-      guard let (names, keys) = look(), names != known else { continue }
-      if let known { tell(names.subtracting(known).sorted(), keys) }
+      guard let names = look(), names != known else { continue }
+      if let known { tell(names.subtracting(known).sorted()) }
       known = names
       await countValues()
     }
   }
 
-  private func look() -> (names: Set<String>, keys: [String: Key])? {
-    // A directory that cannot be read is told to everyone who asks for a key that it may hold.
-    try? node.store.quarantined.files(in: node.store.layout.quarantine)
+  private func look() -> Set<String>? {
+    do throws(SystemError) {
+      let names = Set(try node.store.layout.quarantine.names())
+      node.store.quarantinedCount = names.count
+      return names
+    } catch {
+      node.logger.warning("quarantine/ cannot be read: \(error)")
+      return nil
+    }
   }
 
-  private func tell(_ names: [String], _ keys: [String: Key]) {
-    for _ in names { node.store.countDamage() }
+  private func tell(_ names: [String]) {
     for name in names.prefix(Self.namedMax) {
+      let key = (try? key(of: name))??.description ?? "unknown"
       node.logger.error(
-        "a stored value was found damaged and moved away",
-        metadata: [
-          "key": "\(keys[name]?.description ?? "unknown")", "file": "quarantine/\(PrintableText.escape(name.utf8))",
-        ])
+        "a damaged value was moved away",
+        metadata: ["key": "\(key)", "file": "quarantine/\(PrintableText.escape(name.utf8))"])
     }
     if names.count > Self.namedMax {
-      node.logger.error("\(names.count - Self.namedMax) further values were found damaged and moved to quarantine/")
+      node.logger.error("\(names.count - Self.namedMax) further damaged values were moved to quarantine/")
     }
+  }
+
+  private func key(of name: String) throws -> Key? {
+    try node.store.layout.quarantine.openFile(name)?
+      .attribute(Quarantine.keyAttributeName, bytesMax: Key.bytesMax).map { try Key($0) }
   }
 
   private func countValues() async {

@@ -6,7 +6,8 @@ enum CheckText {
   /// `damaged: values/12/hashme (key hashme): …`
   static func line(_ finding: ScrubFinding) -> String {
     let moved = finding.quarantinePath.map { "; moved to \($0)" } ?? ""
-    return "damaged: \(finding.path) (key \(finding.key)): \(finding.fault)\(moved)\n"
+    let refused = finding.refusal.map { "; it cannot be moved away: \($0)" } ?? ""
+    return "damaged: \(finding.path) (key \(finding.key)): \(finding.fault)\(moved)\(refused)\n"
   }
 
   static func summary(_ summary: ScrubSummary) -> String {
@@ -15,6 +16,7 @@ enum CheckText {
     bytes        \(summary.bytes)
     damaged      \(summary.damaged)
     quarantined  \(summary.quarantined)
+    lost         \(summary.lost)
     unverified   \(summary.unverified)
     strays       \(summary.strays)
 
@@ -27,6 +29,7 @@ enum CheckText {
     object.add("bytes", summary.bytes)
     object.add("damaged", summary.damaged)
     object.add("quarantined", summary.quarantined)
+    object.add("lost", summary.lost)
     object.add("unverified", summary.unverified)
     object.add("strays", summary.strays)
     object.add("findings", findings.map(json))
@@ -39,6 +42,7 @@ enum CheckText {
     object.add("path", finding.path)
     object.add("fault", finding.fault.description)
     if let quarantinePath = finding.quarantinePath { object.add("quarantine", quarantinePath) }
+    if let refusal = finding.refusal { object.add("refusal", refusal.description) }
     return object
   }
 }

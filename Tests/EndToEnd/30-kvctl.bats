@@ -439,10 +439,11 @@ PYTHON
   cmp -n 2999999 "$file" value
   ends_with 3 kvctl check --repair --rate 100M --json
   assert_equal "1 1 $key" "$(json '"{} {} {}".format(d["damaged"], d["quarantined"], d["findings"][0]["key"])' <<<"$output")"
-  [[ ! -e $file ]]
+  [[ ! -s $file ]]
   cmp -n 2999999 "$CLUSTER/node1/$(json 'd["findings"][0]["quarantine"]' <<<"$output")" value
-  ends_with 2 kvctl get "$key"
+  ends_with 1 kvctl get "$key"
   ends_with 0 kvctl check
+  assert_matches "lost +1" "$output"
   kvctl put "$key" value
   kvctl get "$key" | cmp - value
 }

@@ -488,9 +488,9 @@ thaw() {
   assert_matches '^ERROR: .*the stored value is damaged: it lies in quarantine/' "$(get 1 "$key")"
   get 1 "$whole" | cmp - value
   run -0 "$KVCTL" check --data-directory "$DISK/data"
-  eventually 20 has_metric 2 kvnode_damaged_values_total 1
-  assert_metric 2 kvnode_quarantined_values 1
-  eventually 20 has_metric 2 kvnode_store_values 1
-  assert_equal "$key" "$(put 1 "$key" whole-value)"
-  assert_metric 2 kvnode_quarantined_values 0
+  assert_metric 2 kvnode_damaged_values_total 1
+  eventually 20 has_metric 2 kvnode_quarantined_files 1
+  assert_matches "key=$key .*a damaged value was moved away" "$(cat "$CLUSTER/node2.log")"
+  assert_equal "$key" "$(put 1 "$key" value)"
+  get 1 "$key" | cmp - value
 }

@@ -1,3 +1,4 @@
+import Glibc
 import KVCore
 import KVLinux
 import Testing
@@ -78,7 +79,7 @@ import Testing
     #expect(try directory.read("data/\(moved)") == [254, 2, 3])
     let attribute = try File(path: "\(dataDirectory)/\(moved)").attribute(Quarantine.keyAttributeName, bytesMax: 1024)
     #expect(attribute == key.bytes)
-    #expect(throws: StoreError.damaged(detail: "it lies in quarantine/")) { _ = try store.open(key) }
+    #expect(try isDamaged(key))
     #expect(try await scrub().0.values == 1)
   }
 
@@ -109,31 +110,63 @@ import Testing
     let (summary, findings) = try await scrub(repairs: true)
     #expect(summary.quarantined == 1)
     #expect(findings.first?.key == key)
-    #expect(try directory.files(in: "data/values") == [])
+    let mark = try #require(try store.layout.values.status(of: path))
+    #expect(mark.byteCount == 0)
+  }
+
+  private func isDamaged(_ key: Key) throws -> Bool {
+    do throws(StoreError) {
+      _ = try store.open(key)
+      return false
+    } catch .damaged(let detail) {
+      return detail.contains("it lies in quarantine/hashme.")
+    }
   }
 
   @Test func aValueInQuarantineIsAnErrorUntilTheKeyIsStoredAnewOrDeleted() async throws {
     try put(key, [1, 2, 3])
     try flip("values/12/hashme", byte: 1)
-    #expect(try store.open(try Key("other".utf8)) == nil)
     _ = try await scrub(repairs: true)
-    #expect(throws: StoreError.damaged(detail: "it lies in quarantine/")) { _ = try store.open(key) }
-    #expect(try store.open(try Key("other".utf8)) == nil)
+    #expect(try isDamaged(key))
+    let (summary, findings) = try await scrub(repairs: true)
+    #expect(summary.lost == 1)
+    #expect(summary.values == 0)
+    #expect(findings == [])
     try put(key, [4])
     #expect(try store.open(key)?.head.byteCount == 1)
+    #expect(try await scrub().0.lost == 0)
+    try flip("values/12/hashme", byte: 0)
+    _ = try await scrub(repairs: true)
+    #expect(try isDamaged(key))
     #expect(try store.delete(key))
     #expect(try store.open(key) == nil)
-    #expect(try store.delete(key) == false)
-    #expect(try directory.files(in: "data/quarantine").count == 1)
+    #expect(try directory.files(in: "data/quarantine").count == 2)
   }
 
-  @Test func aDeleteOfAValueInQuarantineSettlesItForLaterProcessesToo() async throws {
+  @Test func aDamagedValueOfNoBytesIsAnErrorToo() async throws {
+    try put(key, [])
+    let file = try File(writingPath: "\(dataDirectory)/values/12/hashme")
+    let recorded = ValueAttribute(valueBytes: 0, committedAtNanoseconds: 1, checksum: ValueChecksum(high: 1, low: 2))
+    try file.setAttribute(ValueAttribute.name, recorded.encoded)
+    #expect(try await scrub(repairs: true).0.quarantined == 1)
+    #expect(try isDamaged(key))
+  }
+
+  @Test func goesOnPastWhatCannotBeRead() async throws {
     try put(key, [1, 2, 3])
-    try flip("values/12/hashme", byte: 1)
-    _ = try await scrub(repairs: true)
-    #expect(try store.delete(key))
-    #expect(try store.open(key) == nil)
-    #expect(try QuarantineIndex().contains(key, in: store.layout.quarantine) == false)
+    try flip("values/12/hashme", byte: 0)
+    symlink("hashme", "\(dataDirectory)/values/12/a")
+    symlink("/nowhere", "\(dataDirectory)/values/00")
+    let (summary, _) = try await scrub(repairs: true)
+    #expect(summary.quarantined == 1)
+    #expect(try isDamaged(key))
+  }
+
+  @Test func aTimeFarInTheFutureIsNoReasonToStop() async throws {
+    try put(key, [1])
+    var times = [timespec(tv_sec: 1 << 34, tv_nsec: 0), timespec(tv_sec: 1 << 34, tv_nsec: 0)]
+    #expect(utimensat(AT_FDCWD, "\(dataDirectory)/values/12/hashme", &times, 0) == 0)
+    #expect(try store.open(key)?.head.byteCount == 1)
   }
 
   @Test func refusesADirectoryThatIsNoStore() throws {
@@ -145,24 +178,42 @@ import Testing
     try put(key, [1])
     let values = try Directory(path: "\(dataDirectory)/values/12")
     let old = try File(path: "\(dataDirectory)/values/12/hashme")
-    let inode = try old.status().inode
     try put(key, [2])
     let quarantine = Quarantine(directory: try Directory(path: "\(dataDirectory)/quarantine"))
-    #expect(try quarantine.take("hashme", of: key, in: values, old, inode: inode) == nil)
+    #expect(try quarantine.take("hashme", of: key, in: values, old) == nil)
     #expect(try directory.read("data/values/12/hashme") == [2])
     #expect(try directory.files(in: "data/quarantine") == [])
   }
 
-  /// What happens when a PUT comes between the look and the move.
-  @Test(arguments: [false, true])
-  func putsBackWhatItMovedByMistake(isStoredOnceMore: Bool) throws {
-    try put(key, [2])
+  /// What another process does to the key between the last look and the exchange, or between two exchanges.
+  enum Meanwhile: CaseIterable {
+    case put
+    case putTwice
+    case delete
+    case putAndDelete
+  }
+
+  @Test(arguments: Meanwhile.allCases)
+  func putsBackWhatItTookByMistake(meanwhile: Meanwhile) throws {
+    try put(key, [1])
     let values = try Directory(path: "\(dataDirectory)/values/12")
     let quarantine = Quarantine(directory: try Directory(path: "\(dataDirectory)/quarantine"))
-    try values.rename("hashme", to: "moved", in: quarantine.directory)
-    if isStoredOnceMore { try put(key, [3]) }
-    #expect(try quarantine.keepOnly(0, "moved", origin: "hashme", in: values) == false)
-    #expect(try directory.read("data/values/12/hashme") == (isStoredOnceMore ? [3] : [2]))
+    let value = try File(path: "\(dataDirectory)/values/12/hashme")
+    let mark = Quarantine.Mark(name: "taken", file: try quarantine.directory.createFile("taken"))
+    switch meanwhile {
+    case .put: try put(key, [2])
+    case .putTwice, .putAndDelete:
+      try put(key, [2])
+      #expect(try values.exchange("hashme", with: "taken", in: quarantine.directory))
+      if meanwhile == .putTwice { try put(key, [3]) } else { _ = try store.delete(key) }
+    case .delete: _ = try store.delete(key)
+    }
+    #expect(try quarantine.swap("hashme", in: values, value, with: mark) == false)
+    switch meanwhile {
+    case .put: #expect(try directory.read("data/values/12/hashme") == [2])
+    case .putTwice: #expect(try directory.read("data/values/12/hashme") == [3])
+    case .delete, .putAndDelete: #expect(try directory.files(in: "data/values") == [])
+    }
     #expect(try directory.files(in: "data/quarantine") == [])
   }
 }

@@ -12,7 +12,7 @@ int clinux_open_at(int directory, const char *path, int flags, mode_t mode);
 int clinux_open_cached(int directory, const char *path);
 ssize_t clinux_read_cached(int file, void *buffer, size_t bytes, off_t offset);
 int clinux_stream_socket(int family);
-int clinux_rename_to_new(int directory, const char *name, int new_directory, const char *new_name);
+int clinux_exchange(int directory, const char *name, int other_directory, const char *other_name);
 int clinux_pipe(int ends[2]);
 int clinux_set_pipe_size(int pipe, int bytes);
 int clinux_duplicate(int descriptor);

@@ -37,8 +37,8 @@ struct MetricsPage {
       "kvnode_damaged_values_total", .counter, "Times that a stored value was found not to be what was stored.",
       Double(node.store.damagedCount))
     text.single(
-      "kvnode_quarantined_values", .gauge, "Keys whose value lies in quarantine/ and was not stored anew or deleted.",
-      Double(node.store.quarantined.keyCount))
+      "kvnode_quarantined_files", .gauge, "Damaged values that were moved to quarantine/ and lie there.",
+      Double(node.store.quarantinedCount))
     let isHealthy = node.health.verdict(maximumAge: Supervision.interval * 3) == .healthy
     text.single("kvnode_healthy", .gauge, "1 when the last self-check found nothing wrong.", isHealthy ? 1 : 0)
   }

@@ -21,9 +21,13 @@ public struct Scrub: ~Copyable, Sendable {
     let root = try StoreOpenError.naming(path) { () throws(SystemError) in try Directory(path: path) }
     try StoreLayout.checkFormat(of: root, path)
     let values = try StoreOpenError.naming(path) { () throws(SystemError) in try root.existing("values") }
-    let quarantine = try StoreOpenError.naming(path) { () throws(SystemError) in try root.existing("quarantine") }
+    let directory = try StoreOpenError.naming(path) { () throws(SystemError) in try root.existing("quarantine") }
+    let quarantine = Quarantine(directory: directory)
+    if repairs {
+      try StoreOpenError.naming("\(path)/quarantine") { () throws(SystemError) in try quarantine.checkWritable() }
+    }
     self.values = values
-    self.quarantine = Quarantine(directory: quarantine)
+    self.quarantine = quarantine
     self.repairs = repairs
     self.bytesPerSecondMax = bytesPerSecondMax
   }
@@ -36,15 +40,28 @@ public struct Scrub: ~Copyable, Sendable {
 
   /// Goes through all values once, and calls `report` with each that is damaged. It blocks on the disk.
   ///
-  /// Fails where a directory cannot be read, a value cannot be moved away, or the task is cancelled.
+  /// Fails where a directory cannot be read, but only after it has gone through the others; or when the task is
+  /// cancelled.
   public borrowing func run(_ report: (ScrubFinding) -> Void) async throws(ScrubError) -> ScrubSummary {
     var progress = Progress(pace: ScrubPace(bytesPerSecondMax: bytesPerSecondMax))
+    var firstError: ScrubError?
     for shard in ValuePath.shards {
-      let opened = try ScrubError.naming(["values", shard]) { () throws(SystemError) in try values.directory(shard) }
-      guard let directory = opened else { continue }
-      try await visit(directory, ["values", shard], &progress, report)
+      do throws(ScrubError) {
+        try await visit(shard: shard, &progress, report)
+      } catch {
+        if case .cancelled = error { throw error }
+        firstError = firstError ?? error
+      }
     }
+    if let firstError { throw firstError }
     return progress.summary
+  }
+
+  private borrowing func visit(
+    shard: String, _ progress: inout Progress, _ report: (ScrubFinding) -> Void
+  ) async throws(ScrubError) {
+    let opened = try ScrubError.naming(["values", shard]) { () throws(SystemError) in try values.directory(shard) }
+    if let directory = opened { try await visit(directory, ["values", shard], &progress, report) }
   }
 
   private borrowing func visit(
@@ -76,36 +93,46 @@ public struct Scrub: ~Copyable, Sendable {
     _ report: (ScrubFinding) -> Void
   ) async throws(ScrubError) {
     let name = path[path.count - 1]
-    let opened = try ScrubError.naming(path) { () throws(SystemError) in try directory.openFile(name) }
+    let found = try ScrubError.naming(path) { () throws(SystemError) in try directory.status(of: name) }
     // Deleted since the directory was read.
-    guard let file = opened else { return }
-    let status = try ScrubError.naming(path) { () throws(SystemError) in try file.status() }
-    guard status.isRegular else {
+    guard let found else { return }
+    guard found.isRegular else {
       progress.summary.strays += 1
       return
     }
-    progress.summary.values += 1
-    progress.summary.bytes += status.byteCount
-    guard let fault = try await fault(of: file, status, &progress) else { return }
-    let finding = try ScrubError.naming(path) { () throws(SystemError) in
-      try settle(fault, key, path, in: directory, file, inode: status.inode)
+    let finding: ScrubFinding?
+    do throws(SystemError) {
+      guard let file = try directory.openFile(name) else { return }
+      finding = try await check(key, path, in: directory, file, &progress)
+    } catch {
+      finding = ScrubFinding(key: key, path: path.joined(separator: "/"), fault: .unreadable(error))
     }
+    if Task.isCancelled { throw .cancelled }
     guard let finding else { return }
     progress.summary.damaged += 1
     if finding.quarantinePath != nil { progress.summary.quarantined += 1 }
     report(finding)
   }
 
+  private borrowing func check(
+    _ key: Key, _ path: [String], in directory: borrowing Directory, _ file: borrowing File, _ progress: inout Progress
+  ) async throws(SystemError) -> ScrubFinding? {
+    let status = try file.status()
+    guard try Quarantine.markedName(file, status) == nil else {
+      progress.summary.lost += 1
+      return nil
+    }
+    progress.summary.values += 1
+    progress.summary.bytes += status.byteCount
+    guard let fault = try await fault(of: file, status, &progress) else { return nil }
+    return try settle(fault, key, path, in: directory, file, inode: status.inode)
+  }
+
   private borrowing func fault(
     of file: borrowing File, _ status: File.Status, _ progress: inout Progress
-  ) async throws(ScrubError) -> ScrubFinding.Fault? {
-    let attribute: ValueAttribute?
-    do throws(SystemError) {
-      attribute = try file.attribute(ValueAttribute.name, bytesMax: ValueAttribute.byteCount)
-        .flatMap { try? ValueAttribute(decoding: $0) }
-    } catch {
-      return .unreadable(error)
-    }
+  ) async throws(SystemError) -> ScrubFinding.Fault? {
+    let attribute = try file.attribute(ValueAttribute.name, bytesMax: ValueAttribute.byteCount)
+      .flatMap { try? ValueAttribute(decoding: $0) }
     guard let attribute else {
       progress.summary.unverified += 1
       return nil
@@ -113,13 +140,7 @@ public struct Scrub: ~Copyable, Sendable {
     guard attribute.valueBytes == status.byteCount else {
       return .length(recordedBytes: attribute.valueBytes, foundBytes: status.byteCount)
     }
-    let checksum: ValueChecksum?
-    do throws(SystemError) {
-      checksum = try await self.checksum(of: file, &progress.pace)
-    } catch {
-      return .unreadable(error)
-    }
-    guard let found = checksum else { throw .cancelled }
+    guard let found = try await checksum(of: file, &progress.pace) else { return nil }
     return found == attribute.checksum ? nil : .checksum(recorded: attribute.checksum, found: found)
   }
 
@@ -155,8 +176,12 @@ public struct Scrub: ~Copyable, Sendable {
     var finding = ScrubFinding(key: key, path: path.joined(separator: "/"), fault: fault)
     // A disk that fails to read may be read again one day; only what is certainly wrong is moved.
     guard repairs, fault.isCertain else { return finding }
-    guard let moved = try quarantine.take(name, of: key, in: directory, file, inode: inode) else { return nil }
-    finding.quarantinePath = "quarantine/\(moved)"
+    do throws(SystemError) {
+      guard let moved = try quarantine.take(name, of: key, in: directory, file) else { return nil }
+      finding.quarantinePath = "quarantine/\(moved)"
+    } catch {
+      finding.refusal = error
+    }
     return finding
   }
 }

@@ -33,4 +33,6 @@ public struct ScrubFinding: Equatable, Sendable {
   public let fault: Fault
   /// Where it was moved to, below the data directory, or nil where it still lies.
   public var quarantinePath: String?
+  /// Why it was not moved, where it should have been.
+  public var refusal: SystemError?
 }

@@ -8,6 +8,8 @@ public struct ScrubSummary: Equatable, Sendable {
   public var damaged = 0
   /// How many of the damaged ones were moved to `quarantine/`.
   public var quarantined = 0
+  /// How many were found damaged earlier, moved away, and have not been stored anew or deleted since.
+  public var lost = 0
   /// How many have no recorded checksum, so that nothing can be said of them.
   public var unverified = 0
   /// How many files lie among the values that no PUT would have named so. kvnode does not serve them.

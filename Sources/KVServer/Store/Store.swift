@@ -11,6 +11,7 @@ public final class Store: Sendable {
     var stagedCount: UInt = 0
     var readOnlyReason: String?
     var damagedCount = 0
+    var quarantinedCount = 0
   }
 
   /// How often a commit makes its directories anew because a DEL took them away meanwhile.
@@ -20,7 +21,6 @@ public final class Store: Sendable {
   let durability: Durability
   private let minimumFree: FreeSpaceReserve
   let usage = StoreUsage()
-  let quarantined = QuarantineIndex()
   private let locks = CommitLocks()
   private let state = Mutex(State())
 
@@ -45,18 +45,14 @@ public final class Store: Sendable {
   }
 
   /// Opens a key's value for reading, or nil where there is none. An overwritten or deleted value stays
-  /// readable for those who have opened it. A value that was found damaged and moved away is an error.
+  /// readable for those who have opened it.
   func open(_ key: Key) throws(StoreError) -> StoredValue? {
     let path = ValuePath(key: key, slot: key.slot)
     let opened = try translatingError(StoreError.failed) { () throws(SystemError) in
       try directory(at: path.directories[...])
     }
-    if let directory = opened, let value = try value(path.fileName, in: directory) { return value }
-    let isDamaged = try translatingError(StoreError.failed) { () throws(SystemError) in
-      try quarantined.contains(key, in: layout.quarantine)
-    }
-    if isDamaged { throw .damaged(detail: "it lies in quarantine/") }
-    return nil
+    guard let directory = opened else { return nil }
+    return try value(path.fileName, in: directory)
   }
 
   /// `open` where it takes no disk. Nil says nothing: there may be a value all the same.
@@ -77,7 +73,7 @@ public final class Store: Sendable {
     }
     guard let directory = opened else {
       try condition.check(nil)
-      return try supersede(key)
+      return false
     }
     let existed = try locks.withLock(for: key) { () throws(StoreError) in
       try check(condition, path.fileName, in: directory)
@@ -92,15 +88,7 @@ public final class Store: Sendable {
       if durability == .full { try syncing { () throws(SystemError) in try directory.sync() } }
       if existed { try pruneDirectories(of: path) }
     }
-    let wasQuarantined = try supersede(key)
-    return existed || wasQuarantined
-  }
-
-  /// What lies in quarantine under the key is not its value any more. True where something does.
-  private func supersede(_ key: Key) throws(StoreError) -> Bool {
-    try translatingError(StoreError.failed) { () throws(SystemError) in
-      try quarantined.supersede(key, in: layout.quarantine)
-    }
+    return existed
   }
 
   /// Fails where a key's value is not as the condition demands: told early, it saves sending a value in vain.
@@ -137,6 +125,12 @@ public final class Store: Sendable {
 
   /// How often a stored value was found not to be what was stored.
   var damagedCount: Int { state.withLock { $0.damagedCount } }
+
+  /// How many files were in `quarantine/` at the last look.
+  var quarantinedCount: Int {
+    get { state.withLock { $0.quarantinedCount } }
+    set { state.withLock { $0.quarantinedCount = newValue } }
+  }
 
   /// Counts a value that was found damaged.
   func countDamage() { state.withLock { $0.damagedCount += 1 } }
@@ -197,8 +191,6 @@ public final class Store: Sendable {
     try translatingError(StoreError.init(writing:)) { () throws(SystemError) in
       if durability == .full { try syncing { () throws(SystemError) in try directory.sync() } }
     }
-    // The value is there and durable; a mark that cannot be set now is missed only once the value is deleted.
-    _ = try? supersede(key)
     return created
   }
 

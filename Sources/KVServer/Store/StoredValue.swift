@@ -17,7 +17,9 @@ struct StoredValue: ~Copyable, Sendable {
   private static func head(of file: borrowing File, _ status: File.Status) throws(StoreError) -> ValueHead {
     let attribute: ValueAttribute?
     let contentType: ContentType?
+    let markedName: [UInt8]?
     do throws(SystemError) {
+      markedName = try Quarantine.markedName(file, status)
       attribute = try file.attribute(ValueAttribute.name, bytesMax: ValueAttribute.byteCount)
         .flatMap { try? ValueAttribute(decoding: $0) }
       contentType = try file.attribute(ContentType.attributeName, bytesMax: ContentType.bytesMax)
@@ -25,6 +27,7 @@ struct StoredValue: ~Copyable, Sendable {
     } catch {
       throw .failed(error)
     }
+    if let markedName { throw .damaged(detail: "it lies in quarantine/\(PrintableText.escape(markedName))") }
     if let attribute, attribute.valueBytes != status.byteCount {
       throw .damaged(detail: "the file has \(status.byteCount) of \(attribute.valueBytes) bytes")
     }

@@ -22,11 +22,18 @@ refuses() {
 @test "apt remove stops the service under load, closes the ports, and keeps values and configuration" {
   echo value | put node1 node1 "$(key_of 1 kept)"
   start_load
+  # A check that is under way, slow enough to be met.
+  on node1 sh -c 'mkdir -p /run/systemd/system/kvnode-scrub.service.d &&
+    printf "[Service]\nEnvironment=RATE=10K\n" >/run/systemd/system/kvnode-scrub.service.d/rate.conf'
+  on node1 systemctl daemon-reload
+  on node1 systemctl start --no-block kvnode-scrub.service
+  eventually on node1 pgrep -x kvctl
   on node1 apt-get remove -y kvnode
   stop_load
   refuses node2 node1
   fails on node1 pgrep -x kvnode
-  fails on node1 systemctl is-active kvnode.service kvnode.socket kvnode-admin.socket
+  fails on node1 systemctl is-active kvnode.service kvnode.socket kvnode-admin.socket kvnode-scrub.timer \
+    kvnode-scrub.service
   [ -z "$(on node1 systemctl --failed --no-legend)" ]
   on node1 test -f /etc/kvnode.conf
   on node1 sh -c "cat /var/lib/kvnode/values/*/$(key_of 1 kept)" | grep -qx value

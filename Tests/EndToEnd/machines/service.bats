@@ -136,7 +136,7 @@ tells_of_damage() {
   fails on node1 systemctl start kvnode-scrub.service
   [ "$(on node1 systemctl show --property=ExecMainStatus --value kvnode-scrub.service)" = 3 ]
   on node1 systemctl reset-failed kvnode-scrub.service
-  fails on node1 test -e "$path"
+  fails on node1 test -s "$path"
   [[ $(get node2 node1 "$key") == 'ERROR: '*'damaged'* ]]
   eventually tells_of_damage node1 "$key"
   delete node2 node1 "$key"
