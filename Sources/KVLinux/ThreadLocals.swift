@@ -2,8 +2,8 @@ import Glibc
 
 /// What each thread of an `IOExecutor` has of its own (pthread_getspecific(3)).
 enum ThreadLocals {
-  private static let executorKey = makeKey()
-  private static let bufferKey = makeKey()
+  private static let executorKey = makeKey(freeing: nil)
+  private static let bufferKey = makeKey(freeing: { $0?.deallocate() })
 
   /// The executor that the thread belongs to, unretained: executors live as long as the process.
   static var executor: IOExecutor? {
@@ -15,7 +15,7 @@ enum ThreadLocals {
     }
   }
 
-  /// The thread's transfer buffer, made at its first use and kept for good.
+  /// The thread's transfer buffer, made at its first use and kept until the thread ends.
   static var buffer: UnsafeMutableRawBufferPointer {
     let byteCount = ThreadBuffer.byteCount
     if let start = pthread_getspecific(bufferKey) {
@@ -26,9 +26,11 @@ enum ThreadLocals {
     return made
   }
 
-  private static func makeKey() -> pthread_key_t {
+  private static func makeKey(
+    freeing free: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?
+  ) -> pthread_key_t {
     var key = pthread_key_t()
-    let code = pthread_key_create(&key, nil)
+    let code = pthread_key_create(&key, free)
     precondition(code == 0, "out of thread-specific keys")
     return key
   }
