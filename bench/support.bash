@@ -2,8 +2,11 @@
 # What the benches share. To be sourced; sources scripts/cluster.bash.
 #
 # A bench calls begin_bench, then starts what it measures below $CLUSTER, its own directory. At its end, however that
-# comes, all processes are stopped and the directory is removed. Tables are lines of columns divided by tabs, the
+# comes, all processes are stopped and what leftovers names is removed. Tables are lines of columns divided by tabs, the
 # first with the headings.
+
+# Numbers have a point.
+export LC_ALL=C
 
 bench_directory=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 # shellcheck source=scripts/cluster.bash
@@ -22,7 +25,7 @@ begin_bench() {
   if [[ ! -x ${2:-} || -d ${2:-} ]]; then usage; fi
   KVNODE=$(realpath "$2")
   bench_name=$1
-  background=()
+  background=() leftovers=()
   trap end_bench EXIT
   require_free_ports
 }
@@ -30,6 +33,7 @@ begin_bench() {
 # use_directory [DIRECTORY]: makes the directory of the bench, CLUSTER, there.
 use_directory() {
   CLUSTER=$(mktemp -d "${1:-${TMPDIR:-/tmp}}/kvnode-$bench_name.XXXXXX")
+  leftovers+=("$CLUSTER")
   # The workers of nginx may be another user.
   chmod a+rx "$CLUSTER"
 }
@@ -57,16 +61,16 @@ end_bench() {
     wait "$pid" 2>/dev/null || true
   done
   if [[ -n ${mounted:-} ]]; then umount "$CLUSTER"; fi
-  if [[ -n ${CLUSTER:-} ]]; then rm -rf "$CLUSTER"; fi
+  rm -rf "${leftovers[@]}"
 }
 
-# configure_node N COUNT: a node of that many. Access logs are off here as they are in nginx.
+# configure_node N COUNT [DIRECTORY]: a node of that many, with its values in DIRECTORY or $CLUSTER/nodeN. Access logs are off here as they are in nginx.
 configure_node() {
   local peer
-  mkdir -p "$CLUSTER/node$1"
+  mkdir -p "${3:-$CLUSTER/node$1}"
   {
     printf '[Node]\nName=node%s\nListen=%s:%s\n' "$1" "$(node_address "$1")" "$PORT"
-    printf 'AdminListen=%s:7777\nDataDirectory=%s/node%s\nAccessLog=no\n' "$(node_address "$1")" "$CLUSTER" "$1"
+    printf 'AdminListen=%s:7777\nDataDirectory=%s\nAccessLog=no\n' "$(node_address "$1")" "${3:-$CLUSTER/node$1}"
     printf '[Peers]\n'
     for ((peer = 1; peer <= $2; peer++)); do printf 'node%s=%s:%s\n' "$peer" "$(node_address "$peer")" "$PORT"; done
   } >"$CLUSTER/node$1.conf"
@@ -170,12 +174,18 @@ median() {
 }
 
 # calculate FORMAT EXPRESSION: an arithmetic expression of awk; what cannot be divided is a dash.
-calculate() { awk "BEGIN { printf \"$1\", $2 }" 2>/dev/null || printf '–'; }
+calculate() { awk "BEGIN { printf \"$1\", $2 }" 2>/dev/null || printf '%s' -; }
 
 # row COLUMN...: a line of a table.
 row() {
   local IFS=$'\t'
   printf '%s\n' "$*"
+}
+
+# drop_caches: makes the next reads come from the disk, as root.
+drop_caches() {
+  sync
+  echo 3 >/proc/sys/vm/drop_caches
 }
 
 # rotated NUMBER WORD...: the words, beginning with another one for each number: what comes first in a round is
