@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # What the benches share. To be sourced; sources scripts/cluster.bash.
 #
-# A bench calls begin_bench, then starts what it measures below $CLUSTER, its own directory. At its end, however that
-# comes, all processes are stopped and what leftovers names is removed. Tables are lines of columns divided by tabs, the
-# first with the headings.
+# A bench calls parse_options and begin_bench, then starts what it measures below $CLUSTER, its own directory. At its
+# end, however that comes, all processes are stopped and what leftovers names is removed. Tables are lines of columns
+# divided by tabs, the first with the headings.
 
 # Numbers have a point.
 export LC_ALL=C
@@ -14,16 +14,34 @@ source "$bench_directory/../scripts/cluster.bash"
 
 readonly NGINX_ADDRESS=127.0.0.1:9301 NGINX_PROXY_ADDRESS=127.0.0.1:9302 HAPROXY_ADDRESS=127.0.0.1:9303
 
-# Prints the usage line of the bench and ends it.
+# Prints the usage of the bench and ends it.
 usage() {
-  grep -m 1 '^# usage: ' "$0" | cut -c 3- >&2
+  sed -n '/^# usage: /,/^#$/s/^# //p' "$0" >&2
   exit 64
 }
 
-# begin_bench NAME BINARY: sets KVNODE, and takes care of the end.
+# parse_options "NAME..." ARGUMENT...: sets the variable NAME to what follows --NAME, and KVNODE.
+parse_options() {
+  local allowed=" $1 " name binary=
+  shift
+  while (($# > 0)); do
+    name=${1#--} name=${name//-/_}
+    if [[ $1 != --* && -z $binary ]]; then
+      binary=$1
+    elif [[ $1 == --* && $allowed == *" $name "* ]] && (($# > 1)); then
+      printf -v "$name" %s "$2"
+      shift
+    else
+      usage
+    fi
+    shift
+  done
+  if [[ ! -x $binary || -d $binary ]]; then usage; fi
+  KVNODE=$(realpath "$binary")
+}
+
+# begin_bench NAME: takes care of the end.
 begin_bench() {
-  if [[ ! -x ${2:-} || -d ${2:-} ]]; then usage; fi
-  KVNODE=$(realpath "$2")
   bench_name=$1
   background=() leftovers=()
   trap end_bench EXIT
@@ -104,7 +122,7 @@ start_server() {
 }
 
 # start_nginx NAME ADDRESS SERVER: an nginx whose configuration has SERVER within http. What it receives it takes in
-# pieces of nginx_body_buffer, which is nginx's default if not set.
+# pieces of body_buffer, which is nginx's default if not set.
 start_nginx() {
   local directory=$CLUSTER/$1 kind user=
   # nginx tells which user its workers are to be only where it may choose.
@@ -113,7 +131,7 @@ start_nginx() {
   {
     printf 'daemon off; worker_processes 2; %s pid %s/pid; error_log %s/log error;\n' "$user" "$directory" "$directory"
     printf 'events { worker_connections 1024; }\nhttp {\n  access_log off; keepalive_requests 1000000000;\n'
-    printf '  client_body_buffer_size %s;\n' "${nginx_body_buffer:-16k}"
+    printf '  client_body_buffer_size %s;\n' "${body_buffer:-16k}"
     printf '  sendfile on; sendfile_max_chunk 2m; tcp_nopush on; client_max_body_size 0;\n'
     for kind in client_body proxy fastcgi uwsgi scgi; do printf '  %s_temp_path %s/%s;\n' "$kind" "$directory" "$kind"; done
     printf '%s\n}\n' "$3"
