@@ -4,7 +4,7 @@ set output drawing
 set datafile separator "\t"
 set style data linespoints
 set grid ytics
-set key top left
+set key outside bottom center horizontal
 set yrange [0:*]
 set multiplot layout 2,2
 
@@ -27,7 +27,6 @@ set title "Latency by number of values, 1 KiB each"
 set ylabel "microseconds"
 set logscale y
 set yrange [*:*]
-set key center right
 plot tables."/counts.tsv" using 0:2:xtic(1) every ::1 title "GET median" pt 7, \
      "" using 0:3 every ::1 title "GET 99 %" pt 6, \
      "" using 0:4 every ::1 title "PUT median" pt 5, \
