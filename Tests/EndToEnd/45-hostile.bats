@@ -45,7 +45,7 @@ as_many_as() {
   fi
 }
 
-# crowd COUNT MANNER KEY [HOST]: many slow connections, see helpers/slow.py, until end_crowd.
+# crowd COUNT MANNER KEY [HOST,...]: many slow connections, see helpers/slow.py, until end_crowd.
 crowd() {
   rm -f arrived leave
   setpriv --pdeathsig KILL "${RAISED[@]}" /usr/bin/python3 "$HELPERS/slow.py" \
@@ -119,14 +119,20 @@ refused_slow() { (($(grep -c 'refused: no complete request within' "$CLUSTER/nod
 }
 
 @test "thousands of idle connections, silent and kept alive, cost little and keep nobody out" {
-  count=$(as_many_as "$IDLE_COUNT")
+  # Dealt out to as many nodes as it takes.
+  most=$(as_many_as "$IDLE_COUNT")
+  nodes=("${NODES[@]:0:(IDLE_COUNT + most - 1) / most}")
+  count=$((IDLE_COUNT / ${#nodes[@]} > most ? most : IDLE_COUNT / ${#nodes[@]}))
+  echo "# $count idle connections on each of ${#nodes[@]} nodes" >&3
   configure all limits '[Limits]' MaxConnections=20000 HeaderTimeout=120s
-  start_nodes 1 2
+  start_nodes "${NODES[@]}"
   for manner in silent idle; do
     before=$(memory_mib 1)
-    crowd "$count" "$manner" "$key"
-    eventually 10 has_connections 1 "$count"
-    serves_others 1 2
+    crowd $((count * ${#nodes[@]})) "$manner" "$key" "$(printf ',127.0.0.%s' "${nodes[@]}" | cut -c 2-)"
+    for node in "${nodes[@]}"; do
+      eventually 10 has_connections "$node" "$count"
+    done
+    serves_others "${NODES[@]}"
     # 12 KiB each, in a build for debugging.
     memory_stays_below 1 $((before + count * 12 / 1024 + 20))
     start=$(processor_time 1)

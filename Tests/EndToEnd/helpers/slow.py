@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Many slow connections at once: slow.py HOST COUNT MANNER KEY READY RELEASE
+"""Many slow connections at once, dealt out to the hosts: slow.py HOST[,HOST...] COUNT MANNER KEY READY RELEASE
 
   line     a classic line, a byte every half second      silent   nothing
   head     an HTTP head, a field every half second       idle     one GET in HTTP, then nothing
@@ -30,7 +30,7 @@ FIRST = {
 NEXT = {"line": b"E", "head": b"X: y\r\n", "put": b"x", "flood": b"GET /%s HTTP/1.1\r\nHost: test\r\n\r\n" * 200}
 
 
-def open_connections(host, count, manner, key):
+def open_connections(hosts, count, manner, key):
     connections = []
     for number in range(count):
         connection = socket.socket()
@@ -40,7 +40,7 @@ def open_connections(host, count, manner, key):
         connection.settimeout(TIMEOUT_SECONDS)
         # One address has too few ports for tens of thousands of connections.
         connection.bind(("127.1.%d.1" % (number // 10000), 0))
-        connection.connect((host, PORT))
+        connection.connect((hosts[number % len(hosts)], PORT))
         connection.sendall(FIRST[manner].replace(b"%s", key))
         connection.setblocking(False)
         connections.append(connection)
@@ -71,11 +71,11 @@ def listen(connections, ended, poll, by_number):
 
 
 def main():
-    host, count, manner, key = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4].encode()
+    hosts, count, manner, key = sys.argv[1].split(","), int(sys.argv[2]), sys.argv[3], sys.argv[4].encode()
     ready, release = sys.argv[5], sys.argv[6]
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    connections = open_connections(host, count, manner, key)
+    connections = open_connections(hosts, count, manner, key)
     ended, poll = {}, select.poll()
     by_number = {connection.fileno(): connection for connection in connections}
     if manner in ("line", "head", "put", "silent"):

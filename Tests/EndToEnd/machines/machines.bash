@@ -129,9 +129,9 @@ journal() {
 start_load() {
   local node number
   for node in "${nodes[@]}"; do
+    on "$node" rm -f /run/load-stop
     for number in 1 2; do
-      # KillMode=mixed: the signal to stop is for the script, not for the nc of its last request.
-      on "$node" systemd-run --quiet --unit="load-$number" --property=KillMode=mixed --property=TimeoutStopSec=200 \
+      on "$node" systemd-run --quiet --collect --unit="load-$number" \
         steady-client run "$node-$number" "${nodes[@]}"
     done
   done
@@ -158,10 +158,20 @@ load_goes_on() {
   eventually has_progressed "$BATS_TEST_TMPDIR/counts"
 }
 
+load_is_over() {
+  ! on "$1" systemctl is-active --quiet load-1.service load-2.service
+}
+
 stop_load() {
   local node
   for node in "${nodes[@]}"; do
-    on "$node" systemctl stop load-1.service load-2.service
+    on "$node" touch /run/load-stop
+  done
+  for node in "${nodes[@]}"; do
+    eventually load_is_over "$node" || {
+      on "$node" systemctl status --no-pager load-1.service load-2.service >&2
+      return 1
+    }
     on "$node" sh -c 'cat /var/tmp/load/*/summary' | sed 's/^/# /' >&3
   done
 }
