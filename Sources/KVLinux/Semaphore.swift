@@ -2,8 +2,8 @@ import Glibc
 
 /// Lets one thread wait for another (sem_init(3)).
 final class Semaphore: Sendable {
-  /// The semaphore stays where it was initialised, and sem_post(3) and sem_wait(3) may be called from any
-  /// thread: so sharing the pointer is safe.
+  /// Sharing the pointer is safe: it never changes, the semaphore stays where it was initialised until `deinit`, when
+  /// nobody holds this object any more, and sem_post(3) and sem_wait(3) may be called from any thread at any time.
   private nonisolated(unsafe) let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
 
   init() {

@@ -12,7 +12,7 @@ struct Check: ParsableCommand {
       if a value is damaged, moved away or not.
       """)
 
-  @Flag(help: "Move damaged values to quarantine/ in the data directory, where no GET finds them.")
+  @Flag(help: "Move damaged values to quarantine/ in the data directory; a GET of their keys is an error then.")
   var repair = false
 
   @Option(
