@@ -151,6 +151,30 @@ public struct Directory: ~Copyable, Sendable {
     }
   }
 
+  /// Runs a call while nobody else runs one under `withExclusiveLock` of the directory, in whatever process (flock(2)).
+  public func withSharedLock<Result>(_ call: () throws(SystemError) -> Result) throws(SystemError) -> Result {
+    try withLock(LOCK_SH, call)
+  }
+
+  /// Runs a call while nobody else runs one under a lock of the directory, in whatever process (flock(2)).
+  public func withExclusiveLock<Result>(_ call: () throws(SystemError) -> Result) throws(SystemError) -> Result {
+    try withLock(LOCK_EX, call)
+  }
+
+  private func withLock<Result>(
+    _ operation: CInt, _ call: () throws(SystemError) -> Result
+  ) throws(SystemError) -> Result {
+    _ = try systemCall("flock") { flock(descriptor.number, operation) }
+    // Unlocking has no reason to fail, and closing the directory would do it too.
+    defer { flock(descriptor.number, LOCK_UN) }
+    return try call()
+  }
+
+  /// Fails where this process may not make or remove names in the directory (faccessat(2)).
+  public func checkWritable() throws(SystemError) {
+    _ = try systemCall("faccessat") { faccessat(descriptor.number, ".", W_OK | X_OK, AT_EACCESS) }
+  }
+
   /// The names in the directory, in no order, without `.` and `..`.
   public func names() throws(SystemError) -> [String] {
     let number = try systemCall("openat") {

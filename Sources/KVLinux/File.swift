@@ -138,12 +138,11 @@ public struct File: ~Copyable, Sendable {
   /// Has the kernel read further ahead, for a file that is read from front to back (posix_fadvise(2)).
   public func expectSequentialReading() { _ = posix_fadvise(descriptor.number, 0, 0, POSIX_FADV_SEQUENTIAL) }
 
-  /// Gives the file the owner and the group of another (fchown(2)), where they are not the same already.
+  /// Gives the file the owner and the group of another (fchown(2)), if this process is root's. Others cannot.
   public func takeOwner(of other: borrowing File) throws(SystemError) {
-    var (ours, theirs) = (stat(), stat())
-    _ = try systemCall("fstat") { fstat(descriptor.number, &ours) }
+    guard geteuid() == 0 else { return }
+    var theirs = stat()
     _ = try systemCall("fstat") { fstat(other.descriptor.number, &theirs) }
-    guard ours.st_uid != theirs.st_uid || ours.st_gid != theirs.st_gid else { return }
     _ = try systemCall("fchown") { fchown(descriptor.number, theirs.st_uid, theirs.st_gid) }
   }
 

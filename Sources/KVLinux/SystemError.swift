@@ -30,6 +30,8 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
   public var isAbsent: Bool { code == ENOENT }
   /// The file system has no room or the user no quota left.
   public var isDiskFull: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG }
+  /// The disk does not give what it holds, or the file system on it is damaged.
+  public var isDiskFault: Bool { code == EIO || code == EBADMSG || code == EUCLEAN || code == ENODATA }
   /// The other side acknowledges nothing.
   public var isTimeout: Bool { code == ETIMEDOUT }
   /// The kernel has no such address family.

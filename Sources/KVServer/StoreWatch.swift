@@ -13,25 +13,33 @@ struct StoreWatch {
 
   /// Watches until the task is cancelled.
   func run() async {
-    var known = look()
+    var known = look(knowing: [])
     await countValues()
     while await IOExecutor.current.wait(until: .after(Supervision.interval)) == .timedOut {
-      guard let names = look(), names != known else { continue }
+      guard let names = look(knowing: known ?? []), names != known else { continue }
       if let known { tell(names.subtracting(known).sorted()) }
       known = names
       await countValues()
     }
   }
 
-  private func look() -> Set<String>? {
+  /// The names of the values in quarantine/, of which some are known already.
+  private func look(knowing known: Set<String>) -> Set<String>? {
     do throws(SystemError) {
       let names = Set(try node.store.layout.quarantine.names())
-      node.store.quarantinedCount = names.count
-      return names
+      // A mark lies there for a moment, before it changes places with its value.
+      let found = names.filter { name in known.contains(name) || !isUnusedMark(name) }
+      node.store.quarantinedCount = found.count
+      return found
     } catch {
       node.logger.warning("quarantine/ cannot be read: \(error)")
       return nil
     }
+  }
+
+  private func isUnusedMark(_ name: String) -> Bool {
+    // What cannot be looked at is worth being named.
+    (try? Quarantine.isUnusedMark(name, in: node.store.layout.quarantine)) ?? false
   }
 
   private func tell(_ names: [String]) {

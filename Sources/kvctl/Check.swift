@@ -9,7 +9,7 @@ struct Check: ParsableCommand {
     abstract: "Read the values on this host's disk and compare them with their checksums.",
     discussion: """
       Runs on the node's host, as root or as the node's user, while the node serves or while it does not. Ends with 3 \
-      if a value is damaged, moved away or not.
+      if a value is damaged, or was earlier and has been neither stored anew nor deleted since.
       """)
 
   @Flag(help: "Move damaged values to quarantine/ in the data directory; a GET of their keys is an error then.")
@@ -54,18 +54,16 @@ struct Check: ParsableCommand {
       try Scrub(dataDirectory: path, repairs: repairs, bytesPerSecondMax: bytesPerSecondMax)
     }
     let output = try StandardOutput()
-    var findings: [ScrubFinding] = []
+    var events: [ScrubEvent] = []
     let summary: ScrubSummary
-    do throws(ScrubError) {
-      summary = try await scrub.run { finding in
-        if isJSON { findings.append(finding) } else { Process.writeOutput(CheckText.line(finding)) }
+    do throws(CancellationError) {
+      summary = try await scrub.run { event in
+        if isJSON { events.append(event) } else { Process.writeOutput(CheckText.line(event)) }
       }
     } catch {
-      throw CommandError(.failure, "data directory \(path): \(error)")
+      throw CommandError(.failure, "CHECK: cancelled")
     }
-    try output.write(isJSON ? CheckText.json(summary, findings) : CheckText.summary(summary))
-    guard summary.damaged == 0 else {
-      throw CommandError(.checksumMismatch, "CHECK: \(summary.damaged) of \(summary.values) values are damaged")
-    }
+    try output.write(isJSON ? CheckText.json(summary, events) : CheckText.summary(summary))
+    if let (status, message) = CheckText.verdict(summary) { throw CommandError(status, "CHECK: \(message)") }
   }
 }

@@ -442,10 +442,31 @@ PYTHON
   [[ ! -s $file ]]
   cmp -n 2999999 "$CLUSTER/node1/$(json 'd["findings"][0]["quarantine"]' <<<"$output")" value
   ends_with 1 kvctl get "$key"
-  ends_with 0 kvctl check
+  ends_with 3 kvctl check
   assert_matches "lost +1" "$output"
   kvctl put "$key" value
+  ends_with 0 kvctl check
   kvctl get "$key" | cmp - value
+}
+
+@test "check: as the node's user, it moves away a file that is another's" {
+  if ((EUID != 0)); then skip "only root can give files away"; fi
+  local key file
+  key=$(key_owned_by 1 stranger)
+  kvctl put "$key" value
+  file=$(value_file "$key" "$key")
+  cp -a "$CLUSTER/node1" data
+  cp "$KVCTL" data/kvctl
+  chown -R nobody data
+  file=data/${file#"$CLUSTER/node1/"}
+  chown root "$file"
+  chmod 644 "$file"
+  truncate -s -1 "$file"
+  # By an absolute path that user might not get here.
+  cd data || return
+  run -3 setpriv --reuid nobody --clear-groups --bounding-set=-all ./kvctl check --repair --data-directory .
+  assert_matches "moved to quarantine/$key" "$output"
+  assert_equal nobody "$(stat -c %U "${file#data/}")"
 }
 
 @test "check: keeps to the rate" {

@@ -7,6 +7,8 @@
 
 load support
 
+KVCTL=${KVCTL:-${KVNODE%/*}/kvctl}
+
 setup() {
   prepare_test_cluster
   cd "$BATS_TEST_TMPDIR" || return
@@ -17,7 +19,7 @@ teardown() { kill_cluster; }
 
 # What shows the order of a commit; `accept4` marks where a request begins.
 TRACED=openat,mkdirat,fallocate,pwrite64,write,fsetxattr,fsync,fdatasync,rename,renameat,renameat2,unlinkat,unlink
-TRACED+=,sendto,sendmsg,sendfile,splice,shutdown,accept4
+TRACED+=,flock,newfstatat,sendto,sendmsg,sendfile,splice,shutdown,accept4
 
 # A node under strace, which is the node's grandchild (-D): it ends with the node, and not the other way round.
 start_traced() { start_node 1 strace -D -f -y -s 200 -e "trace=$TRACED" -o "$PWD/trace"; }
@@ -55,7 +57,11 @@ values() { printf '%s/node1/values/%s' "$CLUSTER" "$(printf '%s\n' "$1" | md5sum
     'not pwrite64|fsetxattr' \
     "fsync\\([0-9]+<$CLUSTER/node1/staging/1>\\) += 0" \
     "not sendto.*\"$key" \
+    "flock\\([0-9]+<$(values "$key")>, LOCK_SH\\) += 0" \
+    'not flock' \
     "renameat\\([0-9]+<$CLUSTER/node1/staging>, \"1\", [0-9]+<$(values "$key")>, \"$key\"\\) += 0" \
+    "not sendto.*\"$key" \
+    "flock\\([0-9]+<$(values "$key")>, LOCK_UN\\) += 0" \
     "not sendto.*\"$key" \
     "fsync\\([0-9]+<$(values "$key")>\\) += 0" \
     "sendto.*\"$key"
@@ -107,7 +113,8 @@ values() { printf '%s/node1/values/%s' "$CLUSTER" "$(printf '%s\n' "$1" | md5sum
   eventually_in_order \
     "sendto.*\"$key" \
     'accept4.* += [0-9]+' \
-    'not shutdown' \
+    "flock\\([0-9]+<$(values "$key")>, LOCK_SH\\) += 0" \
+    'not flock|shutdown' \
     "unlinkat\\([0-9]+<$(values "$key")>, \"$key\", 0\\) += 0" \
     'not shutdown' \
     "fsync\\([0-9]+<$(values "$key")>\\) += 0" \
@@ -122,6 +129,28 @@ values() { printf '%s/node1/values/%s' "$CLUSTER" "$(printf '%s\n' "$1" | md5sum
     'not HTTP/1.1 204' \
     "fsync\\([0-9]+<$(values "$key")>\\) += 0" \
     'sendto.*"HTTP/1.1 204'
+}
+
+@test "the order of a repair: a mark that is durable, under the lock a last look and the exchange, syncs" {
+  if [[ ! -x $KVCTL ]]; then skip "there is no $KVCTL"; fi
+  start_node 1
+  raw 1 "PUT $key\nvalue"
+  printf V | dd of="$(values "$key")/$key" conv=notrunc status=none
+  run -3 strace -f -y -s 200 -e "trace=$TRACED" -o "$PWD/trace" \
+    "$KVCTL" check --repair --data-directory "$CLUSTER/node1"
+  local quarantine=$CLUSTER/node1/quarantine mark=$key'\.[0-9]+'
+  eventually_in_order \
+    "openat\\([0-9]+<$quarantine>, \"$mark\", O_RDWR\\|O_CREAT\\|O_EXCL" \
+    "fsetxattr\\([0-9]+<$quarantine/$mark>, \"user.kvnode.damaged\", \"$mark\"" \
+    "fsync\\([0-9]+<$quarantine/$mark>\\) += 0" \
+    "flock\\([0-9]+<$(values "$key")>, LOCK_EX\\) += 0" \
+    'not flock' \
+    "newfstatat\\([0-9]+<$(values "$key")>, \"$key\"" \
+    'not flock' \
+    "renameat2\\([0-9]+<$(values "$key")>, \"$key\", [0-9]+<$quarantine>, \"$mark\", RENAME_EXCHANGE\\) += 0" \
+    "flock\\([0-9]+<$(values "$key")>, LOCK_UN\\) += 0" \
+    "fsync\\([0-9]+<$quarantine>\\) += 0" \
+    "fsync\\([0-9]+<$(values "$key")>\\) += 0"
 }
 
 # The protocol's weak spot: to a classic client "nothing" is the success of a DEL and the value of 0 bytes. So a death

@@ -487,7 +487,8 @@ thaw() {
   assert_matches "moved to quarantine/$key" "$output"
   assert_matches '^ERROR: .*the stored value is damaged: it lies in quarantine/' "$(get 1 "$key")"
   get 1 "$whole" | cmp - value
-  run -0 "$KVCTL" check --data-directory "$DISK/data"
+  run -3 "$KVCTL" check --data-directory "$DISK/data"
+  assert_matches '1 keys have lost their value' "$output"
   assert_metric 2 kvnode_damaged_values_total 1
   eventually 20 has_metric 2 kvnode_quarantined_files 1
   assert_matches "key=$key .*a damaged value was moved away" "$(cat "$CLUSTER/node2.log")"

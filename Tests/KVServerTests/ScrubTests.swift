@@ -33,7 +33,9 @@ import Testing
 
   private func scrub(repairs: Bool = false) async throws -> (ScrubSummary, [ScrubFinding]) {
     var findings: [ScrubFinding] = []
-    let summary = try await Scrub(dataDirectory: dataDirectory, repairs: repairs).run { findings.append($0) }
+    let summary = try await Scrub(dataDirectory: dataDirectory, repairs: repairs).run { event in
+      if case .damaged(let finding) = event { findings.append(finding) }
+    }
     return (summary, findings)
   }
 
@@ -152,14 +154,60 @@ import Testing
     #expect(try isDamaged(key))
   }
 
-  @Test func goesOnPastWhatCannotBeRead() async throws {
+  @Test func goesOnPastWhatCannotBeLookedAt() async throws {
     try put(key, [1, 2, 3])
     try flip("values/12/hashme", byte: 0)
     symlink("hashme", "\(dataDirectory)/values/12/a")
+    #expect(rmdir("\(dataDirectory)/values/00") == 0)
     symlink("/nowhere", "\(dataDirectory)/values/00")
-    let (summary, _) = try await scrub(repairs: true)
+    var unchecked: [String] = []
+    let summary = try await Scrub(dataDirectory: dataDirectory, repairs: true).run { event in
+      if case .unchecked(let path, _) = event { unchecked.append(path) }
+    }
+    #expect(unchecked == ["values/00"])
+    #expect(summary.unchecked == 1)
+    #expect(summary.strays == 1)
     #expect(summary.quarantined == 1)
     #expect(try isDamaged(key))
+  }
+
+  @Test(arguments: ["file", "link"])
+  func aStrayWithTheNameOfADirectoryHidesNoOther(kind: String) async throws {
+    try put(key, [1, 2, 3])
+    for name in ["a+", "z+"] {
+      if kind == "file" {
+        try directory.write([1], to: "data/values/12/\(name)")
+      } else {
+        symlink(".", "\(dataDirectory)/values/12/\(name)")
+      }
+    }
+    let (summary, _) = try await scrub()
+    #expect(summary.values == 1)
+    #expect(summary.strays == 2)
+    #expect(summary.unchecked == 0)
+  }
+
+  @Test func takesAwayWhatAKilledCheckHasLeft() async throws {
+    try put(key, [])
+    let recorded = ValueAttribute(valueBytes: 0, committedAtNanoseconds: 1, checksum: ValueChecksum(high: 1, low: 2))
+    try File(writingPath: "\(dataDirectory)/values/12/hashme").setAttribute(ValueAttribute.name, recorded.encoded)
+    _ = try await scrub(repairs: true)
+    let moved = try directory.files(in: "data/quarantine")
+    try directory.write([], to: "data/quarantine/unfinished")
+    try directory.write([], to: "data/quarantine/unused")
+    let unused = try File(path: "\(dataDirectory)/quarantine/unused")
+    try unused.setAttribute(Quarantine.markAttributeName, Array("unused".utf8))
+    _ = try await scrub()
+    #expect(try directory.files(in: "data/quarantine").count == 3)
+    _ = try await scrub(repairs: true)
+    #expect(try directory.files(in: "data/quarantine") == moved)
+  }
+
+  @Test func oneCheckRepairsAtATime() async throws {
+    let scrub = try Scrub(dataDirectory: dataDirectory, repairs: true)
+    #expect(throws: StoreOpenError.self) { _ = try Scrub(dataDirectory: dataDirectory, repairs: true) }
+    #expect(try await Scrub(dataDirectory: dataDirectory, repairs: false).run { _ in } == ScrubSummary())
+    #expect(try await scrub.run { _ in } == ScrubSummary())
   }
 
   @Test func aTimeFarInTheFutureIsNoReasonToStop() async throws {
@@ -185,35 +233,30 @@ import Testing
     #expect(try directory.files(in: "data/quarantine") == [])
   }
 
-  /// What another process does to the key between the last look and the exchange, or between two exchanges.
-  enum Meanwhile: CaseIterable {
-    case put
-    case putTwice
-    case delete
-    case putAndDelete
-  }
-
-  @Test(arguments: Meanwhile.allCases)
-  func putsBackWhatItTookByMistake(meanwhile: Meanwhile) throws {
-    try put(key, [1])
-    let values = try Directory(path: "\(dataDirectory)/values/12")
-    let quarantine = Quarantine(directory: try Directory(path: "\(dataDirectory)/quarantine"))
-    let value = try File(path: "\(dataDirectory)/values/12/hashme")
-    let mark = Quarantine.Mark(name: "taken", file: try quarantine.directory.createFile("taken"))
-    switch meanwhile {
-    case .put: try put(key, [2])
-    case .putTwice, .putAndDelete:
-      try put(key, [2])
-      #expect(try values.exchange("hashme", with: "taken", in: quarantine.directory))
-      if meanwhile == .putTwice { try put(key, [3]) } else { _ = try store.delete(key) }
-    case .delete: _ = try store.delete(key)
+  /// A check beside a key that is stored anew all the time, now and then damaged: only what is damaged goes away.
+  @Test func takesNoValueThatIsWhole() async throws {
+    let path = dataDirectory
+    try await withThrowingTaskGroup { group in
+      group.addTask {
+        while !Task.isCancelled {
+          let scrub = try Scrub(dataDirectory: path, repairs: true)
+          do throws(CancellationError) { _ = try await scrub.run { _ in } } catch {}
+        }
+      }
+      for number in 0..<401 {
+        var value = try store.stage(key, byteCount: 100)
+        try value.append([UInt8](repeating: UInt8(number % 100), count: 100).span.bytes)
+        _ = try value.commit()
+        if number % 3 == 0 { try flip("values/12/hashme", byte: 0) }
+      }
+      group.cancelAll()
+      try await group.waitForAll()
     }
-    #expect(try quarantine.swap("hashme", in: values, value, with: mark) == false)
-    switch meanwhile {
-    case .put: #expect(try directory.read("data/values/12/hashme") == [2])
-    case .putTwice: #expect(try directory.read("data/values/12/hashme") == [3])
-    case .delete, .putAndDelete: #expect(try directory.files(in: "data/values") == [])
+    for name in try directory.files(in: "data/quarantine") {
+      let bytes = try directory.read("data/quarantine/\(name)")
+      #expect(bytes.first != bytes.last)
     }
-    #expect(try directory.files(in: "data/quarantine") == [])
+    let last = try directory.read("data/values/12/hashme")
+    #expect(last.first == last.last)
   }
 }

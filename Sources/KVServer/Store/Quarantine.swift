@@ -17,42 +17,57 @@ struct Quarantine: ~Copyable, Sendable {
 
   let directory: Directory
 
-  /// A mark that has been made. It stays open, so that no other file gets its inode's number meanwhile.
-  struct Mark: ~Copyable {
-    let name: String
-    let file: File
-  }
-
   /// The name in quarantine of the value that a file stands for, or nil where the file is a value itself.
   static func markedName(_ file: borrowing File, _ status: File.Status) throws(SystemError) -> [UInt8]? {
     guard status.byteCount == 0 else { return nil }
     return try file.attribute(markAttributeName, bytesMax: nameBytesMax)
   }
 
-  /// Fails where nothing could be moved here.
-  func checkWritable() throws(SystemError) {
-    let name = "writable.\(Instant.wallNanoseconds)"
-    _ = try directory.createFile(name)
-    _ = try directory.removeFile(name)
+  /// Whether a name in quarantine is that of a mark which has not changed places with a value: there is a check at work,
+  /// or one was killed.
+  static func isUnusedMark(_ name: String, in directory: borrowing Directory) throws(SystemError) -> Bool {
+    guard let status = try directory.status(of: name) else { return true }
+    guard status.isRegular, status.byteCount == 0, let file = try directory.openFile(name) else { return false }
+    // Nothing comes here without the record that shows its damage. A mark that was just made has no attribute at all.
+    return try file.attribute(ValueAttribute.name, bytesMax: ValueAttribute.byteCount) == nil
   }
 
-  /// Moves a value's file here, durably, and returns its name. Nil where `name` leads to another file by now.
+  /// Makes sure that values can be moved here, and takes away what a killed check has left. False where another check
+  /// is at work.
+  func claim() throws(SystemError) -> Bool {
+    try directory.checkWritable()
+    guard try directory.lock() else { return false }
+    for name in try directory.names() where try Self.isUnusedMark(name, in: directory) {
+      _ = try directory.removeFile(name)
+    }
+    return true
+  }
+
+  /// Moves a value's file here and returns its name. Nil where `name` leads to another file by now.
   func take(
     _ name: String, of key: Key, in source: borrowing Directory, _ file: borrowing File
   ) throws(SystemError) -> String? {
     let inode = try file.status().inode
     // Best effort: the file is worth keeping without its full name too.
     try? file.setAttribute(Self.keyAttributeName, key.bytes)
-    guard try source.status(of: name)?.inode == inode else { return nil }
-    let mark = try makeMark(stem: "\(name.prefix(Self.nameCharactersMax)).\(inode)", for: file)
-    guard try swap(name, in: source, file, with: mark) else { return nil }
-    try directory.sync()
-    try source.sync()
-    return mark.name
+    let markName = try makeMark(stem: "\(name.prefix(Self.nameCharactersMax)).\(inode)", for: file)
+    do throws(SystemError) {
+      // A node changes what a name leads to under the same lock: so the exchange takes what was looked at.
+      let isMoved = try source.withExclusiveLock { () throws(SystemError) in
+        guard try source.status(of: name)?.inode == inode else { return false }
+        return try source.exchange(name, with: markName, in: directory)
+      }
+      if isMoved { return markName }
+    } catch {
+      _ = try? directory.removeFile(markName)
+      throw error
+    }
+    _ = try directory.removeFile(markName)
+    return nil
   }
 
-  /// Makes a mark under the name that the value's file is to have here.
-  private func makeMark(stem: String, for file: borrowing File) throws(SystemError) -> Mark {
+  /// Makes a mark under the name that the value's file is to have here, and returns that.
+  private func makeMark(stem: String, for file: borrowing File) throws(SystemError) -> String {
     for attempt in 0..<Self.attemptsMax {
       let name = attempt == 0 ? stem : "\(stem).\(attempt)"
       guard try directory.status(of: name) == nil else { continue }
@@ -66,34 +81,8 @@ struct Quarantine: ~Copyable, Sendable {
         _ = try? directory.removeFile(name)
         throw error
       }
-      return Mark(name: name, file: mark)
+      return name
     }
     throw .nameTaken(call: "openat")
-  }
-
-  /// Has value and mark change places. False where the value is gone or another one by now; then the mark is gone too.
-  ///
-  /// Between the last look and the first exchange another process may have stored the key anew. What came here then is
-  /// that value, and it goes back, unless the key was stored or deleted once more, which made it void.
-  func swap(
-    _ name: String, in source: borrowing Directory, _ file: borrowing File, with mark: borrowing Mark
-  ) throws(SystemError) -> Bool {
-    let (valueInode, markInode) = (try file.status().inode, try mark.file.status().inode)
-    for attempt in 0..<Self.attemptsMax {
-      do throws(SystemError) {
-        guard try source.exchange(name, with: mark.name, in: directory) else { break }
-      } catch {
-        if attempt == 0 { _ = try? directory.removeFile(mark.name) }
-        throw error
-      }
-      guard let here = try directory.status(of: mark.name) else { return false }
-      if here.inode == valueInode { return true }
-      if here.inode == markInode { break }
-      guard let there = try source.status(of: name), there.inode != markInode else { continue }
-      if there.modifiedAtNanoseconds >= here.modifiedAtNanoseconds { break }
-    }
-    _ = try directory.removeFile(mark.name)
-    try source.sync()
-    return false
   }
 }

@@ -24,7 +24,9 @@ public struct Scrub: ~Copyable, Sendable {
     let directory = try StoreOpenError.naming(path) { () throws(SystemError) in try root.existing("quarantine") }
     let quarantine = Quarantine(directory: directory)
     if repairs {
-      try StoreOpenError.naming("\(path)/quarantine") { () throws(SystemError) in try quarantine.checkWritable() }
+      let isClaimed = try StoreOpenError.naming("\(path)/quarantine") { () throws(SystemError) in try quarantine.claim()
+      }
+      guard isClaimed else { throw .beingRepaired(path: path) }
     }
     self.values = values
     self.quarantine = quarantine
@@ -36,48 +38,58 @@ public struct Scrub: ~Copyable, Sendable {
   private struct Progress {
     var summary = ScrubSummary()
     var pace: ScrubPace
+
+    /// Goes past what cannot be looked at.
+    mutating func leave(_ path: [String], _ error: SystemError, _ report: (ScrubEvent) -> Void) {
+      summary.unchecked += 1
+      report(.unchecked(path: path.joined(separator: "/"), error))
+    }
   }
 
-  /// Goes through all values once, and calls `report` with each that is damaged. It blocks on the disk.
-  ///
-  /// Fails where a directory cannot be read, but only after it has gone through the others; or when the task is
-  /// cancelled.
-  public borrowing func run(_ report: (ScrubFinding) -> Void) async throws(ScrubError) -> ScrubSummary {
+  /// Goes through all values once, and calls `report` with each that is damaged and all that it could not look at. It
+  /// blocks on the disk.
+  public borrowing func run(_ report: (ScrubEvent) -> Void) async throws(CancellationError) -> ScrubSummary {
     var progress = Progress(pace: ScrubPace(bytesPerSecondMax: bytesPerSecondMax))
-    var firstError: ScrubError?
-    for shard in ValuePath.shards {
-      do throws(ScrubError) {
-        try await visit(shard: shard, &progress, report)
+    for shard in ValuePath.shards where !Task.isCancelled {
+      let path = ["values", shard]
+      do throws(SystemError) {
+        if let directory = try values.directory(shard) { try await visit(directory, path, &progress, report) }
       } catch {
-        if case .cancelled = error { throw error }
-        firstError = firstError ?? error
+        progress.leave(path, error, report)
       }
     }
-    if let firstError { throw firstError }
+    if Task.isCancelled { throw CancellationError() }
     return progress.summary
   }
 
   private borrowing func visit(
-    shard: String, _ progress: inout Progress, _ report: (ScrubFinding) -> Void
-  ) async throws(ScrubError) {
-    let opened = try ScrubError.naming(["values", shard]) { () throws(SystemError) in try values.directory(shard) }
-    if let directory = opened { try await visit(directory, ["values", shard], &progress, report) }
+    _ directory: borrowing Directory, _ path: [String], _ progress: inout Progress, _ report: (ScrubEvent) -> Void
+  ) async throws(SystemError) {
+    for name in try directory.names() where !Task.isCancelled {
+      let path = path + [name]
+      do throws(SystemError) {
+        try await visit(name, in: directory, path, &progress, report)
+      } catch {
+        progress.leave(path, error, report)
+      }
+    }
   }
 
   private borrowing func visit(
-    _ directory: borrowing Directory, _ path: [String], _ progress: inout Progress, _ report: (ScrubFinding) -> Void
-  ) async throws(ScrubError) {
-    let names = try ScrubError.naming(path) { () throws(SystemError) in try directory.names() }
-    for name in names {
-      let path = path + [name]
-      if name.hasSuffix("+"), path.count < Key.bytesMax {
-        let opened = try ScrubError.naming(path) { () throws(SystemError) in try directory.directory(name) }
-        if let next = opened { try await visit(next, path, &progress, report) }
-      } else if let key = Self.key(path) {
-        try await check(key, path, in: directory, &progress, report)
-      } else {
-        progress.summary.strays += 1
-      }
+    _ name: String, in directory: borrowing Directory, _ path: [String], _ progress: inout Progress,
+    _ report: (ScrubEvent) -> Void
+  ) async throws(SystemError) {
+    // Nothing: it was deleted since the directory was read.
+    guard let status = try directory.status(of: name) else { return }
+    if name.hasSuffix("+"), status.isDirectory, path.count < Key.bytesMax {
+      if let next = try directory.directory(name) { try await visit(next, path, &progress, report) }
+    } else if status.isRegular, let key = Self.key(path) {
+      guard let finding = try await check(key, path, in: directory, &progress) else { return }
+      progress.summary.damaged += 1
+      if finding.quarantinePath != nil { progress.summary.quarantined += 1 }
+      report(.damaged(finding))
+    } else {
+      progress.summary.strays += 1
     }
   }
 
@@ -88,44 +100,26 @@ public struct Scrub: ~Copyable, Sendable {
     return path.directories.first == names[1] ? key : nil
   }
 
+  /// Looks at one value. Nil where nothing is to be said of it.
   private borrowing func check(
-    _ key: Key, _ path: [String], in directory: borrowing Directory, _ progress: inout Progress,
-    _ report: (ScrubFinding) -> Void
-  ) async throws(ScrubError) {
-    let name = path[path.count - 1]
-    let found = try ScrubError.naming(path) { () throws(SystemError) in try directory.status(of: name) }
-    // Deleted since the directory was read.
-    guard let found else { return }
-    guard found.isRegular else {
-      progress.summary.strays += 1
-      return
-    }
-    let finding: ScrubFinding?
-    do throws(SystemError) {
-      guard let file = try directory.openFile(name) else { return }
-      finding = try await check(key, path, in: directory, file, &progress)
-    } catch {
-      finding = ScrubFinding(key: key, path: path.joined(separator: "/"), fault: .unreadable(error))
-    }
-    if Task.isCancelled { throw .cancelled }
-    guard let finding else { return }
-    progress.summary.damaged += 1
-    if finding.quarantinePath != nil { progress.summary.quarantined += 1 }
-    report(finding)
-  }
-
-  private borrowing func check(
-    _ key: Key, _ path: [String], in directory: borrowing Directory, _ file: borrowing File, _ progress: inout Progress
+    _ key: Key, _ path: [String], in directory: borrowing Directory, _ progress: inout Progress
   ) async throws(SystemError) -> ScrubFinding? {
-    let status = try file.status()
-    guard try Quarantine.markedName(file, status) == nil else {
-      progress.summary.lost += 1
-      return nil
+    do throws(SystemError) {
+      guard let file = try directory.openFile(path[path.count - 1]) else { return nil }
+      let status = try file.status()
+      guard try Quarantine.markedName(file, status) == nil else {
+        progress.summary.lost += 1
+        return nil
+      }
+      let fault = try await fault(of: file, status, &progress)
+      progress.summary.values += 1
+      progress.summary.bytes += status.byteCount
+      guard let fault else { return nil }
+      return settle(fault, key, path, in: directory, file, inode: status.inode)
+    } catch  where error.isDiskFault {
+      progress.summary.values += 1
+      return ScrubFinding(key: key, path: path.joined(separator: "/"), fault: .unreadable(error))
     }
-    progress.summary.values += 1
-    progress.summary.bytes += status.byteCount
-    guard let fault = try await fault(of: file, status, &progress) else { return nil }
-    return try settle(fault, key, path, in: directory, file, inode: status.inode)
   }
 
   private borrowing func fault(
@@ -170,28 +164,19 @@ public struct Scrub: ~Copyable, Sendable {
   private borrowing func settle(
     _ fault: ScrubFinding.Fault, _ key: Key, _ path: [String], in directory: borrowing Directory,
     _ file: borrowing File, inode: UInt
-  ) throws(SystemError) -> ScrubFinding? {
+  ) -> ScrubFinding? {
     let name = path[path.count - 1]
-    guard try directory.status(of: name)?.inode == inode else { return nil }
     var finding = ScrubFinding(key: key, path: path.joined(separator: "/"), fault: fault)
-    // A disk that fails to read may be read again one day; only what is certainly wrong is moved.
-    guard repairs, fault.isCertain else { return finding }
     do throws(SystemError) {
+      guard repairs else { return try directory.status(of: name)?.inode == inode ? finding : nil }
       guard let moved = try quarantine.take(name, of: key, in: directory, file) else { return nil }
       finding.quarantinePath = "quarantine/\(moved)"
+      try quarantine.directory.sync()
+      try directory.sync()
     } catch {
-      finding.refusal = error
+      finding.moveError = error
     }
     return finding
-  }
-}
-
-extension ScrubError {
-  /// Runs a call whose error is about a path below the data directory.
-  fileprivate static func naming<Result: ~Copyable>(
-    _ path: [String], _ call: () throws(SystemError) -> Result
-  ) throws(ScrubError) -> Result {
-    try translatingError({ ScrubError.failed(path: path.joined(separator: "/"), $0) }, call)
   }
 }
 

@@ -12,9 +12,6 @@ public struct ScrubFinding: Equatable, Sendable {
     /// The disk does not give the bytes.
     case unreadable(SystemError)
 
-    /// Whether the value is lost, whatever a second try would give.
-    var isCertain: Bool { if case .unreadable = self { false } else { true } }
-
     /// The fault in words.
     public var description: String {
       switch self {
@@ -31,8 +28,8 @@ public struct ScrubFinding: Equatable, Sendable {
   public let path: String
   /// What is wrong.
   public let fault: Fault
-  /// Where it was moved to, below the data directory, or nil where it still lies.
+  /// Where it was moved to, below the data directory, or nil where it still lies in its place.
   public var quarantinePath: String?
-  /// Why it was not moved, where it should have been.
-  public var refusal: SystemError?
+  /// Why it was not moved, where it should have been; or why the move may be undone by a power cut.
+  public var moveError: SystemError?
 }

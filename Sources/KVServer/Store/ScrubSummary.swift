@@ -1,6 +1,6 @@
 /// What a scrub has gone through.
 public struct ScrubSummary: Equatable, Sendable {
-  /// How many values were there.
+  /// How many values were looked at.
   public var values = 0
   /// How many bytes they have.
   public var bytes = 0
@@ -14,6 +14,8 @@ public struct ScrubSummary: Equatable, Sendable {
   public var unverified = 0
   /// How many files lie among the values that no PUT would have named so. kvnode does not serve them.
   public var strays = 0
+  /// How many files and directories could not be looked at.
+  public var unchecked = 0
 
   /// Nothing yet.
   public init() {}

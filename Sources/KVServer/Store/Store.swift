@@ -200,8 +200,12 @@ public final class Store: Sendable {
   ) throws(SystemError) -> Bool {
     usage.beginChange(shard: path.shardNumber)
     do throws(SystemError) {
-      let oldBytes = try directory.status(of: path.fileName)?.byteCount
-      try change()
+      // A check that moves a damaged value away has the directory for itself meanwhile.
+      let oldBytes = try directory.withSharedLock { () throws(SystemError) in
+        let oldBytes = try directory.status(of: path.fileName)?.byteCount
+        try change()
+        return oldBytes
+      }
       usage.endChange(shard: path.shardNumber, from: oldBytes, to: newBytes)
       return oldBytes != nil
     } catch {

@@ -4,6 +4,7 @@ import KVLinux
 public enum StoreOpenError: Error, Sendable, CustomStringConvertible {
   case unusable(path: String, SystemError)
   case inUse(path: String)
+  case beingRepaired(path: String)
   case unknownFormat(path: String, found: String, expected: String)
   case withoutAttributes(path: String)
 
@@ -12,6 +13,7 @@ public enum StoreOpenError: Error, Sendable, CustomStringConvertible {
     switch self {
     case .unusable(let path, let error): "data directory \(path): \(error)"
     case .inUse(let path): "data directory \(path): another kvnode is using it"
+    case .beingRepaired(let path): "data directory \(path): another check is repairing it"
     case .unknownFormat(let path, let found, let expected):
       "data directory \(path): its file 'format' says '\(found)', expected '\(expected)'"
     case .withoutAttributes(let path):

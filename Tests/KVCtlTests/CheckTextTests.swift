@@ -1,0 +1,57 @@
+import KVCore
+import KVLinux
+import Testing
+
+@testable import KVServer
+@testable import kvctl
+
+@Suite struct CheckTextTests {
+  private static func summary(damaged: Int = 0, lost: Int = 0, unchecked: Int = 0) -> ScrubSummary {
+    var summary = ScrubSummary()
+    summary.values = 7
+    summary.damaged = damaged
+    summary.lost = lost
+    summary.unchecked = unchecked
+    return summary
+  }
+
+  @Test(
+    arguments: [
+      (summary(), nil),
+      (summary(damaged: 2), .checksumMismatch),
+      (summary(lost: 1), .checksumMismatch),
+      (summary(unchecked: 1), .failure),
+      (summary(damaged: 1, unchecked: 1), .checksumMismatch),
+    ] as [(ScrubSummary, kvctl.ExitStatus?)])
+  func endsBadlyWhileValuesAreLost(summary: ScrubSummary, expected: kvctl.ExitStatus?) {
+    #expect(CheckText.verdict(summary)?.0 == expected)
+  }
+
+  @Test func namesAllThatIsWrong() {
+    #expect(
+      CheckText.verdict(Self.summary(damaged: 1, lost: 2, unchecked: 3))?.1
+        == "1 of 7 values are damaged; 2 keys have lost their value to quarantine/ earlier; "
+        + "3 files or directories cannot be looked at")
+  }
+
+  @Test func saysWhatBecameOfAValue() throws {
+    var finding = ScrubFinding(
+      key: try Key("k".utf8), path: "values/12/k", fault: .length(recordedBytes: 2, foundBytes: 1))
+    let opening = "damaged: values/12/k (key k): it has 1 bytes, stored were 2"
+    #expect(CheckText.line(.damaged(finding)) == "\(opening)\n")
+    finding.moveError = SystemError(call: "fsync", code: 5)
+    #expect(CheckText.line(.damaged(finding)) == "\(opening); it cannot be moved away: fsync: Input/output error\n")
+    finding.quarantinePath = "quarantine/k.1"
+    #expect(
+      CheckText.line(.damaged(finding))
+        == "\(opening); moved to quarantine/k.1, but a power cut may undo that: fsync: Input/output error\n")
+  }
+
+  @Test func writesWhatWasNotLookedAtToo() {
+    let events = [ScrubEvent.unchecked(path: "values/\n", SystemError(call: "openat", code: 13))]
+    #expect(CheckText.line(events[0]) == "unchecked: values/\\x0a: openat: Permission denied\n")
+    #expect(
+      CheckText.json(ScrubSummary(), events).hasSuffix(
+        #""findings":[{"path":"values/\n","error":"openat: Permission denied"}]}"# + "\n"))
+  }
+}
