@@ -47,6 +47,30 @@ import Testing
     #expect(try fixture.get(key) == [])
   }
 
+  /// The paths of the files that this process has open and nobody can open any more.
+  private func nameless(in directory: String) throws -> [String] {
+    try Directory(path: "/proc/self/fd").names().compactMap { number in
+      var target = [CChar](repeating: 0, count: Int(PATH_MAX))
+      guard readlink("/proc/self/fd/\(number)", &target, target.count - 1) > 0 else { return nil }
+      let path = String(decoding: target.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      return path.hasPrefix(directory) && path.hasSuffix(" (deleted)") ? path : nil
+    }
+  }
+
+  @Test(arguments: [(1 << 20, 1), ((1 << 20) - 1, 0)])
+  func keepsALargeValueOpenThatItReplacesAndNoSmallOne(byteCount: Int, openCount: Int) throws {
+    let fixture = try StoreFixture(durability: .relaxed)
+    try fixture.put(key, [UInt8](repeating: 1, count: byteCount))
+    try {
+      var value = try fixture.store.stage(key, byteCount: 1)
+      try value.append([2])
+      #expect(try value.commit().created == false)
+      #expect(try nameless(in: fixture.directory.path).count == openCount)
+    }()
+    #expect(try nameless(in: fixture.directory.path) == [])
+    #expect(try fixture.get(key) == [2])
+  }
+
   @Test func leavesNothingBehindWhenItGoesAwayUncommitted() throws {
     let fixture = try StoreFixture()
     try fixture.put(key, [1])

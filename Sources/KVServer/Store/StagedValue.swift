@@ -29,6 +29,9 @@ struct StagedValue: ~Copyable {
   private var isPreallocated = false
   private var writeBackFrom: Int = 0
   private var isCommitted = false
+  /// The file of the value that this one has replaced, if it is large. Closing it frees its space, which can wait until
+  /// the client has its answer.
+  private var replaced: File?
 
   init(key: Key, name: String, store: Store) throws(StoreError) {
     self.key = key
@@ -88,7 +91,8 @@ struct StagedValue: ~Copyable {
     } catch {
       throw StoreError(writing: error)
     }
-    let created = try store.publish(staged: name, byteCount: byteCount, as: key, if: condition)
+    let created = try store.publish(
+      staged: name, byteCount: byteCount, as: key, if: condition, keepingOpen: &replaced)
     isCommitted = true
     return Commit(attribute: attribute, created: created)
   }

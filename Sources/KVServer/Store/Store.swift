@@ -16,6 +16,8 @@ public final class Store: Sendable {
 
   /// How often a commit makes its directories anew because a DEL took them away meanwhile.
   private static let directoryAttemptsMax = 16
+  /// From which size on a file is freed when no lock is held.
+  private static let keptOpenBytesMin = 1 << 20
 
   let layout: StoreLayout
   let durability: Durability
@@ -75,10 +77,11 @@ public final class Store: Sendable {
       try condition.check(nil)
       return false
     }
+    var removed: File?
     let existed = try locks.withLock(for: key) { () throws(StoreError) in
       try check(condition, path.fileName, in: directory)
       return try translatingError(StoreError.failed) { () throws(SystemError) in
-        try replacing(path, in: directory, newBytes: nil) { () throws(SystemError) in
+        try replacing(path, in: directory, newBytes: nil, keepingOpen: &removed) { () throws(SystemError) in
           _ = try directory.removeFile(path.fileName)
         }
       }
@@ -157,15 +160,16 @@ public final class Store: Sendable {
   }
 
   /// Moves a staged file to its place, if the condition holds, and makes that durable. True where the key had no
-  /// value before.
+  /// value before; the file of one is left in `replaced` if it is large, so that the caller says when it goes.
   func publish(
-    staged name: String, byteCount: Int, as key: Key, if condition: WriteCondition
+    staged name: String, byteCount: Int, as key: Key, if condition: WriteCondition, keepingOpen replaced: inout File?
   ) throws(StoreError) -> Bool {
     let path = ValuePath(key: key, slot: key.slot)
     var attempts = 1
     while true {
       do throws(StoreError) {
-        return try publish(staged: name, byteCount: byteCount, as: key, path, if: condition)
+        return try publish(
+          staged: name, byteCount: byteCount, as: key, path, if: condition, keepingOpen: &replaced)
       } catch {
         // A DEL of another key took the emptied directory away in between.
         guard case .failed(let error) = error, error.isAbsent, attempts < Self.directoryAttemptsMax else { throw error }
@@ -175,7 +179,8 @@ public final class Store: Sendable {
   }
 
   private func publish(
-    staged name: String, byteCount: Int, as key: Key, _ path: ValuePath, if condition: WriteCondition
+    staged name: String, byteCount: Int, as key: Key, _ path: ValuePath, if condition: WriteCondition,
+    keepingOpen replaced: inout File?
   ) throws(StoreError) -> Bool {
     let directory = try translatingError(StoreError.init(writing:)) { () throws(SystemError) in
       try makeDirectories(of: path)
@@ -183,7 +188,7 @@ public final class Store: Sendable {
     let created = try locks.withLock(for: key) { () throws(StoreError) in
       try check(condition, path.fileName, in: directory)
       return try translatingError(StoreError.init(writing:)) { () throws(SystemError) in
-        try !replacing(path, in: directory, newBytes: byteCount) { () throws(SystemError) in
+        try !replacing(path, in: directory, newBytes: byteCount, keepingOpen: &replaced) { () throws(SystemError) in
           try layout.staging.rename(name, to: path.fileName, in: directory)
         }
       }
@@ -195,14 +200,20 @@ public final class Store: Sendable {
   }
 
   /// Puts something else in the place of a key's value, and counts it. True where there was a value.
+  ///
+  /// The kernel frees a file's space when its last name and its last descriptor are gone. For a large one that takes
+  /// milliseconds, during which rename(2) holds up all other renames of the file system, and this the locks: so a large
+  /// file is left open.
   private func replacing(
-    _ path: ValuePath, in directory: borrowing Directory, newBytes: Int?, _ change: () throws(SystemError) -> Void
+    _ path: ValuePath, in directory: borrowing Directory, newBytes: Int?, keepingOpen old: inout File?,
+    _ change: () throws(SystemError) -> Void
   ) throws(SystemError) -> Bool {
     usage.beginChange(shard: path.shardNumber)
     do throws(SystemError) {
       // A check that moves a damaged value away has the directory for itself meanwhile.
       let oldBytes = try directory.withSharedLock { () throws(SystemError) in
         let oldBytes = try directory.status(of: path.fileName)?.byteCount
+        if let oldBytes, oldBytes >= Self.keptOpenBytesMin { old = try? directory.openFile(path.fileName) }
         try change()
         return oldBytes
       }
