@@ -6,6 +6,9 @@ import Glibc
 public struct Directory: ~Copyable, Sendable {
   let descriptor: Descriptor
 
+  private static let lockNapMicroseconds: UInt32 = 1000
+  private static let lockNapsMax = 1000
+
   /// What statvfs(3) tells of a file system, in bytes.
   public struct Space: Equatable, Sendable {
     /// What an unprivileged process may still use.
@@ -58,12 +61,15 @@ public struct Directory: ~Copyable, Sendable {
     return directory
   }
 
-  /// Makes a new file, for writing.
-  public func createFile(_ name: String) throws(SystemError) -> File {
+  /// Makes a new file, for writing; one that everybody may read who gets to it, if so said, whatever umask(2) says.
+  public func createFile(_ name: String, isReadableByAll: Bool = false) throws(SystemError) -> File {
+    let mode: mode_t = isReadableByAll ? 0o644 : 0o640
     let number = try systemCall("openat") {
-      clinux_open_at(descriptor.number, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o640)
+      clinux_open_at(descriptor.number, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode)
     }
-    return File(owning: Descriptor(owning: number))
+    let file = File(owning: Descriptor(owning: number))
+    if isReadableByAll { _ = try systemCall("fchmod") { fchmod(number, mode) } }
+    return file
   }
 
   /// Opens a file for reading, or nil where there is none. Never blocks on a FIFO.
@@ -142,32 +148,47 @@ public struct Directory: ~Copyable, Sendable {
   public func sync() throws(SystemError) { _ = try systemCall("fsync") { fsync(descriptor.number) } }
 
   /// Takes a lock that ends with the process, or says that another process holds it (flock(2)).
-  public func lock() throws(SystemError) -> Bool {
+  public func lock() throws(SystemError) -> Bool { try tryLock(LOCK_EX) }
+
+  /// Runs a call while nobody else runs one under `withExclusiveLock` of the directory, in whatever process (flock(2)).
+  ///
+  /// Waits a second at most, and then goes on without the lock: its holder stands still.
+  public func withSharedLock<Result>(_ call: () throws(SystemError) -> Result) throws(SystemError) -> Result {
+    try withLock(LOCK_SH) { _ throws(SystemError) in try call() }
+  }
+
+  /// Runs a call while nobody else runs one under a lock of the directory, in whatever process (flock(2)).
+  ///
+  /// Waits a second at most, and then fails.
+  public func withExclusiveLock<Result>(_ call: () throws(SystemError) -> Result) throws(SystemError) -> Result {
+    try withLock(LOCK_EX) { isLocked throws(SystemError) in
+      guard isLocked else { throw SystemError(call: "flock", code: EWOULDBLOCK) }
+      return try call()
+    }
+  }
+
+  private func withLock<Result>(
+    _ operation: CInt, _ call: (Bool) throws(SystemError) -> Result
+  ) throws(SystemError) -> Result {
+    var isLocked = try tryLock(operation)
+    var naps = 0
+    while !isLocked, naps < Self.lockNapsMax {
+      usleep(Self.lockNapMicroseconds)
+      naps += 1
+      isLocked = try tryLock(operation)
+    }
+    // Unlocking has no reason to fail, and closing the directory would do it too.
+    defer { if isLocked { flock(descriptor.number, LOCK_UN) } }
+    return try call(isLocked)
+  }
+
+  private func tryLock(_ operation: CInt) throws(SystemError) -> Bool {
     do throws(SystemError) {
-      _ = try systemCall("flock") { flock(descriptor.number, LOCK_EX | LOCK_NB) }
+      _ = try systemCall("flock") { flock(descriptor.number, operation | LOCK_NB) }
       return true
     } catch  where error.code == EWOULDBLOCK {
       return false
     }
-  }
-
-  /// Runs a call while nobody else runs one under `withExclusiveLock` of the directory, in whatever process (flock(2)).
-  public func withSharedLock<Result>(_ call: () throws(SystemError) -> Result) throws(SystemError) -> Result {
-    try withLock(LOCK_SH, call)
-  }
-
-  /// Runs a call while nobody else runs one under a lock of the directory, in whatever process (flock(2)).
-  public func withExclusiveLock<Result>(_ call: () throws(SystemError) -> Result) throws(SystemError) -> Result {
-    try withLock(LOCK_EX, call)
-  }
-
-  private func withLock<Result>(
-    _ operation: CInt, _ call: () throws(SystemError) -> Result
-  ) throws(SystemError) -> Result {
-    _ = try systemCall("flock") { flock(descriptor.number, operation) }
-    // Unlocking has no reason to fail, and closing the directory would do it too.
-    defer { flock(descriptor.number, LOCK_UN) }
-    return try call()
   }
 
   /// Fails where this process may not make or remove names in the directory (faccessat(2)).

@@ -138,14 +138,6 @@ public struct File: ~Copyable, Sendable {
   /// Has the kernel read further ahead, for a file that is read from front to back (posix_fadvise(2)).
   public func expectSequentialReading() { _ = posix_fadvise(descriptor.number, 0, 0, POSIX_FADV_SEQUENTIAL) }
 
-  /// Gives the file the owner and the group of another (fchown(2)), if this process is root's. Others cannot.
-  public func takeOwner(of other: borrowing File) throws(SystemError) {
-    guard geteuid() == 0 else { return }
-    var theirs = stat()
-    _ = try systemCall("fstat") { fstat(other.descriptor.number, &theirs) }
-    _ = try systemCall("fchown") { fchown(descriptor.number, theirs.st_uid, theirs.st_gid) }
-  }
-
   /// The file's size, time and kind.
   public func status() throws(SystemError) -> Status {
     var status = stat()

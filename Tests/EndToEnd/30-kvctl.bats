@@ -449,7 +449,7 @@ PYTHON
   kvctl get "$key" | cmp - value
 }
 
-@test "check: as the node's user, it moves away a file that is another's" {
+@test "check: as the node's user, it moves away a file that is another's, past a leftover that it may not read" {
   if ((EUID != 0)); then skip "only root can give files away"; fi
   local key file
   key=$(key_owned_by 1 stranger)
@@ -462,11 +462,47 @@ PYTHON
   chown root "$file"
   chmod 644 "$file"
   truncate -s -1 "$file"
+  install -m 600 /dev/null data/quarantine/leftover
   # By an absolute path that user might not get here.
   cd data || return
   run -3 setpriv --reuid nobody --clear-groups --bounding-set=-all ./kvctl check --repair --data-directory .
   assert_matches "moved to quarantine/$key" "$output"
-  assert_equal nobody "$(stat -c %U "${file#data/}")"
+}
+
+@test "check: as root, it leaves a mark that the node's user can read" {
+  local key file
+  key=$(key_owned_by 1 readable)
+  kvctl put "$key" value
+  cp -a "$CLUSTER/node1" data
+  file=$(value_file "$key" "$key")
+  file=data/${file#"$CLUSTER/node1/"}
+  truncate -s -1 "$file"
+  umask 077
+  ends_with 3 kvctl check --repair --data-directory data
+  assert_equal "0 644" "$(stat -c '%s %a' "$file")"
+}
+
+locked_twice() { [[ $(grep -cs 'LOCK_EX.* = 0' trace) == 2 ]]; }
+
+# Whoever restores a copy by hand, or a node of another version, takes no lock.
+@test "check: puts back what came in place of the damaged value at the last moment" {
+  local key file
+  key=$(key_owned_by 1 late)
+  kvctl put "$key" value
+  cp -a "$CLUSTER/node1" data
+  file=$(value_file "$key" "$key")
+  file=data/${file#"$CLUSTER/node1/"}
+  cp -a "$file" whole
+  truncate -s -1 "$file"
+  strace -f -o trace -e trace=renameat2,flock -e inject=renameat2:delay_enter=3s:when=1 \
+    "$KVCTL" check --repair --data-directory data >output 2>&1 &
+  # By then the check has found the damage, made its mark, and locked first quarantine/ and then the value's directory.
+  eventually 10 locked_twice
+  mv whole "$file"
+  wait $! || true
+  assert_matches 'damaged +0' "$(cat output)"
+  cmp "$file" value
+  assert_equal '' "$(find data/quarantine -name "$key*")"
 }
 
 @test "check: keeps to the rate" {

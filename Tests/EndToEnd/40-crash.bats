@@ -57,7 +57,7 @@ values() { printf '%s/node1/values/%s' "$CLUSTER" "$(printf '%s\n' "$1" | md5sum
     'not pwrite64|fsetxattr' \
     "fsync\\([0-9]+<$CLUSTER/node1/staging/1>\\) += 0" \
     "not sendto.*\"$key" \
-    "flock\\([0-9]+<$(values "$key")>, LOCK_SH\\) += 0" \
+    "flock\\([0-9]+<$(values "$key")>, LOCK_SH\\|LOCK_NB\\) += 0" \
     'not flock' \
     "renameat\\([0-9]+<$CLUSTER/node1/staging>, \"1\", [0-9]+<$(values "$key")>, \"$key\"\\) += 0" \
     "not sendto.*\"$key" \
@@ -113,7 +113,7 @@ values() { printf '%s/node1/values/%s' "$CLUSTER" "$(printf '%s\n' "$1" | md5sum
   eventually_in_order \
     "sendto.*\"$key" \
     'accept4.* += [0-9]+' \
-    "flock\\([0-9]+<$(values "$key")>, LOCK_SH\\) += 0" \
+    "flock\\([0-9]+<$(values "$key")>, LOCK_SH\\|LOCK_NB\\) += 0" \
     'not flock|shutdown' \
     "unlinkat\\([0-9]+<$(values "$key")>, \"$key\", 0\\) += 0" \
     'not shutdown' \
@@ -143,7 +143,7 @@ values() { printf '%s/node1/values/%s' "$CLUSTER" "$(printf '%s\n' "$1" | md5sum
     "openat\\([0-9]+<$quarantine>, \"$mark\", O_RDWR\\|O_CREAT\\|O_EXCL" \
     "fsetxattr\\([0-9]+<$quarantine/$mark>, \"user.kvnode.damaged\", \"$mark\"" \
     "fsync\\([0-9]+<$quarantine/$mark>\\) += 0" \
-    "flock\\([0-9]+<$(values "$key")>, LOCK_EX\\) += 0" \
+    "flock\\([0-9]+<$(values "$key")>, LOCK_EX\\|LOCK_NB\\) += 0" \
     'not flock' \
     "newfstatat\\([0-9]+<$(values "$key")>, \"$key\"" \
     'not flock' \

@@ -495,3 +495,16 @@ thaw() {
   assert_equal "$key" "$(put 1 "$key" value)"
   get 1 "$key" | cmp - value
 }
+
+# A check is stopped between a signal and the next in the middle of its work, and the lock stays.
+@test "who holds the lock of a directory for ever holds up a PUT and a DEL, but not for ever" {
+  start_node 1
+  own=$(key_owned_by 1 own)
+  shard=$CLUSTER/node1/values/$(printf '%s\n' "$own" | md5sum | cut -c 1-2)
+  setpriv --pdeathsig KILL flock --exclusive "$shard" setpriv --pdeathsig KILL sh -c 'touch locked; exec sleep 600' &
+  eventually 10 test -e locked
+  assert_equal "$own" "$(put 1 "$own" value)"
+  get 1 "$own" | cmp - value
+  assert_equal 204 "$(curl -sS -o answer -w '%{http_code}' -X DELETE "http://127.0.0.1:7776/$own")"
+  kill "$!"
+}

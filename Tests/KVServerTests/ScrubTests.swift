@@ -159,13 +159,14 @@ import Testing
     try flip("values/12/hashme", byte: 0)
     symlink("hashme", "\(dataDirectory)/values/12/a")
     #expect(rmdir("\(dataDirectory)/values/00") == 0)
+    #expect(rmdir("\(dataDirectory)/values/ff") == 0)
     symlink("/nowhere", "\(dataDirectory)/values/00")
     var unchecked: [String] = []
     let summary = try await Scrub(dataDirectory: dataDirectory, repairs: true).run { event in
       if case .unchecked(let path, _) = event { unchecked.append(path) }
     }
-    #expect(unchecked == ["values/00"])
-    #expect(summary.unchecked == 1)
+    #expect(unchecked == ["values/00", "values/ff"])
+    #expect(summary.unchecked == 2)
     #expect(summary.strays == 1)
     #expect(summary.quarantined == 1)
     #expect(try isDamaged(key))

@@ -37,8 +37,9 @@ struct Quarantine: ~Copyable, Sendable {
   func claim() throws(SystemError) -> Bool {
     try directory.checkWritable()
     guard try directory.lock() else { return false }
-    for name in try directory.names() where try Self.isUnusedMark(name, in: directory) {
-      _ = try directory.removeFile(name)
+    // What cannot be looked at is let lie: it must not keep any check from its work.
+    for name in try directory.names() where (try? Self.isUnusedMark(name, in: directory)) ?? false {
+      _ = try? directory.removeFile(name)
     }
     return true
   }
@@ -50,32 +51,43 @@ struct Quarantine: ~Copyable, Sendable {
     let inode = try file.status().inode
     // Best effort: the file is worth keeping without its full name too.
     try? file.setAttribute(Self.keyAttributeName, key.bytes)
-    let markName = try makeMark(stem: "\(name.prefix(Self.nameCharactersMax)).\(inode)", for: file)
+    let markName = try makeMark(stem: "\(name.prefix(Self.nameCharactersMax)).\(inode)")
     do throws(SystemError) {
-      // A node changes what a name leads to under the same lock: so the exchange takes what was looked at.
       let isMoved = try source.withExclusiveLock { () throws(SystemError) in
-        guard try source.status(of: name)?.inode == inode else { return false }
-        return try source.exchange(name, with: markName, in: directory)
+        try exchange(name, in: source, inode: inode, with: markName)
       }
       if isMoved { return markName }
     } catch {
       _ = try? directory.removeFile(markName)
       throw error
     }
-    _ = try directory.removeFile(markName)
+    // If it stays, the next check removes it.
+    _ = try? directory.removeFile(markName)
     return nil
   }
 
+  /// Has a value's file and its mark change places. False where the name leads to another file by now.
+  private func exchange(
+    _ name: String, in source: borrowing Directory, inode: UInt, with markName: String
+  ) throws(SystemError) -> Bool {
+    guard try source.status(of: name)?.inode == inode else { return false }
+    guard try source.exchange(name, with: markName, in: directory) else { throw .absent(call: "renameat2") }
+    // A node changes what a name leads to under the same lock, so that the exchange takes what was looked at. Whoever
+    // else puts files among the values does not.
+    if try directory.status(of: markName)?.inode == inode { return true }
+    _ = try source.exchange(name, with: markName, in: directory)
+    return false
+  }
+
   /// Makes a mark under the name that the value's file is to have here, and returns that.
-  private func makeMark(stem: String, for file: borrowing File) throws(SystemError) -> String {
+  private func makeMark(stem: String) throws(SystemError) -> String {
     for attempt in 0..<Self.attemptsMax {
       let name = attempt == 0 ? stem : "\(stem).\(attempt)"
       guard try directory.status(of: name) == nil else { continue }
-      let mark = try directory.createFile(name)
+      // The check may run as root, and the node must be able to read the mark.
+      let mark = try directory.createFile(name, isReadableByAll: true)
       do throws(SystemError) {
         try mark.setAttribute(Self.markAttributeName, Array(name.utf8))
-        // The check may run as root, and the node must be able to read the mark.
-        try mark.takeOwner(of: file)
         try mark.sync()
       } catch {
         _ = try? directory.removeFile(name)

@@ -53,7 +53,7 @@ public struct Scrub: ~Copyable, Sendable {
     for shard in ValuePath.shards where !Task.isCancelled {
       let path = ["values", shard]
       do throws(SystemError) {
-        if let directory = try values.directory(shard) { try await visit(directory, path, &progress, report) }
+        try await visit(values.existing(shard), path, &progress, report)
       } catch {
         progress.leave(path, error, report)
       }
@@ -79,11 +79,9 @@ public struct Scrub: ~Copyable, Sendable {
     _ name: String, in directory: borrowing Directory, _ path: [String], _ progress: inout Progress,
     _ report: (ScrubEvent) -> Void
   ) async throws(SystemError) {
-    // Nothing: it was deleted since the directory was read.
-    guard let status = try directory.status(of: name) else { return }
-    if name.hasSuffix("+"), status.isDirectory, path.count < Key.bytesMax {
+    if name.hasSuffix("+"), path.count < Key.bytesMax, try directory.status(of: name)?.isDirectory == true {
       if let next = try directory.directory(name) { try await visit(next, path, &progress, report) }
-    } else if status.isRegular, let key = Self.key(path) {
+    } else if let key = Self.key(path) {
       guard let finding = try await check(key, path, in: directory, &progress) else { return }
       progress.summary.damaged += 1
       if finding.quarantinePath != nil { progress.summary.quarantined += 1 }
@@ -100,13 +98,21 @@ public struct Scrub: ~Copyable, Sendable {
     return path.directories.first == names[1] ? key : nil
   }
 
-  /// Looks at one value. Nil where nothing is to be said of it.
+  /// Looks at one value. Nil where nothing is to be said of it, and where it was deleted since the directory was read.
   private borrowing func check(
     _ key: Key, _ path: [String], in directory: borrowing Directory, _ progress: inout Progress
   ) async throws(SystemError) -> ScrubFinding? {
+    let name = path[path.count - 1]
+    var inode: UInt?
     do throws(SystemError) {
-      guard let file = try directory.openFile(path[path.count - 1]) else { return nil }
+      guard let found = try directory.status(of: name) else { return nil }
+      guard found.isRegular else {
+        progress.summary.strays += 1
+        return nil
+      }
+      guard let file = try directory.openFile(name) else { return nil }
       let status = try file.status()
+      inode = status.inode
       guard try Quarantine.markedName(file, status) == nil else {
         progress.summary.lost += 1
         return nil
@@ -117,9 +123,16 @@ public struct Scrub: ~Copyable, Sendable {
       guard let fault else { return nil }
       return settle(fault, key, path, in: directory, file, inode: status.inode)
     } catch  where error.isDiskFault {
+      guard !isReplaced(name, in: directory, inode: inode) else { return nil }
       progress.summary.values += 1
       return ScrubFinding(key: key, path: path.joined(separator: "/"), fault: .unreadable(error))
     }
+  }
+
+  /// Whether the name leads to another file by now, or to none. A disk that does not tell has not replaced anything.
+  private borrowing func isReplaced(_ name: String, in directory: borrowing Directory, inode: UInt?) -> Bool {
+    guard let inode else { return false }
+    do throws(SystemError) { return try directory.status(of: name)?.inode != inode } catch { return false }
   }
 
   private borrowing func fault(
