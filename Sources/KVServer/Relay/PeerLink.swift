@@ -30,8 +30,11 @@ struct PeerLink {
     failed(error.kind, error.failure(subject, peer))
   }
 
+  /// Counts what the node made of a request.
+  func count(_ failure: PeerFailure) { node.metrics.countFailure(of: peer.name, failure) }
+
   private func failed(_ kind: PeerFailure, _ failure: Failure) -> ExchangeError {
-    node.metrics.countFailure(of: peer.name, kind)
+    count(kind)
     return .refused(failure)
   }
 

@@ -35,7 +35,7 @@ struct RelayExchange {
     traffic.sentBytes = try await pass(response, to: request, from: &connection, to: &client)
     if connection.isReusable { node.peers.put(connection.release(), owner.address) }
     if case .failure(let failure) = response {
-      if failure.isOurs { node.metrics.countFailure(of: owner.name, .refused) }
+      if failure.isOurs { link.count(.refused) }
       throw .refused(failure)
     }
     return traffic
@@ -112,10 +112,10 @@ struct RelayExchange {
     } catch {
       switch error {
       case .source(let error):
-        node.metrics.countFailure(of: owner.name, PeerError.stream(error).kind)
+        link.count(PeerError.stream(error).kind)
         throw .broken(reason: "\(owner) failed amid the value: \(error)")
       case .sourceBrokeOff:
-        node.metrics.countFailure(of: owner.name, .broken)
+        link.count(.broken)
         throw .broken(reason: "\(owner) broke the value off")
       case .sink(let error): throw .broken(reason: "the client does not take the value: \(error)")
       case .sourceMalformed, .refused: preconditionFailure("a body of known length has no framing to be wrong")
