@@ -86,10 +86,12 @@ public enum HTTPDialect {
       return (HTTPResponseHead(status: 304, fields: fields), [])
     case .rangeNotSatisfiable(let byteCount):
       let fields: HTTPFields = ["Content-Range": ContentRange.unsatisfied(byteCount: byteCount)]
-      return (HTTPResponseHead(status: 416, fields: fields), Array("the value has \(byteCount) bytes\n".utf8))
-    case .deleted(let existed):
+      let text = "no byte of the value lies in the range: it has \(byteCount) bytes\n"
+      return (HTTPResponseHead(status: 416, fields: fields), Array(text.utf8))
+    case .deleted(let key, let existed):
       return existed
-        ? (HTTPResponseHead(status: 204), []) : (HTTPResponseHead(status: 404), Array("no such key\n".utf8))
+        ? (HTTPResponseHead(status: 204), [])
+        : (HTTPResponseHead(status: 404), Array("DEL \(key): no such key\n".utf8))
     case .json(let text):
       return (HTTPResponseHead(status: 200, fields: ["Content-Type": "application/json"]), text)
     case .failure(let failure): return (head(of: failure), Array("\(failure.message)\n".utf8))

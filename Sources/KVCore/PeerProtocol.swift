@@ -61,8 +61,8 @@ public enum PeerProtocol {
         throw .bad("416 without the value's size")
       }
       return .rangeNotSatisfiable(byteCount: byteCount)
-    case (.delete, 204): return .deleted(existed: true)
-    case (.delete, 404): return .deleted(existed: false)
+    case (.delete, 204): return .deleted(request.key, existed: true)
+    case (.delete, 404): return .deleted(request.key, existed: false)
     case (_, 400...): return nil
     default: throw .bad("the unexpected status \(head.status)")
     }

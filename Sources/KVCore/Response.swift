@@ -9,7 +9,7 @@ public enum Response: Equatable, Sendable {
   /// The value has so many bytes, and none where the client wants some.
   case rangeNotSatisfiable(byteCount: Int)
   /// The key has no value any more; `existed` tells whether it had one.
-  case deleted(existed: Bool)
+  case deleted(Key, existed: Bool)
   /// A whole JSON text about the cluster rather than a key.
   case json([UInt8])
   /// Nothing was done, or not all of it.

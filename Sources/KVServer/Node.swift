@@ -153,6 +153,7 @@ public final class Node: Sendable {
     names.clear()
     for (key, isChanged) in [
       ("Listen", old.listen != configuration.listen),
+      ("AdminListen", old.adminListen != configuration.adminListen),
       ("DataDirectory", old.dataDirectory != configuration.dataDirectory),
       ("Durability", old.durability != configuration.durability),
       ("MinFree", old.minimumFree != configuration.minimumFree),

@@ -12,7 +12,7 @@ struct Options: Equatable {
     usage: kvnode [--config FILE] [--check-config]
 
       --config FILE    read FILE, then FILE.d/*.conf (default: /etc/kvnode.conf, if there)
-      --check-config   say whether the node would start and what it would own, and exit
+      --check-config   check the configuration, say what the node would own, and exit
       --version        show the version and exit
       --help           show this text and exit
 

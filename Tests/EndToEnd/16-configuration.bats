@@ -234,6 +234,24 @@ $configuration.d/50-bad.conf:3: MinFree=some: expected a percentage such as 2% o
   assert_equal "$key" "$(raw 1 "PUT $key\nvalue")"
 }
 
+@test "SIGHUP says what takes effect at the next start only" {
+  start_node 1
+  configure 1 changed '[Node]' Listen= Listen=127.0.0.1:8776 AdminListen=127.0.0.1:8777 DataDirectory=/nowhere \
+    Durability=relaxed MinFree=3%
+  kill -HUP "$(node_pid 1)"
+  eventually 10 log_has 1 'configuration reloaded'
+  for key in Listen AdminListen DataDirectory Durability MinFree; do
+    log_has 1 "$key= takes effect at the next start"
+  done
+}
+
+@test "a peer that AllowedClients= and AllowedPeers= refuse is warned of" {
+  configure 1 access '[Access]' AllowedClients=127.0.0.0/31
+  run --separate-stderr -0 "$KVNODE" --config "$configuration" --check-config
+  assert_equal "warning: $configuration.d/access.conf:2: AllowedClients=127.0.0.0/31: refuses node2, node3, node4 of [Peers];\
+ AllowedPeers= should list their addresses" "$stderr"
+}
+
 @test "SIGHUP breaks no transfer" {
   start_cluster
   key=$(key_owned_by 2 key)

@@ -516,6 +516,7 @@ locked_twice() { [[ $(grep -cs 'LOCK_EX.* = 0' trace) == 2 ]]; }
 @test "check: a directory that is no node's" {
   ends_with 1 kvctl check --data-directory nowhere
   ends_with 1 kvctl check --data-directory .
+  assert_equal "kvctl: data directory .: holds no store of kvnode's: it has no file 'format'" "$stderr"
   [[ ! -e values && ! -e quarantine && ! -e format ]]
 }
 

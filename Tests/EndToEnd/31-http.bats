@@ -247,6 +247,7 @@ eof_is_early() { [[ $1 == 18 || $1 == 56 ]]; }
       assert_equal 204 "$(http -X DELETE "$(url "$node" "$key")")"
       assert_equal '' "$(field Content-Length)"
       assert_equal 404 "$(http -X DELETE "$(url "$node" "$key")")"
+      assert_equal "DEL $key: no such key" "$(cat body)"
     done
   done
 }

@@ -200,8 +200,8 @@ round_trip_in_loss() {
   each=$(key_owned_by 2 "lossy$1-")
   answer=$(put "$each" value 60)
   if [[ $answer == "$each" ]]; then
-    get "$each" 60 >got$1 || true
-    if cmp -s got$1 value; then answer=right; else answer=$(head -c 200 got$1); fi
+    get "$each" 60 >got"$1" || true
+    if cmp -s got"$1" value; then answer=right; else answer=$(head -c 200 got"$1"); fi
   fi
   echo "$answer" >"result$1"
 }
@@ -367,10 +367,10 @@ send_away() {
   echo answer >manner
   works_again
   for manner in silent ${KVNODE_LONG:+none}; do
-    echo $manner >manner
+    echo "$manner" >manner
     : >questions
     # Until the name has been looked up again, in vain.
-    eventually 20 works_and_asked $manner
+    eventually 20 works_and_asked "$manner"
     kill_node 2
     start 2
     works

@@ -104,6 +104,23 @@ struct ConfigurationPeersTests {
     #expect(warnings == [])
   }
 
+  @Test(arguments: [
+    ("AllowedClients=192.0.2.0/28", nil),
+    ("AllowedPeers=192.0.2.12 192.0.2.13", nil),
+    ("AllowedClients=192.0.2.11", "1.conf:2: AllowedClients=192.0.2.11: refuses node2, node3 of [Peers]"),
+    (
+      "AllowedClients=192.0.2.12\nAllowedPeers=192.0.2.13",
+      "1.conf:3: AllowedPeers=192.0.2.13: refuses node2 of [Peers]"
+    ),
+    ("AllowedClients=192.0.2.11\nAllowedPeers=192.0.2.12\nAllowedPeers=192.0.2.13", nil),
+  ])
+  func warnsOfPeersThatAccessRefuses(access: String, warning: String?) throws {
+    let text = "[Peers]\nnode1=192.0.2.11\nnode2=192.0.2.12\nnode3=192.0.2.13\nnode4=host4"
+    let warnings = try ConfigurationTests.parse([text, "[Access]\n\(access)"], hostName: "node1").warnings
+    let expected = warning.map { [$0 + "; AllowedPeers= should list their addresses"] } ?? []
+    #expect(warnings.map(\.description) == expected)
+  }
+
   @Test func takesAtMost1024Peers() throws {
     let lines = (1...1030).map { "node\($0)=10.0.\($0 / 256).\($0 % 256)" }
     let most = "[Peers]\n" + lines.prefix(1024).joined(separator: "\n")

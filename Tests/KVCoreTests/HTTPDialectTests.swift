@@ -130,14 +130,14 @@ private let host = "Host: node1"
           "Accept-Ranges: bytes", "Date: \(date)", "Server: kvnode",
         ], ""
       ),
-      (.deleted(existed: true), ["204 No Content", "Date: \(date)", "Server: kvnode"], ""),
+      (.deleted(key("a"), existed: true), ["204 No Content", "Date: \(date)", "Server: kvnode"], ""),
       (
-        .deleted(existed: false),
+        .deleted(key("größe\n"), existed: false),
         [
-          "404 Not Found", "Content-Type: text/plain; charset=utf-8", "Content-Length: 12", "Date: \(date)",
+          "404 Not Found", "Content-Type: text/plain; charset=utf-8", "Content-Length: 29", "Date: \(date)",
           "Server: kvnode",
         ],
-        "no such key\n"
+        "DEL größe\\x0a: no such key\n"
       ),
       (
         .failure(Failure(.notFound, "GET größe: no")),

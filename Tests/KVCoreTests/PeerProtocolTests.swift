@@ -93,7 +93,7 @@ private func lines(_ lines: String...) -> String { lines.map { $0 + "\r\n" }.joi
       (.get, 206, ["Content-Length": "2", "Last-Modified": date, "Content-Range": "bytes 1-2/9"], .value(part)),
       (.get, 304, ["ETag": tag, "Last-Modified": date], .notModified(value(0, checksum))),
       (.get, 416, ["Content-Range": "bytes */9"], .rangeNotSatisfiable(byteCount: 9)),
-      (.delete, 204, [:], .deleted(existed: true)), (.delete, 404, [:], .deleted(existed: false)),
+      (.delete, 204, [:], .deleted(keyA, existed: true)), (.delete, 404, [:], .deleted(keyA, existed: false)),
       (.get, 404, [:], nil), (.put, 404, [:], nil), (.put, 507, [:], nil), (.get, 421, [:], nil),
       (.delete, 503, [:], nil), (.get, 599, [:], nil),
     ] as [(KVCore.Operation, Int, HTTPFields, Response?)])

@@ -169,6 +169,7 @@ struct ConfigurationReader {
     guard errors.problems.isEmpty else {
       throw ConfigurationError(problems: errors.problems, warnings: warnings.problems)
     }
+    checkAccess()
     return (configuration, warnings.problems)
   }
 
@@ -210,6 +211,20 @@ struct ConfigurationReader {
         + " set Name= in [Node] to one of them, or \(add)"
       errors.append(ConfigurationProblem(file: firstPeer.file, line: firstPeer.line, message: message))
     }
+  }
+
+  /// Warns of peers whose connections or requests will be refused. What addresses a host's name has is not known here.
+  private mutating func checkAccess() {
+    guard isNode, let assignment = deciding["AllowedPeers"] ?? deciding["AllowedClients"] else { return }
+    let access = configuration.access
+    let refusedPeers = configuration.peers.filter { peer in
+      guard peer.name != configuration.nodeName, case .address(let address) = peer.address.host else { return false }
+      return !access.permitsConnection(from: address) || !access.permitsPeer(at: address)
+    }
+    guard !refusedPeers.isEmpty else { return }
+    let names = Self.listed(refusedPeers.map(\.name))
+    let message = "refuses \(names) of [Peers]; AllowedPeers= should list their addresses"
+    warnings.append(ConfigurationProblem(assignment, message))
   }
 
   private static func listed(_ names: [String]) -> String {

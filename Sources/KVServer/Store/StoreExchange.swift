@@ -129,7 +129,7 @@ struct StoreExchange {
   private func delete(_ request: Request, for client: inout Client) async throws(ExchangeError) -> Traffic {
     let condition = WriteCondition(request.preconditions, for: .delete, now: .now)
     let existed = try stored(request) { () throws(StoreError) in try node.store.delete(request.key, if: condition) }
-    try await client.answer(.deleted(existed: existed))
+    try await client.answer(.deleted(request.key, existed: existed))
     return Traffic()
   }
 

@@ -77,7 +77,7 @@ struct StoreLayout: ~Copyable, Sendable {
     } catch {
       throw .unusable(path: path, error)
     }
-    guard let found else { throw .unusable(path: "\(path)/format", .absent(call: "openat")) }
+    guard let found else { throw .noStore(path: path) }
     try check(format: found, path)
   }
 
