@@ -152,34 +152,32 @@ public struct Directory: ~Copyable, Sendable {
 
   /// Runs a call while nobody else runs one under `withExclusiveLock` of the directory, in whatever process (flock(2)).
   ///
-  /// Waits a second at most, and then goes on without the lock: its holder stands still.
-  public func withSharedLock<Result>(_ call: () throws(SystemError) -> Result) throws(SystemError) -> Result {
-    try withLock(LOCK_SH) { _ throws(SystemError) in try call() }
+  /// Where somebody does, it is waited for, a second at most, or not at all; then nothing is called, and nil returned.
+  public func withSharedLock<Result>(
+    waiting: Bool, _ call: () throws(SystemError) -> Result
+  ) throws(SystemError) -> Result? {
+    try withLock(LOCK_SH, napsMax: waiting ? Self.lockNapsMax : 0, call)
   }
 
   /// Runs a call while nobody else runs one under a lock of the directory, in whatever process (flock(2)).
   ///
-  /// Waits a second at most, and then fails.
-  public func withExclusiveLock<Result>(_ call: () throws(SystemError) -> Result) throws(SystemError) -> Result {
-    try withLock(LOCK_EX) { isLocked throws(SystemError) in
-      guard isLocked else { throw SystemError(call: "flock", code: EWOULDBLOCK) }
-      return try call()
-    }
+  /// Where somebody does, it is waited for, a second at most; then nothing is called, and nil returned.
+  public func withExclusiveLock<Result>(_ call: () throws(SystemError) -> Result) throws(SystemError) -> Result? {
+    try withLock(LOCK_EX, napsMax: Self.lockNapsMax, call)
   }
 
   private func withLock<Result>(
-    _ operation: CInt, _ call: (Bool) throws(SystemError) -> Result
-  ) throws(SystemError) -> Result {
-    var isLocked = try tryLock(operation)
+    _ operation: CInt, napsMax: Int, _ call: () throws(SystemError) -> Result
+  ) throws(SystemError) -> Result? {
     var naps = 0
-    while !isLocked, naps < Self.lockNapsMax {
+    while try !tryLock(operation) {
+      guard naps < napsMax else { return nil }
       usleep(Self.lockNapMicroseconds)
       naps += 1
-      isLocked = try tryLock(operation)
     }
     // Unlocking has no reason to fail, and closing the directory would do it too.
-    defer { if isLocked { flock(descriptor.number, LOCK_UN) } }
-    return try call(isLocked)
+    defer { flock(descriptor.number, LOCK_UN) }
+    return try call()
   }
 
   private func tryLock(_ operation: CInt) throws(SystemError) -> Bool {

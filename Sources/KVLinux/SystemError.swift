@@ -26,6 +26,9 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
   /// What a call that makes or renames something says where the name is taken.
   public static func nameTaken(call: String) -> SystemError { SystemError(call: call, code: EEXIST) }
 
+  /// What flock(2) says where another process has the lock.
+  public static let locked = SystemError(call: "flock", code: EWOULDBLOCK)
+
   /// There is nothing of that name.
   public var isAbsent: Bool { code == ENOENT }
   /// The file system has no room or the user no quota left.

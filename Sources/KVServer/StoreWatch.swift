@@ -14,6 +14,7 @@ struct StoreWatch {
   /// Watches until the task is cancelled.
   func run() async {
     var known = look(knowing: [])
+    if let known, !known.isEmpty { node.logger.warning("\(known.count) damaged values lie in quarantine/") }
     await countValues()
     while await IOExecutor.current.wait(until: .after(Supervision.interval)) == .timedOut {
       guard let names = look(knowing: known ?? []), names != known else { continue }

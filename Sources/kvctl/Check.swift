@@ -63,7 +63,10 @@ struct Check: ParsableCommand {
     } catch {
       throw CommandError(.failure, "CHECK: cancelled")
     }
-    try output.write(isJSON ? CheckText.json(summary, events) : CheckText.summary(summary))
+    let text = isJSON ? CheckText.json(summary, events) : CheckText.summary(summary)
+    let written = Result { () throws(CommandError) in try output.write(text) }
+    // Where nobody takes the text, the status tells all the same.
     if let (status, message) = CheckText.verdict(summary) { throw CommandError(status, "CHECK: \(message)") }
+    try written.get()
   }
 }

@@ -7,6 +7,8 @@ enum CheckText {
   static func line(_ event: ScrubEvent) -> String {
     switch event {
     case .damaged(let finding): "damaged: \(finding.path) (key \(finding.key)): \(finding.fault)\(move(of: finding))\n"
+    case .lost(let key, let path, let quarantinePath):
+      "lost: \(path) (key \(key)): found damaged earlier, it lies in \(quarantinePath)\n"
     case .unchecked(let path, let error): "unchecked: \(PrintableText.escape(path.utf8)): \(error)\n"
     }
   }
@@ -67,6 +69,11 @@ enum CheckText {
       object.add("fault", finding.fault.description)
       if let quarantinePath = finding.quarantinePath { object.add("quarantine", quarantinePath) }
       if let error = finding.moveError { object.add("move_error", error.description) }
+    case .lost(let key, let path, let quarantinePath):
+      object.add("key", key.encodedText)
+      object.add("path", path)
+      object.add("fault", "found damaged earlier")
+      object.add("quarantine", quarantinePath)
     case .unchecked(let path, let error):
       object.add("path", path)
       object.add("error", error.description)

@@ -482,6 +482,42 @@ PYTHON
   assert_equal "0 644" "$(stat -c '%s %a' "$file")"
 }
 
+# looking_at DIRECTORY INJECTION: a check that repairs, and into its looks in quarantine/ something injected.
+looking_at() {
+  strace -f -o trace -P "$PWD/$1/quarantine" -e trace=newfstatat -e inject="$2" "$KVCTL" check --repair --data-directory "$1"
+}
+
+@test "check: what it has moved away stays there, whatever the disk says of it afterwards" {
+  local key file
+  key=$(key_owned_by 1 moved)
+  kvctl put "$key" value
+  cp -a "$CLUSTER/node1" data
+  file=$(value_file "$key" "$key")
+  file=data/${file#"$CLUSTER/node1/"}
+  truncate -s -1 "$file"
+  cp -a data again
+  run -3 looking_at data newfstatat:delay_exit=1
+  # The last look in quarantine/ is after the value has changed places with its mark.
+  rm -r data
+  mv again data
+  run -3 looking_at data "newfstatat:error=EIO:when=$(grep -c newfstatat trace)"
+  grep -q 'newfstatat.*EIO' trace
+  assert_matches "moved to quarantine/$key" "$output"
+  cmp -n 2999999 "$(find data/quarantine -name "$key*")" value
+  assert_equal 0 "$(stat -c %s "$file")"
+}
+
+@test "check: the status tells where nobody takes the text" {
+  local key file
+  key=$(key_owned_by 1 silent)
+  kvctl put "$key" value
+  cp -a "$CLUSTER/node1" data
+  file=$(value_file "$key" "$key")
+  truncate -s -1 "data/${file#"$CLUSTER/node1/"}"
+  run -3 sh -c "'$KVCTL' check --data-directory data >/dev/full"
+  assert_matches '1 of [0-9]+ values are damaged' "$output"
+}
+
 locked_twice() { [[ $(grep -cs 'LOCK_EX.* = 0' trace) == 2 ]]; }
 
 # Whoever restores a copy by hand, or a node of another version, takes no lock.
@@ -501,6 +537,8 @@ locked_twice() { [[ $(grep -cs 'LOCK_EX.* = 0' trace) == 2 ]]; }
   mv whole "$file"
   wait $! || true
   assert_matches 'damaged +0' "$(cat output)"
+  # There and back.
+  assert_equal 2 "$(grep -c renameat2 trace)"
   cmp "$file" value
   assert_equal '' "$(find data/quarantine -name "$key*")"
 }

@@ -489,22 +489,35 @@ thaw() {
   get 1 "$whole" | cmp - value
   run -3 "$KVCTL" check --data-directory "$DISK/data"
   assert_matches '1 keys have lost their value' "$output"
+  assert_matches "lost: values/../$key \\(key $key\\): " "$output"
   assert_metric 2 kvnode_damaged_values_total 1
   eventually 20 has_metric 2 kvnode_quarantined_files 1
   assert_matches "key=$key .*a damaged value was moved away" "$(cat "$CLUSTER/node2.log")"
+  kill_node 2
+  start_node 2
+  eventually 10 log_has 2 '1 damaged values lie in quarantine/'
   assert_equal "$key" "$(put 1 "$key" value)"
   get 1 "$key" | cmp - value
 }
 
 # A check is stopped between a signal and the next in the middle of its work, and the lock stays.
-@test "who holds the lock of a directory for ever holds up a PUT and a DEL, but not for ever" {
+@test "who holds the lock of a directory for ever makes a PUT or DEL in it an error, and nothing else" {
   start_node 1
   own=$(key_owned_by 1 own)
   shard=$CLUSTER/node1/values/$(printf '%s\n' "$own" | md5sum | cut -c 1-2)
+  assert_equal "$own" "$(put 1 "$own" value)"
+  head -c 1000 value >other
   setpriv --pdeathsig KILL flock --exclusive "$shard" setpriv --pdeathsig KILL sh -c 'touch locked; exec sleep 600' &
   eventually 10 test -e locked
-  assert_equal "$own" "$(put 1 "$own" value)"
+  locked="another process, such as a check that stands still, has values/${shard##*/} locked"
+  assert_equal "ERROR: PUT $own: $locked" "$(put 1 "$own" other)"
+  assert_equal 503 "$(curl -sS -o answer -w '%{http_code}' -X DELETE "http://127.0.0.1:7776/$own")"
+  assert_equal "DEL $own: $locked" "$(cat answer)"
   get 1 "$own" | cmp - value
-  assert_equal 204 "$(curl -sS -o answer -w '%{http_code}' -X DELETE "http://127.0.0.1:7776/$own")"
+  elsewhere=$(key_owned_by 1 elsewhere)
+  assert_equal "$elsewhere" "$(put 1 "$elsewhere" value)"
   kill "$!"
+  eventually 10 flock --exclusive --nonblock "$shard" true
+  assert_equal "$own" "$(put 1 "$own" other)"
+  get 1 "$own" | cmp - other
 }

@@ -47,6 +47,15 @@ import Testing
         == "\(opening); moved to quarantine/k.1, but a power cut may undo that: fsync: Input/output error\n")
   }
 
+  @Test func writesWhatWasMovedAwayEarlier() throws {
+    let event = ScrubEvent.lost(try Key("a b".utf8), path: "values/12/a%20b", quarantinePath: "quarantine/a%20b.5")
+    #expect(
+      CheckText.line(event)
+        == "lost: values/12/a%20b (key a b): found damaged earlier, it lies in quarantine/a%20b.5\n")
+    let json = #""findings":[{"key":"a%20b","path":"values/12/a%20b","fault":"found damaged earlier","#
+    #expect(CheckText.json(ScrubSummary(), [event]).hasSuffix(json + #""quarantine":"quarantine/a%20b.5"}]}"# + "\n"))
+  }
+
   @Test func writesWhatWasNotLookedAtToo() {
     let events = [ScrubEvent.unchecked(path: "values/\n", SystemError(call: "openat", code: 13))]
     #expect(CheckText.line(events[0]) == "unchecked: values/\\x0a: openat: Permission denied\n")

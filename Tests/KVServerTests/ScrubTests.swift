@@ -245,19 +245,64 @@ import Testing
         }
       }
       for number in 0..<401 {
-        var value = try store.stage(key, byteCount: 100)
-        try value.append([UInt8](repeating: UInt8(number % 100), count: 100).span.bytes)
-        _ = try value.commit()
-        if number % 3 == 0 { try flip("values/12/hashme", byte: 0) }
+        let bytes = [UInt8](repeating: UInt8(number % 100), count: 100)
+        try put(key, bytes)
+        if number % 3 != 0 {
+          #expect(try directory.read("data/values/12/hashme") == bytes)
+        } else {
+          try flip("values/12/hashme", byte: 0)
+          // Now and then the check gets the time that it needs.
+          if number % 30 == 0 { try await untilMarked() }
+        }
       }
       group.cancelAll()
       try await group.waitForAll()
     }
-    for name in try directory.files(in: "data/quarantine") {
+    let names = try directory.files(in: "data/quarantine")
+    #expect(names.count >= 13)
+    for name in names {
       let bytes = try directory.read("data/quarantine/\(name)")
       #expect(bytes.first != bytes.last)
     }
-    let last = try directory.read("data/values/12/hashme")
-    #expect(last.first == last.last)
+  }
+
+  /// Until a mark stands where the value was, at most ten seconds.
+  private func untilMarked() async throws {
+    for _ in 0..<10_000 where try directory.read("data/values/12/hashme") != [] {
+      try await Task.sleep(for: .milliseconds(1))
+    }
+    #expect(try directory.read("data/values/12/hashme") == [])
+  }
+
+  @Test func tellsOfWhatWasMovedAwayEarlier() async throws {
+    try put(key, [1])
+    try flip("values/12/hashme", byte: 0)
+    let moved = try #require(try await scrub(repairs: true).1.first?.quarantinePath)
+    var events: [ScrubEvent] = []
+    let summary = try await Scrub(dataDirectory: dataDirectory, repairs: false).run { events.append($0) }
+    #expect(summary.lost == 1)
+    #expect(events == [.lost(key, path: "values/12/hashme", quarantinePath: moved)])
+  }
+
+  @Test func countsWhatLiesBesideTheShards() async throws {
+    for name in ["08x", "stray", "100"] {
+      #expect(try Directory(path: "\(dataDirectory)/values").makeDirectory(name))
+    }
+    #expect(try await scrub().0.strays == 3)
+  }
+
+  @Test func doesNotChangeADirectoryThatAnotherProcessHasLocked() throws {
+    try put(key, [1])
+    let other = try Directory(path: "\(dataDirectory)/values/12")
+    #expect(try other.lock())
+    // The first waits, and the others need not.
+    for _ in 0..<50 { #expect(throws: StoreError.locked(directory: "values/12")) { try put(key, [2]) } }
+    #expect(throws: StoreError.locked(directory: "values/12")) { try store.delete(key) }
+    #expect(try directory.read("data/values/12/hashme") == [1])
+    #expect(try directory.files(in: "data/staging") == [])
+    try put(try Key("elsewhere".utf8), [3])
+    _ = consume other
+    try put(key, [2])
+    #expect(try store.delete(key))
   }
 }

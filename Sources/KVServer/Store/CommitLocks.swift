@@ -2,7 +2,8 @@ import KVCore
 import Synchronization
 
 /// Locks under which a key's value is looked at and replaced or removed, so that a condition still holds when it is
-/// acted on. Keys share a few locks; each is held for a handful of system calls that wait for no disk.
+/// acted on. Keys share a few locks; each is held for a handful of system calls that wait for no
+/// disk, and for the lock of a directory that a check has.
 final class CommitLocks: Sendable {
   private final class Lock: Sendable {
     let mutex = Mutex(())

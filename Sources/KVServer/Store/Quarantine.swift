@@ -38,9 +38,7 @@ struct Quarantine: ~Copyable, Sendable {
     try directory.checkWritable()
     guard try directory.lock() else { return false }
     // What cannot be looked at is let lie: it must not keep any check from its work.
-    for name in try directory.names() where (try? Self.isUnusedMark(name, in: directory)) ?? false {
-      _ = try? directory.removeFile(name)
-    }
+    for name in try directory.names() { dropMark(name) }
     return true
   }
 
@@ -56,13 +54,13 @@ struct Quarantine: ~Copyable, Sendable {
       let isMoved = try source.withExclusiveLock { () throws(SystemError) in
         try exchange(name, in: source, inode: inode, with: markName)
       }
+      guard let isMoved else { throw .locked }
       if isMoved { return markName }
     } catch {
-      _ = try? directory.removeFile(markName)
+      dropMark(markName)
       throw error
     }
-    // If it stays, the next check removes it.
-    _ = try? directory.removeFile(markName)
+    dropMark(markName)
     return nil
   }
 
@@ -73,10 +71,19 @@ struct Quarantine: ~Copyable, Sendable {
     guard try source.status(of: name)?.inode == inode else { return false }
     guard try source.exchange(name, with: markName, in: directory) else { throw .absent(call: "renameat2") }
     // A node changes what a name leads to under the same lock, so that the exchange takes what was looked at. Whoever
-    // else puts files among the values does not.
-    if try directory.status(of: markName)?.inode == inode { return true }
+    // else puts files among the values does not, and gets back what it put there.
+    guard let taken = try? directory.status(of: markName), taken.inode != inode else { return true }
     _ = try source.exchange(name, with: markName, in: directory)
+    try source.sync()
+    try directory.sync()
     return false
+  }
+
+  /// Removes a mark that was not used, and nothing else that may lie there under its name. If it stays, the next check
+  /// removes it.
+  private func dropMark(_ name: String) {
+    guard (try? Self.isUnusedMark(name, in: directory)) ?? false else { return }
+    _ = try? directory.removeFile(name)
   }
 
   /// Makes a mark under the name that the value's file is to have here, and returns that.

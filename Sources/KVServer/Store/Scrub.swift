@@ -41,8 +41,9 @@ public struct Scrub: ~Copyable, Sendable {
 
     /// Goes past what cannot be looked at.
     mutating func leave(_ path: [String], _ error: SystemError, _ report: (ScrubEvent) -> Void) {
-      summary.unchecked += 1
-      report(.unchecked(path: path.joined(separator: "/"), error))
+      let event = ScrubEvent.unchecked(path: path.joined(separator: "/"), error)
+      summary.count(event)
+      report(event)
     }
   }
 
@@ -50,6 +51,11 @@ public struct Scrub: ~Copyable, Sendable {
   /// blocks on the disk.
   public borrowing func run(_ report: (ScrubEvent) -> Void) async throws(CancellationError) -> ScrubSummary {
     var progress = Progress(pace: ScrubPace(bytesPerSecondMax: bytesPerSecondMax))
+    do throws(SystemError) {
+      progress.summary.strays = Set(try values.names()).subtracting(ValuePath.shards).count
+    } catch {
+      progress.leave(["values"], error, report)
+    }
     for shard in ValuePath.shards where !Task.isCancelled {
       let path = ["values", shard]
       do throws(SystemError) {
@@ -82,10 +88,9 @@ public struct Scrub: ~Copyable, Sendable {
     if name.hasSuffix("+"), path.count < Key.bytesMax, try directory.status(of: name)?.isDirectory == true {
       if let next = try directory.directory(name) { try await visit(next, path, &progress, report) }
     } else if let key = Self.key(path) {
-      guard let finding = try await check(key, path, in: directory, &progress) else { return }
-      progress.summary.damaged += 1
-      if finding.quarantinePath != nil { progress.summary.quarantined += 1 }
-      report(.damaged(finding))
+      guard let event = try await check(key, path, in: directory, &progress) else { return }
+      progress.summary.count(event)
+      report(event)
     } else {
       progress.summary.strays += 1
     }
@@ -101,8 +106,9 @@ public struct Scrub: ~Copyable, Sendable {
   /// Looks at one value. Nil where nothing is to be said of it, and where it was deleted since the directory was read.
   private borrowing func check(
     _ key: Key, _ path: [String], in directory: borrowing Directory, _ progress: inout Progress
-  ) async throws(SystemError) -> ScrubFinding? {
+  ) async throws(SystemError) -> ScrubEvent? {
     let name = path[path.count - 1]
+    let namedPath = path.joined(separator: "/")
     var inode: UInt?
     do throws(SystemError) {
       guard let found = try directory.status(of: name) else { return nil }
@@ -113,19 +119,18 @@ public struct Scrub: ~Copyable, Sendable {
       guard let file = try directory.openFile(name) else { return nil }
       let status = try file.status()
       inode = status.inode
-      guard try Quarantine.markedName(file, status) == nil else {
-        progress.summary.lost += 1
-        return nil
+      if let markedName = try Quarantine.markedName(file, status) {
+        return .lost(key, path: namedPath, quarantinePath: "quarantine/\(PrintableText.escape(markedName))")
       }
       let fault = try await fault(of: file, status, &progress)
       progress.summary.values += 1
       progress.summary.bytes += status.byteCount
       guard let fault else { return nil }
-      return settle(fault, key, path, in: directory, file, inode: status.inode)
+      return settle(fault, key, path, in: directory, file, inode: status.inode).map { .damaged($0) }
     } catch  where error.isDiskFault {
       guard !isReplaced(name, in: directory, inode: inode) else { return nil }
       progress.summary.values += 1
-      return ScrubFinding(key: key, path: path.joined(separator: "/"), fault: .unreadable(error))
+      return .damaged(ScrubFinding(key: key, path: namedPath, fault: .unreadable(error)))
     }
   }
 

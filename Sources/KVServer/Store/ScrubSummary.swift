@@ -19,4 +19,14 @@ public struct ScrubSummary: Equatable, Sendable {
 
   /// Nothing yet.
   public init() {}
+
+  mutating func count(_ event: ScrubEvent) {
+    switch event {
+    case .damaged(let finding):
+      damaged += 1
+      if finding.quarantinePath != nil { quarantined += 1 }
+    case .lost: lost += 1
+    case .unchecked: unchecked += 1
+    }
+  }
 }

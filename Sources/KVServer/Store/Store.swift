@@ -12,6 +12,8 @@ public final class Store: Sendable {
     var readOnlyReason: String?
     var damagedCount = 0
     var quarantinedCount = 0
+    /// The shards in which another process has held a directory's lock for longer than is waited for.
+    var lockedShards: Set<Int> = []
   }
 
   /// How often a commit makes its directories anew because a DEL took them away meanwhile.
@@ -80,10 +82,8 @@ public final class Store: Sendable {
     var removed: File?
     let existed = try locks.withLock(for: key) { () throws(StoreError) in
       try check(condition, path.fileName, in: directory)
-      return try translatingError(StoreError.failed) { () throws(SystemError) in
-        try replacing(path, in: directory, newBytes: nil, keepingOpen: &removed) { () throws(SystemError) in
-          _ = try directory.removeFile(path.fileName)
-        }
+      return try replacing(path, in: directory, newBytes: nil, keepingOpen: &removed, StoreError.failed) {
+        () throws(SystemError) in _ = try directory.removeFile(path.fileName)
       }
     }
     try translatingError(StoreError.failed) { () throws(SystemError) in
@@ -187,10 +187,10 @@ public final class Store: Sendable {
     }
     let created = try locks.withLock(for: key) { () throws(StoreError) in
       try check(condition, path.fileName, in: directory)
-      return try translatingError(StoreError.init(writing:)) { () throws(SystemError) in
-        try !replacing(path, in: directory, newBytes: byteCount, keepingOpen: &replaced) { () throws(SystemError) in
-          try layout.staging.rename(name, to: path.fileName, in: directory)
-        }
+      return try !replacing(
+        path, in: directory, newBytes: byteCount, keepingOpen: &replaced, StoreError.init(writing:)
+      ) { () throws(SystemError) in
+        try layout.staging.rename(name, to: path.fileName, in: directory)
       }
     }
     try translatingError(StoreError.init(writing:)) { () throws(SystemError) in
@@ -206,12 +206,11 @@ public final class Store: Sendable {
   /// file is left open.
   private func replacing(
     _ path: ValuePath, in directory: borrowing Directory, newBytes: Int?, keepingOpen old: inout File?,
-    _ change: () throws(SystemError) -> Void
-  ) throws(SystemError) -> Bool {
+    _ failing: (SystemError) -> StoreError, _ change: () throws(SystemError) -> Void
+  ) throws(StoreError) -> Bool {
     usage.beginChange(shard: path.shardNumber)
-    do throws(SystemError) {
-      // A check that moves a damaged value away has the directory for itself meanwhile.
-      let oldBytes = try directory.withSharedLock { () throws(SystemError) in
+    do throws(StoreError) {
+      let oldBytes = try withoutCheck(path, in: directory, failing) { () throws(SystemError) in
         let oldBytes = try directory.status(of: path.fileName)?.byteCount
         if let oldBytes, oldBytes >= Self.keptOpenBytesMin { old = try? directory.openFile(path.fileName) }
         try change()
@@ -223,6 +222,27 @@ public final class Store: Sendable {
       usage.endChange(shard: path.shardNumber, from: nil, to: nil)
       throw error
     }
+  }
+
+  /// Runs a call while no check moves a damaged value out of the directory: it would take what the call puts there.
+  ///
+  /// A check needs a moment for that. Once one has stood still in there, none in the shard is waited for again until a
+  /// lock is had, so that not every request waits its second.
+  private func withoutCheck(
+    _ path: ValuePath, in directory: borrowing Directory, _ failing: (SystemError) -> StoreError,
+    _ call: () throws(SystemError) -> Int?
+  ) throws(StoreError) -> Int? {
+    let shard = path.shardNumber
+    let wasLocked = state.withLock { $0.lockedShards.contains(shard) }
+    let result = try translatingError(failing) { () throws(SystemError) in
+      try directory.withSharedLock(waiting: !wasLocked, call)
+    }
+    guard let result else {
+      state.withLock { _ = $0.lockedShards.insert(shard) }
+      throw .locked(directory: "values/\(path.directories.joined(separator: "/"))")
+    }
+    if wasLocked { state.withLock { _ = $0.lockedShards.remove(shard) } }
+    return result
   }
 
   private func check(

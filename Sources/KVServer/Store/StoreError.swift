@@ -7,6 +7,8 @@ enum StoreError: Error, Equatable, Sendable {
   case full(detail: String)
   /// A sync failed earlier, so the store takes no further change until it is restarted.
   case readOnly(reason: String)
+  /// Another process keeps a directory to itself: whoever asked may try again.
+  case locked(directory: String)
   /// The value on disk is not what was stored.
   case damaged(detail: String)
   /// The key's value is not as the request demands.
@@ -24,6 +26,7 @@ enum StoreError: Error, Equatable, Sendable {
     switch self {
     case .full(let detail): detail
     case .readOnly(let reason): "the store is read-only: \(reason)"
+    case .locked(let directory): "another process, such as a check that stands still, has \(directory) locked"
     case .damaged(let detail): "the stored value is damaged: \(detail)"
     case .preconditionFailed: "the precondition does not hold"
     case .failed(let error): "\(error)"
@@ -33,7 +36,7 @@ enum StoreError: Error, Equatable, Sendable {
   private var kind: Failure.Kind {
     switch self {
     case .full: .diskFull
-    case .readOnly: .unavailable
+    case .readOnly, .locked: .unavailable
     case .preconditionFailed: .preconditionFailed
     case .damaged, .failed: .storeFailed
     }
