@@ -162,7 +162,7 @@ import Testing
   }
 
   @Test func aClientThatTakesNothingIsReset() async throws {
-    try await TestNodes.run(configure: { $1.idleTimeout = .seconds(2) }) { nodes async throws in
+    try await TestNodes.run(configure: { $1.idleTimeout = .seconds(5) }) { nodes async throws in
       var generator = SeededGenerator(round: 0, 23)
       let payload = Payload(byteCount: 24 << 20, &generator)
       var put = try await Wire.connect(nodes.ports[0])
