@@ -47,5 +47,5 @@ holds() {
   echo "$output"
   [ "$status" -eq 1 ]
   assert_matches 'control: .* FOUND' "$output"
-  grep -qaE '^PUT ' "$BATS_FILE_TMPDIR"/findings/control/crash-*
+  grep -qaE '^ *PUT ' "$BATS_FILE_TMPDIR"/findings/control/crash-*
 }
