@@ -19,7 +19,14 @@ public enum ClassicDialect {
     case .value, .deleted: []
     case .notModified, .rangeNotSatisfiable, .json:
       preconditionFailure("the classic dialect has no way to ask for this")
-    case .failure(let failure): Array("ERROR: \(failure.message)\n".utf8)
+    case .failure(let failure): Array("\(failureOpening)\(failure.message)\n".utf8)
     }
   }
+
+  /// The reason in the line that tells of a failure, its LF excluded, or nil where it is another line.
+  public static func failureReason(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+    line.starts(with: failureOpening.utf8) ? line.dropFirst(failureOpening.utf8.count) : nil
+  }
+
+  private static let failureOpening = "ERROR: "
 }

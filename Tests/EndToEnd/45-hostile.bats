@@ -230,7 +230,9 @@ EOF
     serves_others 1 2
     for node in 1 2; do memory_stays_below $node 300; done
     end_crowd
+    # Some stay open between nodes, for the next request.
     eventually 20 has_at_most_connections 1 40
+    eventually 20 has_at_most_connections 2 80
   done
 }
 

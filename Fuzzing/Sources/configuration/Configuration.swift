@@ -112,6 +112,10 @@ private func written(_ reserve: FreeSpaceReserve) -> String {
   }
 }
 
-private func written(_ duration: Duration) -> String { "\(duration / .milliseconds(1))".prefix { $0 != "." } + "ms" }
+/// In whole numbers: 295149 ms divided by one are 295148.99999999994.
+private func written(_ duration: Duration) -> String {
+  let (seconds, attoseconds) = duration.components
+  return "\(seconds * 1000 + attoseconds / 1_000_000_000_000_000)ms"
+}
 
 private func written(_ blocks: [AddressBlock]) -> String { blocks.map(\.description).joined(separator: " ") }

@@ -49,7 +49,7 @@ struct PeerConnection: ~Copyable, Sendable {
           return head
         }
       } catch {
-        throw .malformed(error)
+        throw PeerError(notHTTP: stream.unread, error)
       }
       let isFirst = stream.unread.isEmpty
       let isMore: Bool

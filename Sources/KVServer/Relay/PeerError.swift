@@ -7,15 +7,27 @@ enum PeerError: Error {
   case closed
   /// The connection failed or stood still.
   case stream(StreamError)
+  /// It took no request: the line of a node that has so many connections that it cannot even tell their dialect.
+  case turnedAway(reason: String)
   /// What it says is not the protocol.
   case malformed(HTTPSyntaxError)
+
+  /// Tells from the bytes, which are no answer in HTTP.
+  init(notHTTP bytes: ArraySlice<UInt8>, _ error: HTTPSyntaxError) {
+    let line = bytes.prefix { $0 != UInt8(ascii: "\n") }
+    guard let reason = ClassicDialect.failureReason(line), line.count < bytes.count else {
+      self = .malformed(error)
+      return
+    }
+    self = .turnedAway(reason: PrintableText.escape(reason.prefix(PeerProtocol.errorTextBytesMax)))
+  }
 
   /// Whether a connection from the pool may have been closed by the other node before the request got there.
   var mayBeStale: Bool {
     switch self {
     case .stream(.failed(let error)): !error.isTimeout
     case .closed: true
-    case .stream, .malformed: false
+    case .stream, .turnedAway, .malformed: false
     }
   }
 
@@ -24,7 +36,7 @@ enum PeerError: Error {
     switch self {
     case .stream(.timedOut): true
     case .stream(.failed(let error)): error.isTimeout
-    case .closed, .stream, .malformed: false
+    case .closed, .stream, .turnedAway, .malformed: false
     }
   }
 
@@ -32,6 +44,7 @@ enum PeerError: Error {
   var kind: PeerFailure {
     switch self {
     case .malformed: .malformed
+    case .turnedAway: .refused
     case .closed, .stream: isSilence ? .silent : .broken
     }
   }
@@ -43,6 +56,7 @@ enum PeerError: Error {
       case .closed: "closed the connection without an answer"
       case .stream(.timedOut): "did not answer in time (IdleTimeout=)"
       case .stream(let error): "failed: \(error)"
+      case .turnedAway(let reason): "takes no request: \(reason)"
       case .malformed(let error): "answered with something that is not the protocol: \(error)"
       }
     return Failure(.unavailable, "\(subject): \(peer) \(what)")
