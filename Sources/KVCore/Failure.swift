@@ -39,6 +39,11 @@ public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
   public static let tooManyConnections = Failure(
     .unavailable, "too many connections, try again later (MaxConnections=)")
 
+  /// There is nothing under the key.
+  public static func absent(_ operation: Operation, _ key: Key) -> Failure {
+    Failure(.notFound, "\(operation.rawValue) \(key): no such key")
+  }
+
   /// The message.
   public var description: String { message }
 }

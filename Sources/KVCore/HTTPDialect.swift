@@ -89,9 +89,7 @@ public enum HTTPDialect {
       let text = "no byte of the value lies in the range: it has \(byteCount) bytes\n"
       return (HTTPResponseHead(status: 416, fields: fields), Array(text.utf8))
     case .deleted(let key, let existed):
-      return existed
-        ? (HTTPResponseHead(status: 204), [])
-        : (HTTPResponseHead(status: 404), Array("DEL \(key): no such key\n".utf8))
+      return existed ? (HTTPResponseHead(status: 204), []) : parts(.failure(.absent(.delete, key)))
     case .json(let text):
       return (HTTPResponseHead(status: 200, fields: ["Content-Type": "application/json"]), text)
     case .failure(let failure): return (head(of: failure), Array("\(failure.message)\n".utf8))

@@ -28,13 +28,6 @@ enum ExchangeError: Error {
   }
 }
 
-extension Failure {
-  /// There is nothing under the key.
-  static func absent(_ request: Request) -> Failure {
-    Failure(.notFound, "\(request.operation.rawValue) \(request.key): no such key")
-  }
-}
-
 extension Client {
   /// `send` for exchanges.
   mutating func answer(_ response: Response, value: [UInt8]? = nil) async throws(ExchangeError) {

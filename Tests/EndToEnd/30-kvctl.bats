@@ -449,16 +449,22 @@ PYTHON
   kvctl get "$key" | cmp - value
 }
 
+# copy_with NAME: stores a value on node 1, copies the node's data directory to `data`, and sets key, and file, which is
+# the value's in the copy.
+copy_with() {
+  key=$(key_owned_by 1 "$1")
+  kvctl put "$key" value
+  cp -a "$CLUSTER/node1" data
+  file=$(value_file "$key" "$key")
+  file=data/${file#"$CLUSTER/node1/"}
+}
+
 @test "check: as the node's user, it moves away a file that is another's, past a leftover that it may not read" {
   if ((EUID != 0)); then skip "only root can give files away"; fi
   local key file
-  key=$(key_owned_by 1 stranger)
-  kvctl put "$key" value
-  file=$(value_file "$key" "$key")
-  cp -a "$CLUSTER/node1" data
+  copy_with stranger
   cp "$KVCTL" data/kvctl
   chown -R nobody data
-  file=data/${file#"$CLUSTER/node1/"}
   chown root "$file"
   chmod 644 "$file"
   truncate -s -1 "$file"
@@ -471,11 +477,7 @@ PYTHON
 
 @test "check: as root, it leaves a mark that the node's user can read" {
   local key file
-  key=$(key_owned_by 1 readable)
-  kvctl put "$key" value
-  cp -a "$CLUSTER/node1" data
-  file=$(value_file "$key" "$key")
-  file=data/${file#"$CLUSTER/node1/"}
+  copy_with readable
   truncate -s -1 "$file"
   umask 077
   ends_with 3 kvctl check --repair --data-directory data
@@ -484,11 +486,7 @@ PYTHON
 
 @test "check: what it has moved away stays there, whatever the disk says of it afterwards" {
   local key file
-  key=$(key_owned_by 1 moved)
-  kvctl put "$key" value
-  cp -a "$CLUSTER/node1" data
-  file=$(value_file "$key" "$key")
-  file=data/${file#"$CLUSTER/node1/"}
+  copy_with moved
   truncate -s -1 "$file"
   # The first look at the name in quarantine/ is whether it is free, the second after value and mark have changed places.
   run -3 strace -f -o trace -P "$key.$(stat -c %i "$file")" -e trace=newfstatat -e inject=newfstatat:error=EIO:when=2+ \
@@ -501,11 +499,8 @@ PYTHON
 
 @test "check: the status tells where nobody takes the text" {
   local key file
-  key=$(key_owned_by 1 silent)
-  kvctl put "$key" value
-  cp -a "$CLUSTER/node1" data
-  file=$(value_file "$key" "$key")
-  truncate -s -1 "data/${file#"$CLUSTER/node1/"}"
+  copy_with silent
+  truncate -s -1 "$file"
   run -3 sh -c "'$KVCTL' check --data-directory data >/dev/full"
   assert_matches '1 of [0-9]+ values are damaged' "$output"
 }
@@ -515,11 +510,7 @@ locked_twice() { [[ $(grep -cs 'LOCK_EX.* = 0' trace) == 2 ]]; }
 # Whoever restores a copy by hand, or a node of another version, takes no lock.
 @test "check: puts back what came in place of the damaged value at the last moment" {
   local key file
-  key=$(key_owned_by 1 late)
-  kvctl put "$key" value
-  cp -a "$CLUSTER/node1" data
-  file=$(value_file "$key" "$key")
-  file=data/${file#"$CLUSTER/node1/"}
+  copy_with late
   cp -a "$file" whole
   truncate -s -1 "$file"
   strace -f -o trace -e trace=renameat2,flock -e inject=renameat2:delay_enter=3s:when=1 \

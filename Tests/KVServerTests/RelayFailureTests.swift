@@ -33,24 +33,6 @@ import Testing
     }
   }
 
-  /// What a node says without reading anything when it has too many connections, and what is a line of nothing.
-  @Test(arguments: [
-    ("ERROR: too many connections\n", "takes no request: too many connections"),
-    ("ERROR: \u{1B}\n", "takes no request: \\x1b"),
-    ("ERROR\n", nonsense + "a line of the head ends in LF without CR"),
-  ])
-  func anOwnerThatTurnsAwayIsQuoted(answer: String, expected: String) async throws {
-    try await ScriptedOwner.run { port, _ in
-      var wire = try await port.accept()
-      _ = try await wire.receiveHead()
-      try await wire.send(answer)
-      _ = try await wire.receiveAll()
-    } client: { nodes, key async throws in
-      let name = ScriptedOwner.name(nodes)
-      #expect(try await nodes.ask("GET \(key)\n") == "ERROR: GET \(key): \(name) \(expected)\n")
-    }
-  }
-
   private static let date = "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
   private static let nonsense = "answered with something that is not the protocol: "
 
@@ -59,8 +41,12 @@ import Testing
     ("HTTP/1.1 200", nonsense + "the answer breaks off in its head"),
     ("HTTP/1.1 503 Busy\r\nContent-Length: 9\r\n\r\nsorry", nonsense + "the answer breaks off"),
     ("HTTP/1.1 200 OK\r\n\r\nvalue", nonsense + "a value without Last-Modified"),
+    // What a node says without reading anything when it has too many connections, and what is a line of nothing.
+    ("ERROR: too many connections\n", "takes no request: too many connections"),
+    ("ERROR: \u{1B}\n", "takes no request: \\x1b"),
+    ("ERROR\n", nonsense + "a line of the head ends in LF without CR"),
   ])
-  func anOwnerThatBreaksOffIsNamed(answer: String, expected: String) async throws {
+  func anOwnerThatEndsWithoutAnAnswerIsNamed(answer: String, expected: String) async throws {
     try await ScriptedOwner.run { port, _ in
       var wire = try await port.accept()
       _ = try await wire.receiveHead()

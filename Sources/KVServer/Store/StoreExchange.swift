@@ -89,7 +89,7 @@ struct StoreExchange {
       if request.preconditions.evaluate(nil, for: request.operation, now: .now) == .failed {
         throw .refused(StoreError.preconditionFailed.failure(request.operation, request.key))
       }
-      throw .refused(.absent(request))
+      throw .refused(.absent(request.operation, request.key))
     }
     let response = ReadOutcome.response(to: request, value.head, now: .now)
     if case .failure(let failure) = response { throw .refused(failure) }
