@@ -6,6 +6,13 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
+let safe = strict
+
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let collections = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
 let package = Package(
   name: "kvnode",
   products: [
@@ -15,38 +22,59 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
   ],
   targets: [
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(name: "CMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
     .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
     .target(name: "CLinux"),
-    .target(name: "KVCore", swiftSettings: strict),
-    .target(name: "KVLinux", dependencies: ["KVCore", "CLinux", "CXXHash", "CMD", "CSystemd"], swiftSettings: strict),
+    .target(name: "KVHTTP", swiftSettings: safe),
+    .target(name: "KVCore", dependencies: ["KVHTTP"], swiftSettings: safe),
+    .target(name: "KVDialect", dependencies: ["KVCore", "KVHTTP"], swiftSettings: safe),
+    .target(name: "KVCluster", dependencies: ["KVCore"], swiftSettings: safe),
+    .target(
+      name: "KVLinux",
+      dependencies: ["KVCore", "KVHTTP", "CLinux", "CXXHash", "CMD", "CSystemd", collections, heap],
+      swiftSettings: strict),
+    .target(name: "KVWire", dependencies: ["KVLinux", "KVCore", "KVHTTP"], swiftSettings: safe),
+    .target(name: "KVStore", dependencies: ["KVLinux", "KVCore", "KVHTTP"], swiftSettings: safe),
     .target(
       name: "KVServer",
-      dependencies: ["KVCore", "KVLinux", .product(name: "Logging", package: "swift-log")],
-      swiftSettings: strict),
+      dependencies: ["KVStore", "KVWire", "KVCluster", "KVDialect", "KVLinux", "KVCore", "KVHTTP", logging],
+      swiftSettings: safe),
     .executableTarget(
-      name: "kvnode",
-      dependencies: ["KVServer", "KVCore", "KVLinux", .product(name: "Logging", package: "swift-log")],
-      swiftSettings: strict),
+      name: "kvnode", dependencies: ["KVServer", "KVLinux", "KVCore", logging], swiftSettings: safe),
     .executableTarget(
       name: "kvctl",
+      dependencies: ["KVStore", "KVWire", "KVCluster", "KVDialect", "KVLinux", "KVCore", "KVHTTP", arguments],
+      swiftSettings: safe),
+    .target(
+      name: "TestSupport", dependencies: ["KVStore", "KVWire", "KVLinux", "KVCore", "KVHTTP"], path: "Tests/Support",
+      resources: [.copy("Vectors")], swiftSettings: strict),
+    .testTarget(name: "KVHTTPTests", dependencies: ["KVHTTP", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "KVCoreTests", dependencies: ["KVCore", "KVHTTP", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "KVDialectTests", dependencies: ["KVDialect", "KVCore", "KVHTTP", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "KVClusterTests", dependencies: ["KVCluster", "KVLinux", "KVCore", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "KVLinuxTests", dependencies: ["KVLinux", "KVCore", "KVHTTP", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "KVWireTests", dependencies: ["KVWire", "KVLinux", "KVCore", "KVHTTP", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "KVStoreTests", dependencies: ["KVStore", "KVLinux", "KVCore", "KVHTTP", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "KVServerTests",
       dependencies: [
-        "KVServer", "KVCore", "KVLinux", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "KVServer", "KVStore", "KVWire", "KVCluster", "KVDialect", "KVLinux", "KVCore", "KVHTTP", "TestSupport",
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "KVCoreTests", dependencies: ["KVCore"], resources: [.copy("Vectors")], swiftSettings: strict),
-    .testTarget(
-      name: "KVLinuxTests", dependencies: ["KVLinux", "KVCore"], resources: [.copy("Vectors")], swiftSettings: strict),
-    .testTarget(
-      name: "KVServerTests", dependencies: ["KVServer", "KVLinux", "KVCore"], swiftSettings: strict),
-    .testTarget(name: "KVCtlTests", dependencies: ["kvctl", "KVCore", "KVLinux"], swiftSettings: strict),
-    .testTarget(
-      name: "KVNodeTests",
-      dependencies: ["kvnode", "KVCore", "KVLinux", .product(name: "Logging", package: "swift-log")],
+      name: "KVCtlTests", dependencies: ["kvctl", "KVDialect", "KVLinux", "KVCore", "KVHTTP", "TestSupport"],
       swiftSettings: strict),
+    .testTarget(name: "KVNodeTests", dependencies: ["kvnode", "KVCore", "KVLinux", logging], swiftSettings: strict),
   ]
 )

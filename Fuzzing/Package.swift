@@ -15,16 +15,20 @@ let fuzzTargets = [
 /// Has a fault that can only be found by following coverage into KVCore; `run --control` looks for it.
 let controlTarget = "control"
 
-// KVCore is compiled anew, by a link to its sources: its objects must be instrumented, and those of the programs not.
+// The parsers are compiled anew, by links to their sources: their objects must be instrumented, and those of the programs
+// not.
 let package = Package(
   name: "fuzzing",
   targets: [
-    .target(name: "KVCore", swiftSettings: strict),
-    .target(name: "FuzzSupport", dependencies: ["KVCore"], swiftSettings: strict),
+    .target(name: "KVHTTP", swiftSettings: strict),
+    .target(name: "KVCore", dependencies: ["KVHTTP"], swiftSettings: strict),
+    .target(name: "KVDialect", dependencies: ["KVCore", "KVHTTP"], swiftSettings: strict),
+    .target(name: "KVStore", dependencies: ["KVCore"], swiftSettings: strict),
+    .target(name: "FuzzSupport", dependencies: ["KVDialect", "KVCore", "KVHTTP"], swiftSettings: strict),
   ]
     + (fuzzTargets + [controlTarget]).map { name in
       .executableTarget(
-        name: name, dependencies: ["KVCore", "FuzzSupport"],
+        name: name, dependencies: ["KVStore", "KVDialect", "KVCore", "KVHTTP", "FuzzSupport"],
         swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
     }
 )

@@ -1,9 +1,9 @@
 /// Why a request could not be served, fit to be told to whoever asked.
 ///
 /// The cases divide by what the client can do about them, and so by HTTP status.
-public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
+package struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
   /// The classes of failures; the raw value is the HTTP status (RFC 9110 section 15).
-  public enum Kind: Int, Sendable {
+  package enum Kind: Int, Sendable {
     case badRequest = 400
     case forbidden = 403
     case notFound = 404
@@ -22,28 +22,39 @@ public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
   }
 
   /// What the client can do about it.
-  public let kind: Kind
+  package let kind: Kind
   /// One line: what failed, about which key.
-  public let message: String
+  package let message: String
 
   /// A failure to be told in one line.
-  public init(_ kind: Kind, _ message: String) {
+  package init(_ kind: Kind, _ message: String) {
     self.kind = kind
     self.message = message
   }
 
   /// Whether the cluster is to blame, and not whoever asked.
-  public var isOurs: Bool { kind.rawValue >= 500 || kind == .misdirected }
+  package var isOurs: Bool { kind.rawValue >= 500 || kind == .misdirected }
 
   /// What a client is told past `MaxConnections=`.
-  public static let tooManyConnections = Failure(
+  package static let tooManyConnections = Failure(
     .unavailable, "too many connections, try again later (MaxConnections=)")
 
   /// There is nothing under the key.
-  public static func absent(_ operation: Operation, _ key: Key) -> Failure {
+  package static func absent(_ operation: Operation, _ key: Key) -> Failure {
     Failure(.notFound, "\(operation.rawValue) \(key): no such key")
   }
 
   /// The message.
-  public var description: String { message }
+  package var description: String { message }
+}
+
+/// Runs a call and turns the error it throws into the caller's own.
+///
+/// With typed throws, a `do` block for each call would say the same at length, and could not initialise a
+/// non-copyable constant.
+@inline(__always)
+package func translatingError<Result: ~Copyable, Inner: Error, Outer: Error>(
+  _ translate: (Inner) -> Outer, _ call: () throws(Inner) -> Result
+) throws(Outer) -> Result {
+  do throws(Inner) { return try call() } catch { throw translate(error) }
 }

@@ -2,7 +2,7 @@
 ///
 /// Keys that cannot be on the page any more are dropped at once, and the others sorted and cut each time there are
 /// twice as many as the page has room for: so memory follows the page, and time hardly more than the number of keys.
-public struct KeyPageGathering: Sendable {
+package struct KeyPageGathering: Sendable {
   /// A key with its first bytes as a number, which decides nearly every comparison.
   private struct Entry: Sendable {
     let bytes: [UInt8]
@@ -34,13 +34,13 @@ public struct KeyPageGathering: Sendable {
   private var next: Entry?
 
   /// Nothing yet, of a page of at most so many keys.
-  public init(limit: Int) {
+  package init(limit: Int) {
     precondition(limit > 0, "a page has room for a key")
     self.limit = limit
   }
 
   /// Takes a key in.
-  public mutating func insert(_ key: [UInt8]) {
+  package mutating func insert(_ key: [UInt8]) {
     let entry = Entry(key)
     if let next, !entry.precedes(next) { return }
     entries.append(entry)
@@ -49,14 +49,14 @@ public struct KeyPageGathering: Sendable {
   }
 
   /// Says that keys from this one on are not all known here: the page must end before it.
-  public mutating func end(before key: [UInt8]) {
+  package mutating func end(before key: [UInt8]) {
     let entry = Entry(key)
     if let next, !entry.precedes(next) { return }
     next = entry
   }
 
   /// The page.
-  public consuming func page() -> KeyPage {
+  package consuming func page() -> KeyPage {
     cut()
     return KeyPage(keys: entries.map(\.bytes), next: next?.bytes)
   }

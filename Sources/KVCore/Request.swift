@@ -1,29 +1,96 @@
+import KVHTTP
+
 /// What a client or another node asks of this one about a key, in whatever dialect it was said.
-public struct Request: Equatable, Sendable {
+package struct ValueRequest: Equatable, Sendable {
   /// What is asked.
-  public let operation: Operation
+  package let operation: Operation
   /// About which key.
-  public let key: Key
+  package let key: Key
   /// Where the request's body ends; `.none` for all but PUT.
-  public var body = BodyFraming.none
+  package var body = BodyFraming.none
   /// How many bytes the value is meant to have, where that was said. A classic PUT may say so and is still
   /// ended by the end of the stream.
-  public var valueBytes: Int?
+  package var valueBytes: Int?
   /// What a value to be stored is said to be, where that was said.
-  public var contentType: ContentType?
+  package var contentType: ContentType?
   /// Under which conditions the request is to be carried out.
-  public var preconditions = Preconditions()
+  package var preconditions = Preconditions()
   /// The Range field as it was sent.
-  public var range: String?
+  package var range: String?
   /// Set when another node relayed the request.
-  public var relayed: RelayMark?
+  package var relayed: RelayMark?
 
   /// The request in words, for errors: `GET mykey`.
-  public var subject: String { "\(operation.rawValue) \(key)" }
+  package var subject: String { "\(operation.rawValue) \(key)" }
 
   /// A request without any of its options.
-  public init(_ operation: Operation, _ key: Key) {
+  package init(_ operation: Operation, _ key: Key) {
     self.operation = operation
     self.key = key
+  }
+}
+
+/// What a client may ask for about one key.
+package enum Operation: String, Sendable, CaseIterable {
+  case put = "PUT"
+  case get = "GET"
+  /// What GET would answer, without the value.
+  case head = "HEAD"
+  case delete = "DEL"
+
+  /// The operation's method in HTTP.
+  package var method: String { self == .delete ? "DELETE" : rawValue }
+
+  /// The operation of a method, or nil for one that kvnode does not have.
+  package init?(method: String) {
+    guard let operation = Self.allCases.first(where: { $0.method == method }) else { return nil }
+    self = operation
+  }
+}
+
+/// What a node says of itself when it relays a request: by it the owner finds out disagreements and loops.
+package struct RelayMark: Equatable, Sendable {
+  /// The relaying node's name.
+  package let node: String
+  /// The fingerprint of the peer list that the relaying node goes by.
+  package let fingerprint: String
+
+  /// A mark to be sent or as received.
+  package init(node: String, fingerprint: String) {
+    self.node = node
+    self.fingerprint = fingerprint
+  }
+}
+
+/// Checks a value's size as it comes, against what the client stated and what the node allows.
+package struct ValueSize {
+  package let request: ValueRequest
+  private let bytesMax: Int
+
+  package init(of request: ValueRequest, limits: Limits) {
+    self.request = request
+    bytesMax = limits.valueBytesMax ?? .max
+  }
+
+  /// Before the first byte.
+  package func checkStated() throws(Failure) {
+    if let stated = request.valueBytes { try check(stated) }
+  }
+
+  /// After so many bytes.
+  package func check(_ byteCount: Int) throws(Failure) {
+    guard byteCount <= bytesMax else {
+      throw Failure(.tooLarge, "PUT \(request.key): the value has more than \(bytesMax) bytes (MaxValueSize=)")
+    }
+    if let stated = request.valueBytes, byteCount > stated {
+      throw Failure(.badRequest, "PUT \(request.key): more than the \(stated) bytes stated came")
+    }
+  }
+
+  /// After the last byte.
+  package func checkComplete(_ byteCount: Int) throws(Failure) {
+    if let stated = request.valueBytes, byteCount != stated {
+      throw Failure(.badRequest, "PUT \(request.key): \(byteCount) of the \(stated) bytes stated came")
+    }
   }
 }

@@ -1,5 +1,7 @@
+import KVHTTP
+
 /// What a request came to, before a dialect puts it into bytes.
-public enum Response: Equatable, Sendable {
+package enum Response: Equatable, Sendable {
   /// The value is durable on its owner; `created` tells whether the key had none before.
   case stored(Key, checksum: ValueChecksum?, created: Bool)
   /// The value's bytes, or the part asked for, follow, unless only the head was asked for.
@@ -17,20 +19,20 @@ public enum Response: Equatable, Sendable {
 }
 
 /// What is told of a value ahead of its bytes.
-public struct ValueHead: Equatable, Sendable {
+package struct ValueHead: Equatable, Sendable {
   /// How many bytes the whole value has.
-  public let byteCount: Int
+  package let byteCount: Int
   /// The part of it that is sent, or nil for all.
-  public var range: Range<Int>?
+  package var range: Range<Int>?
   /// The value's checksum, where it was recorded.
-  public let checksum: ValueChecksum?
+  package let checksum: ValueChecksum?
   /// When it was committed.
-  public let modifiedAt: HTTPDate
+  package let modifiedAt: HTTPDate
   /// What it is said to be.
-  public let contentType: ContentType
+  package let contentType: ContentType
 
   /// The head of a value.
-  public init(byteCount: Int, checksum: ValueChecksum?, modifiedAt: HTTPDate, contentType: ContentType = .standard) {
+  package init(byteCount: Int, checksum: ValueChecksum?, modifiedAt: HTTPDate, contentType: ContentType = .standard) {
     self.byteCount = byteCount
     self.checksum = checksum
     self.modifiedAt = modifiedAt
@@ -38,8 +40,31 @@ public struct ValueHead: Equatable, Sendable {
   }
 
   /// The offsets of what is sent.
-  public var offsets: Range<Int> { range ?? 0..<byteCount }
+  package var offsets: Range<Int> { range ?? 0..<byteCount }
 
   /// What conditions are compared with.
-  public var state: ValueState { ValueState(checksum: checksum, modifiedAt: modifiedAt) }
+  package var state: ValueState { ValueState(checksum: checksum, modifiedAt: modifiedAt) }
+}
+
+/// What a GET or HEAD of a value that is there comes to.
+package enum ReadOutcome {
+  /// The response by the request's conditions and range (RFC 9110 sections 13.2.2 and 14.2).
+  package static func response(to request: ValueRequest, _ head: ValueHead, now: HTTPDate) -> Response {
+    switch request.preconditions.evaluate(head.state, for: request.operation, now: now) {
+    case .notModified: return .notModified(head)
+    case .failed:
+      return .failure(
+        Failure(.preconditionFailed, "\(request.operation.rawValue) \(request.key): the precondition does not hold"))
+    case .proceed: break
+    }
+    guard let range = request.range.flatMap({ ByteRange(parsing: $0) }),
+      request.preconditions.permitsRange(of: head.state, now: now)
+    else { return .value(head) }
+    guard let offsets = range.offsets(byteCount: head.byteCount) else {
+      return .rangeNotSatisfiable(byteCount: head.byteCount)
+    }
+    var part = head
+    part.range = offsets
+    return .value(part)
+  }
 }

@@ -2,37 +2,37 @@
 ///
 /// docs/value-format.md specifies the layout byte by byte. It has 34 bytes: below 40, ext4 keeps an attribute
 /// inside the inode; above, a further block is read for every value.
-public struct ValueAttribute: Equatable, Sendable {
+package struct ValueAttribute: Equatable, Sendable {
   /// The extended attribute's name (xattr(7)).
-  public static let name = "user.kvnode"
+  package static let name = "user.kvnode"
   /// The size of the encoded attribute.
-  public static let byteCount = 34
+  package static let byteCount = 34
 
   /// How many bytes the value has.
-  public var valueBytes: Int
+  package var valueBytes: Int
   /// When the value was committed, in nanoseconds since 1970-01-01T00:00:00Z.
-  public var committedAtNanoseconds: Int64
+  package var committedAtNanoseconds: Int64
   /// The value's XXH3-128 checksum in canonical (big-endian) order: 16 bytes.
-  public var checksum: ValueChecksum
+  package var checksum: ValueChecksum
 
   private static let version: UInt8 = 1
   private static let algorithmXXH3128: UInt8 = 1
 
   /// An attribute for a value just staged.
-  public init(valueBytes: Int, committedAtNanoseconds: Int64, checksum: ValueChecksum) {
+  package init(valueBytes: Int, committedAtNanoseconds: Int64, checksum: ValueChecksum) {
     self.valueBytes = valueBytes
     self.committedAtNanoseconds = committedAtNanoseconds
     self.checksum = checksum
   }
 
   /// The attribute's bytes.
-  public var encoded: [UInt8] {
+  package var encoded: [UInt8] {
     [Self.version, Self.algorithmXXH3128] + Self.bigEndian(Int64(valueBytes)) + Self.bigEndian(committedAtNanoseconds)
       + checksum.bytes
   }
 
   /// Reads an attribute, refusing what this version did not write.
-  public init(decoding bytes: [UInt8]) throws(ValueAttributeError) {
+  package init(decoding bytes: [UInt8]) throws(ValueAttributeError) {
     guard let version = bytes.first else { throw .wrongByteCount(0) }
     guard version == Self.version else { throw .unknownVersion(version) }
     guard bytes.count == Self.byteCount else { throw .wrongByteCount(bytes.count) }
@@ -55,9 +55,59 @@ public struct ValueAttribute: Equatable, Sendable {
 }
 
 /// Why an attribute cannot be used. The value is then served as unverified.
-public enum ValueAttributeError: Error, Equatable {
+package enum ValueAttributeError: Error, Equatable {
   case wrongByteCount(Int)
   case unknownVersion(UInt8)
   case unknownAlgorithm(UInt8)
   case negativeLength(Int)
+}
+
+/// A value's XXH3-128 checksum (https://github.com/Cyan4973/xxHash, doc/xxhash_spec.md).
+package struct ValueChecksum: Hashable, Sendable, CustomStringConvertible {
+  /// The upper 64 bits.
+  package let high: UInt64
+  /// The lower 64 bits.
+  package let low: UInt64
+
+  /// A checksum from its two halves.
+  package init(high: UInt64, low: UInt64) {
+    self.high = high
+    self.low = low
+  }
+
+  /// The 16 bytes in canonical order, most significant first, as `xxhsum -H128` prints them.
+  package var bytes: [UInt8] {
+    [high, low].flatMap { half in (0..<8).map { UInt8(truncatingIfNeeded: half >> (56 - 8 * UInt64($0))) } }
+  }
+
+  /// The 32 hex digits that serve as the value's entity tag.
+  package var description: String {
+    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  }
+}
+
+/// What a value is said to be (RFC 9110 section 8.3). kvnode hands it back as it came and does not look into it.
+package struct ContentType: Equatable, Sendable, CustomStringConvertible {
+  /// The extended attribute that holds it; absent where it is the default.
+  package static let attributeName = "user.kvnode.type"
+  /// The longest that is kept, in bytes.
+  package static let bytesMax = 255
+  /// What values are that nothing was said of (RFC 9110 section 8.3).
+  package static let standard = ContentType(unchecked: "application/octet-stream")
+
+  /// The field's value.
+  package let description: String
+
+  /// Takes printable ASCII of at most 255 bytes; nil for anything else.
+  package init?(_ text: String) {
+    guard (1...Self.bytesMax).contains(text.utf8.count), text.utf8.allSatisfy({ (0x20...0x7e).contains($0) }),
+      text.utf8.first != 0x20, text.utf8.last != 0x20
+    else { return nil }
+    description = text
+  }
+
+  /// Reads the extended attribute.
+  package init?(decoding bytes: [UInt8]) { self.init(String(decoding: bytes, as: UTF8.self)) }
+
+  private init(unchecked description: String) { self.description = description }
 }

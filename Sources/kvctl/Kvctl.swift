@@ -1,6 +1,7 @@
 import ArgumentParser
 import KVCore
 import KVLinux
+import KVStore
 
 /// The tool for people: stores, fetches and looks after values, and shows how the cluster does.
 @main

@@ -34,13 +34,13 @@ enum Kvnode {
 
   private static func check(_ configuration: Configuration) {
     let cluster = Cluster(configuration)
-    let share = configuration.peers.isEmpty ? "every key" : "\(cluster.ownSlotCount) of \(Slot.count) slots"
+    let share = configuration.peers.isEmpty ? "every key" : "\(cluster.topology.ownSlotCount) of \(Slot.count) slots"
     Process.writeOutput(
       """
       configuration is valid
       node         \(configuration.nodeName), owns \(share)
       peers        \(configuration.peers.isEmpty ? "none" : configuration.peers.map(\.description).joined(separator: ", "))
-      fingerprint  \(cluster.fingerprint)
+      fingerprint  \(cluster.topology.fingerprint)
       data         \(configuration.dataDirectory)
 
       """)
@@ -86,4 +86,11 @@ enum Kvnode {
     Process.writeError("kvnode: \(message)\n")
     Process.exit(status)
   }
+}
+
+/// How the process ends (sysexits.h).
+enum ExitStatus {
+  static let usage: Int32 = 64
+  static let unavailable: Int32 = 69
+  static let configuration: Int32 = 78
 }

@@ -1,3 +1,4 @@
+import KVHTTP
 import Testing
 
 @testable import KVCore

@@ -1,3 +1,4 @@
+import KVServer
 import Testing
 
 @testable import KVCore

@@ -1,5 +1,6 @@
-import KVCore
 import Testing
+
+@testable import KVCore
 
 struct TranslatingErrorTests {
   private struct Inner: Error { let number: Int }

@@ -1,8 +1,8 @@
 import KVCore
 import KVLinux
+import KVStore
 import Testing
 
-@testable import KVServer
 @testable import kvctl
 
 @Suite struct CheckTextTests {

@@ -1,4 +1,5 @@
 import KVCore
+import KVServer
 import Testing
 
 @testable import kvctl

@@ -1,5 +1,5 @@
-import KVCore
 import Testing
+import TestSupport
 
 @testable import KVLinux
 

@@ -1,6 +1,9 @@
 import Glibc
+import KVCore
+import KVWire
 import Synchronization
 import Testing
+import TestSupport
 
 @testable import KVLinux
 

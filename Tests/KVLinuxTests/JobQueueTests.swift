@@ -1,5 +1,6 @@
 import Synchronization
 import Testing
+import TestSupport
 
 @testable import KVLinux
 
@@ -52,7 +53,7 @@ private final class Log: Sendable {
 
   @Test(arguments: [1, 2, 3, 4] as [UInt64])
   func pushesAndPopsInTurnKeepTheOrder(seed: UInt64) {
-    var generator = SeededGenerator(state: seed)
+    var generator = SeededGenerator(seed: seed)
     let (executor, log) = (PatientExecutor(), Log())
     var (pushed, popped) = (0, 0)
     for _ in 0..<300 {

@@ -1,5 +1,7 @@
 import KVCore
+import KVStore
 import Testing
+import TestSupport
 
 @testable import KVLinux
 

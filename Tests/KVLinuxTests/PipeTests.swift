@@ -1,5 +1,7 @@
 import Glibc
+import KVWire
 import Testing
+import TestSupport
 
 @testable import KVLinux
 

@@ -1,6 +1,7 @@
 import Glibc
 import KVCore
 import Testing
+import TestSupport
 
 @testable import KVLinux
 

@@ -1,8 +1,8 @@
 import KVCore
+import KVLinux
 import Synchronization
 import Testing
 
-@testable import KVLinux
 @testable import KVServer
 
 /// A resolver that the test holds up and lets go.

@@ -1,6 +1,7 @@
 import KVCore
 import KVLinux
 import Testing
+import TestSupport
 
 @testable import KVServer
 
@@ -19,7 +20,7 @@ import Testing
   ) async throws {
     let other = try ListeningPort()
     try await TestNodes.run(1, others: [other.number], configure: configure) { nodes in
-      try await test(nodes, nodes.nodes[0].cluster.fingerprint)
+      try await test(nodes, nodes.nodes[0].cluster.topology.fingerprint)
     }
     #expect(try other.isIdle(), "a relayed request was relayed on")
   }

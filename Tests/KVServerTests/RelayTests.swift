@@ -1,6 +1,6 @@
 import KVCore
-import KVLinux
 import Testing
+import TestSupport
 
 @testable import KVServer
 
@@ -11,7 +11,8 @@ import Testing
     _ method: String, _ key: Key, _ nodes: TestNodes, _ port: borrowing ListeningPort, _ fields: String...
   ) -> String {
     "\(method) /\(key) HTTP/1.1\r\nHost: 127.0.0.1:\(port.number)\r\nKvnode-Relayed-By: node1\r\n"
-      + "Kvnode-Peers: \(nodes.nodes[0].cluster.fingerprint)\r\n" + fields.map { $0 + "\r\n" }.joined() + "\r\n"
+      + "Kvnode-Peers: \(nodes.nodes[0].cluster.topology.fingerprint)\r\n" + fields.map { $0 + "\r\n" }.joined()
+      + "\r\n"
   }
 
   @Test func aValueIsOfferedFirstAndFramed() async throws {
@@ -189,7 +190,7 @@ import Testing
       // The owner is a cluster of its own, and the relay takes it for node2.
       try await TestNodes.run(1, others: [owner.ports[0]]) { nodes async throws in
         let key = try ScriptedOwner.key()
-        let (relays, owns) = (nodes.nodes[0].cluster.fingerprint, owner.nodes[0].cluster.fingerprint)
+        let (relays, owns) = (nodes.nodes[0].cluster.topology.fingerprint, owner.nodes[0].cluster.topology.fingerprint)
         let disagreement =
           "\(key): node1 and node1 have different peer lists (fingerprints \(relays) and \(owns)); "
           + "make [Peers] the same on every node\n"

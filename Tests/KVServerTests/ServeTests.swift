@@ -1,6 +1,5 @@
-import KVCore
-import KVLinux
 import Testing
+import TestSupport
 
 @testable import KVServer
 

@@ -1,6 +1,6 @@
 import KVCore
-import KVLinux
 import Testing
+import TestSupport
 
 @testable import KVServer
 

@@ -1,17 +1,17 @@
 /// The bytes that libFuzzer made up.
-public func input(_ start: UnsafePointer<UInt8>?, _ count: Int) -> [UInt8] {
+package func input(_ start: UnsafePointer<UInt8>?, _ count: Int) -> [UInt8] {
   Array(UnsafeBufferPointer(start: start, count: count))
 }
 
 /// Ends the process, which libFuzzer takes for a finding, unless the property holds.
 ///
 /// `precondition` would do the same without the message, which optimized code does not have.
-public func require(_ holds: Bool, _ property: @autoclosure () -> String) {
+package func require(_ holds: Bool, _ property: @autoclosure () -> String) {
   if !holds { fatalError("not true: \(property())") }
 }
 
 /// What a call gives that must not fail.
-public func mustSucceed<Value, Problem: Error>(
+package func mustSucceed<Value, Problem: Error>(
   _ property: @autoclosure () -> String, _ call: () throws(Problem) -> Value
 ) -> Value {
   do throws(Problem) {

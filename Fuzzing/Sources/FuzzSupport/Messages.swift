@@ -1,12 +1,14 @@
 import KVCore
+import KVDialect
+import KVHTTP
 
 /// Whether a text can stand in one line of a log or an answer, whatever it quotes.
-public func isOneLine(_ text: String) -> Bool {
+package func isOneLine(_ text: String) -> Bool {
   !text.isEmpty && text.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
 }
 
 /// Checks what is told of a failure, in both dialects.
-public func checkTold(_ failure: Failure) {
+package func checkTold(_ failure: Failure) {
   require(isOneLine(failure.message), "the failure is told in one line: \(failure.message.debugDescription)")
   let line = ClassicDialect.encode(.failure(failure))
   require(line.firstIndex(of: UInt8(ascii: "\n")) == line.count - 1, "a classic error is one line")
@@ -20,7 +22,7 @@ public func checkTold(_ failure: Failure) {
 }
 
 /// The head that our own bytes begin with.
-public func responseHead(_ bytes: [UInt8]) -> (head: HTTPResponseHead, byteCount: Int) {
+package func responseHead(_ bytes: [UInt8]) -> (head: HTTPResponseHead, byteCount: Int) {
   let parsed = mustSucceed("our own response is well-formed") { () throws(HTTPSyntaxError) in
     try HTTPResponseHead.parse(bytes.span)
   }
@@ -29,7 +31,7 @@ public func responseHead(_ bytes: [UInt8]) -> (head: HTTPResponseHead, byteCount
 }
 
 /// The head that our own bytes are.
-public func requestHead(_ bytes: [UInt8]) -> HTTPRequestHead {
+package func requestHead(_ bytes: [UInt8]) -> HTTPRequestHead {
   let parsed = mustSucceed("our own request is well-formed") { () throws(HTTPSyntaxError) in
     try HTTPRequestHead.parse(bytes.span)
   }

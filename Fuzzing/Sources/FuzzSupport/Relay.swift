@@ -1,7 +1,9 @@
 import KVCore
+import KVDialect
+import KVHTTP
 
 /// Checks that the owner of a key understands a request, relayed to it, as the node did that was asked.
-public func checkRelay(_ request: Request) {
+package func checkRelay(_ request: ValueRequest) {
   let bytes = PeerProtocol.head(request, to: Fixture.owner, mark: Fixture.mark).encoded()
   // A head that just fits may not do so any more with what a relay adds: the owner then refuses it as too large.
   guard bytes.count <= HTTPHeadLimits.headBytesMax else { return }

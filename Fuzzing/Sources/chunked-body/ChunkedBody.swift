@@ -1,5 +1,6 @@
 import FuzzSupport
 import KVCore
+import KVHTTP
 
 /// The input is a byte that decides how the stream is cut into pieces, and the stream.
 @_cdecl("LLVMFuzzerTestOneInput")

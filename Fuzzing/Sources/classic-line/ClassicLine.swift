@@ -1,5 +1,6 @@
 import FuzzSupport
 import KVCore
+import KVDialect
 
 /// The input is the line that opens a request in the classic dialect, without its LF.
 @_cdecl("LLVMFuzzerTestOneInput")
@@ -14,7 +15,7 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   return 0
 }
 
-private func check(_ request: Request) {
+private func check(_ request: ValueRequest) {
   require((1...Key.bytesMax).contains(request.key.bytes.count), "a key has 1 to \(Key.bytesMax) bytes")
   require(!request.key.bytes.contains(UInt8(ascii: " ")), "no classic key has a space")
   require(request.operation != .head, "the classic dialect has no HEAD")
@@ -29,7 +30,7 @@ private func check(_ request: Request) {
 }
 
 /// Always with a CR, since a key may end in one.
-private func written(_ request: Request) -> [UInt8] {
+private func written(_ request: ValueRequest) -> [UInt8] {
   let length = request.valueBytes.map { " \($0)" } ?? ""
   return Array("\(request.operation.rawValue) ".utf8) + request.key.bytes + Array("\(length)\r".utf8)
 }

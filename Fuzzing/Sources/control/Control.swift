@@ -1,5 +1,6 @@
 import FuzzSupport
 import KVCore
+import KVDialect
 
 /// Traps on a line that nobody finds by chance: the verb, a key and a length, each of which is found only because
 /// coverage of KVCore tells that half of the way was right.

@@ -1,5 +1,7 @@
 import FuzzSupport
 import KVCore
+import KVDialect
+import KVHTTP
 
 /// The input is what a client sends that speaks HTTP; what follows the head is its first body bytes.
 @_cdecl("LLVMFuzzerTestOneInput")
@@ -57,7 +59,7 @@ private func check(_ list: ListRequest) {
   require(again == expected, "written anew, it is the same listing")
 }
 
-private func check(_ request: Request, _ head: HTTPRequestHead) {
+private func check(_ request: ValueRequest, _ head: HTTPRequestHead) {
   require((1...Key.bytesMax).contains(request.key.bytes.count), "a key has 1 to \(Key.bytesMax) bytes")
   require(request.operation.method == head.method, "the method is the operation's")
   require(request.valueBytes ?? 0 >= 0, "a length is not negative")
@@ -66,7 +68,7 @@ private func check(_ request: Request, _ head: HTTPRequestHead) {
 }
 
 /// Checks what a value of that size is answered with, and that a relay reads the same from it.
-private func checkRead(_ request: Request, byteCount: Int) {
+private func checkRead(_ request: ValueRequest, byteCount: Int) {
   guard request.operation == .get || request.operation == .head else { return }
   let value = ValueHead(byteCount: byteCount, checksum: ValueChecksum(high: 1, low: 2), modifiedAt: Fixture.now)
   let response = ReadOutcome.response(to: request, value, now: Fixture.now)

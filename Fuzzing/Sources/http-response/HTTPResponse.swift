@@ -1,5 +1,7 @@
 import FuzzSupport
 import KVCore
+import KVDialect
+import KVHTTP
 
 /// The input is what another node answers: a head, and the text of an error.
 @_cdecl("LLVMFuzzerTestOneInput")
@@ -31,7 +33,7 @@ private func checkParsing(_ head: HTTPResponseHead, bytes: [UInt8], byteCount: I
 
 private func checkMeaning(_ head: HTTPResponseHead, of operation: Operation, text: ArraySlice<UInt8>) {
   let key = mustSucceed("a key") { () throws(KeyError) in try Key("key".utf8) }
-  let request = Request(operation, key)
+  let request = ValueRequest(operation, key)
   _ = (head.keepAlive, try? head.bodyFraming(requestMethod: operation.method))
   do throws(HTTPSyntaxError) {
     if let response = try PeerProtocol.response(head, to: request) {
@@ -46,7 +48,7 @@ private func checkMeaning(_ head: HTTPResponseHead, of operation: Operation, tex
 }
 
 /// Checks that the client reads in the answer what the relay read in it.
-private func checkPassedOn(_ response: Response, to request: Request) {
+private func checkPassedOn(_ response: Response, to request: ValueRequest) {
   if case .value(let value) = response {
     require(value.byteCount >= 0, "a length is not negative")
     require(value.offsets.clamped(to: 0..<value.byteCount) == value.offsets, "a part lies in the value")
@@ -55,7 +57,7 @@ private func checkPassedOn(_ response: Response, to request: Request) {
   require(passedOn(once, to: request) == once, "passed on again, an answer is the same")
 }
 
-private func passedOn(_ response: Response, to request: Request) -> Response {
+private func passedOn(_ response: Response, to request: ValueRequest) -> Response {
   let bytes = HTTPDialect.encode(
     response, keepAlive: true, headOnly: request.operation == .head, now: Fixture.now)
   let again = mustSucceed("an answer that is passed on can be read") { () throws(HTTPSyntaxError) in

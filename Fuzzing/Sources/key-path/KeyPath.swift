@@ -1,5 +1,8 @@
 import FuzzSupport
 import KVCore
+import KVDialect
+import KVHTTP
+import KVStore
 
 /// The input is taken for a key, for a path below `values/` and for a path in a request.
 @_cdecl("LLVMFuzzerTestOneInput")

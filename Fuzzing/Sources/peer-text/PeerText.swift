@@ -1,5 +1,6 @@
 import FuzzSupport
 import KVCore
+import KVHTTP
 
 /// The input is taken for what other nodes answer with in JSON, a page of keys and a status; for a text that is put into
 /// JSON; and for lines that are gathered as keys.

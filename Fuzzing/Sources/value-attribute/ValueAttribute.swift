@@ -1,5 +1,7 @@
 import FuzzSupport
 import KVCore
+import KVDialect
+import KVHTTP
 
 /// The input is what an extended attribute of a file holds: one or the other of the two that kvnode writes.
 @_cdecl("LLVMFuzzerTestOneInput")
@@ -35,7 +37,7 @@ private func checkServed(_ value: ValueHead) {
   // A length of which HTTP cannot speak is no value's: nothing that large is stored.
   guard value.byteCount <= HTTPHeadLimits.bodyBytesMax else { return }
   let response = mustSucceed("another node reads it") { () throws(HTTPSyntaxError) in
-    try PeerProtocol.response(responseHead(head).head, to: Request(.get, key))
+    try PeerProtocol.response(responseHead(head).head, to: ValueRequest(.get, key))
   }
   require(response == .value(value), "another node learns the same")
 }

@@ -1,34 +1,36 @@
+import KVHTTP
+
 /// The configuration of a node: `/etc/kvnode.conf` and its drop-ins, read and checked.
-public struct Configuration: Sendable, Equatable {
+package struct Configuration: Sendable, Equatable {
   /// The port for clients and peers where nothing else is said.
-  public static let portDefault: UInt16 = PeerAddress.portDefault
+  package static let portDefault: UInt16 = PeerAddress.portDefault
   /// Where the admin port is where nothing else is said.
-  public static let adminListenDefault = ListenAddress.address(.v4(0x7f00_0001), port: 7777)
+  package static let adminListenDefault = ListenAddress.address(.v4(0x7f00_0001), port: 7777)
 
   /// This node's name, see `NodeName`; one of the peers' unless there are none.
-  public var nodeName: String
+  package var nodeName: String
   /// Where to listen for clients and peers if systemd passes no socket. Empty only where the files say `Listen=` and
   /// nothing after it: then there is no such place.
-  public var listen: [ListenAddress] = [.port(portDefault)]
+  package var listen: [ListenAddress] = [.port(portDefault)]
   /// Where to listen for the administrator if systemd passes no socket.
-  public var adminListen = adminListenDefault
+  package var adminListen = adminListenDefault
   /// Where the values are stored: an absolute path without doubled and trailing slashes, `.` and `..`.
-  public var dataDirectory = "/var/lib/kvnode"
+  package var dataDirectory = "/var/lib/kvnode"
   /// What an acknowledged write has survived.
-  public var durability = Durability.full
+  package var durability = Durability.full
   /// Whether each request is logged.
-  public var logsAccess = true
+  package var logsAccess = true
   /// What stays free of the data directory's filesystem.
-  public var minimumFree = FreeSpaceReserve.share(permyriad: 200)
+  package var minimumFree = FreeSpaceReserve.share(permyriad: 200)
   /// All nodes in order, this one included, at most 1024; empty for a single node. Names and addresses differ.
-  public var peers: [Peer] = []
+  package var peers: [Peer] = []
   /// Who may connect.
-  public var access = Access()
+  package var access = Access()
   /// How much, and how long, the node puts up with.
-  public var limits = Limits()
+  package var limits = Limits()
 
   /// The defaults, for a node of this name.
-  public init(nodeName: String) {
+  package init(nodeName: String) {
     self.nodeName = nodeName
   }
 
@@ -40,7 +42,7 @@ public struct Configuration: Sendable, Equatable {
   ///   - isNode: False for a reader that is no node of the cluster: its name need not be among the peers.
   /// - Returns: The configuration, and a warning for each key and section that is not known.
   /// - Throws: Every error in the files, each with what was expected.
-  public static func parse(
+  package static func parse(
     files: [(name: String, contents: [UInt8])], hostName: String, isNode: Bool = true
   ) throws(ConfigurationError) -> (configuration: Configuration, warnings: [ConfigurationProblem]) {
     var reader = ConfigurationReader(hostName: hostName, mainFile: files.first?.name, isNode: isNode)
@@ -48,5 +50,130 @@ public struct Configuration: Sendable, Equatable {
       reader.read(SettingsFile(name: name, contents: contents))
     }
     return try reader.finish()
+  }
+}
+
+/// The `[Limits]` section: how much, and how long, one node puts up with.
+package struct Limits: Sendable, Equatable {
+  /// Client and peer connections served at once, 1 to 1,000,000.
+  package var connectionsMax = 1024
+  /// The longest value in bytes that a PUT may store; `nil` for no limit.
+  package var valueBytesMax: Int?
+  /// How long a client may take to send the first line, or the head, of a request.
+  package var headerTimeout = Duration.seconds(10)
+  /// How long a connection may move no byte.
+  package var idleTimeout = Duration.seconds(60)
+  /// How long connecting to a peer may take.
+  package var connectTimeout = Duration.seconds(3)
+  /// How long requests under way may go on once the node was told to stop.
+  package var drainTimeout = Duration.seconds(90)
+
+  /// The defaults.
+  package init() {}
+
+  /// Reads a number of connections.
+  static func parseConnections(_ text: String) throws(SettingError) -> Int {
+    guard let count = Int(decimalDigits: text), (1...1_000_000).contains(count) else {
+      throw SettingError(expected: "a number of connections from 1 to 1000000")
+    }
+    return count
+  }
+
+  /// Reads the longest size of a value; 0 stands for no limit.
+  static func parseValueBytes(_ text: String) throws(SettingError) -> Int? {
+    let bytes = try ByteSize(parsing: text).bytes
+    return bytes == 0 ? nil : bytes
+  }
+
+  /// Reads a timeout. Neither none nor one that outlasts a day is what anyone wants of a connection.
+  static func parseTimeout(_ text: String) throws(SettingError) -> Duration {
+    let duration = try TimeSpan(parsing: text).duration
+    guard (Duration.milliseconds(1)...Duration.seconds(86_400)).contains(duration) else {
+      throw SettingError(expected: "a time span from 1ms to 24h")
+    }
+    return duration
+  }
+}
+
+/// Who may connect, by address. Addresses can be forged on an open network; docs/security.md says what this is worth.
+package struct Access: Sendable, Equatable {
+  /// Where clients may connect from; empty for anywhere.
+  package var allowedClients: [AddressBlock] = []
+  /// Where relayed requests may come from; empty for anywhere.
+  package var allowedPeers: [AddressBlock] = []
+
+  /// Whether there is no restriction at all.
+  package var isOpen: Bool { allowedClients.isEmpty && allowedPeers.isEmpty }
+
+  /// Whether a connection from the address is taken at all: before its request is read, a node cannot be told from
+  /// a client.
+  package func permitsConnection(from address: IPAddress) -> Bool {
+    allowedClients.isEmpty || contains(allowedClients, address) || contains(allowedPeers, address)
+  }
+
+  /// Whether requests from the address may be a client's.
+  package func permitsClient(at address: IPAddress) -> Bool {
+    allowedClients.isEmpty || contains(allowedClients, address)
+  }
+
+  /// Whether requests from the address may be relayed ones.
+  package func permitsPeer(at address: IPAddress) -> Bool {
+    allowedPeers.isEmpty || contains(allowedPeers, address)
+  }
+
+  private func contains(_ blocks: [AddressBlock], _ address: IPAddress) -> Bool {
+    blocks.contains { $0.contains(address) }
+  }
+}
+
+/// What an acknowledged write has survived.
+package enum Durability: String, Sendable, CaseIterable {
+  /// The value is on stable storage and outlives a power cut.
+  case full
+  /// The value is in the page cache; a crash of the machine may lose it.
+  case relaxed
+
+  /// Reads `full` or `relaxed`.
+  package init(parsing text: String) throws(SettingError) {
+    guard let durability = Durability(rawValue: text) else { throw SettingError(expected: "full or relaxed") }
+    self = durability
+  }
+}
+
+/// One node of the cluster, this one included: a line of `[Peers]`.
+package struct Peer: Sendable, Hashable, CustomStringConvertible {
+  /// The node's name, see `NodeName`.
+  package let name: String
+  /// Where the other nodes reach it.
+  package let address: PeerAddress
+
+  /// A peer of this name at this address.
+  package init(name: String, address: PeerAddress) {
+    self.name = name
+    self.address = address
+  }
+
+  /// The peer as it is named in messages: `node2 (192.0.2.12:7776)`.
+  package var description: String { "\(name) (\(address))" }
+}
+
+/// What may name a node: 1 to 64 ASCII letters, digits, `.`, `_` or `-`.
+package enum NodeName {
+  /// The longest name, in bytes; the kernel's host names are as long.
+  package static let bytesMax = 64
+
+  /// The text itself where it may name a node. Upper and lower case differ.
+  package static func parse(_ text: String) throws(SettingError) -> String {
+    guard (1...bytesMax).contains(text.utf8.count), text.utf8.allSatisfy(isAllowed) else {
+      throw SettingError(expected: "a name of 1 to \(bytesMax) letters, digits, '.', '_' or '-'")
+    }
+    return text
+  }
+
+  private static func isAllowed(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"): true
+    default: byte.isASCIILetter || byte.isASCIIDigit
+    }
   }
 }

@@ -1,5 +1,7 @@
+import KVHTTP
+
 /// An IPv4 or IPv6 address, without a zone.
-public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
+package enum IPAddress: Sendable, Hashable, CustomStringConvertible {
   /// The four bytes, the first one the most significant.
   case v4(UInt32)
   /// The sixteen bytes, the first one the most significant.
@@ -7,7 +9,7 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
 
   /// Reads `192.0.2.1` (four decimal numbers without leading zeros) or an address in the forms of RFC 4291,
   /// section 2.2; `nil` for anything else.
-  public init?(_ text: some StringProtocol) {
+  package init?(_ text: some StringProtocol) {
     // The longest text of an address: INET6_ADDRSTRLEN without its NUL.
     guard text.utf8.count <= 45 else { return nil }
     if let value = Self.v4Value(Substring(text)) {
@@ -20,7 +22,7 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// Whether this is `0.0.0.0` or `::`: every address to listen on, and none to connect to.
-  public var isUnspecified: Bool {
+  package var isUnspecified: Bool {
     switch self {
     case .v4(let value): value == 0
     case .v6(let value): value == 0
@@ -28,7 +30,7 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// The address in its usual text, IPv6 as in RFC 5952, section 4.
-  public var description: String {
+  package var description: String {
     switch self {
     case .v4(let value):
       [24, 16, 8, 0].map { String(value >> UInt32($0) & 0xff) }.joined(separator: ".")
@@ -92,5 +94,66 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
     let hex = groups.map { String($0, radix: 16) }
     guard !zeros.isEmpty else { return hex.joined(separator: ":") }
     return hex[..<zeros.lowerBound].joined(separator: ":") + "::" + hex[zeros.upperBound...].joined(separator: ":")
+  }
+}
+
+/// A block of addresses that share a prefix, as `192.0.2.0/24` or `2001:db8::/32` (RFC 4632, RFC 4291 section 2.3); an
+/// address alone is a block of one.
+package struct AddressBlock: Sendable, Hashable, CustomStringConvertible {
+  private static let expectation = "an address or a block of addresses, such as 192.0.2.0/24 or 2001:db8::/32"
+
+  private let address: IPAddress
+  private let prefixBits: Int
+
+  /// Reads `ADDRESS` or `ADDRESS/BITS`. Bits set beyond the prefix are an error: they are a slip more often than not.
+  package init(parsing text: some StringProtocol) throws(SettingError) {
+    let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+    guard let address = IPAddress(parts[0]) else { throw SettingError(expected: Self.expectation) }
+    let width = address.bitWidth
+    var prefixBits = width
+    if parts.count > 1 {
+      guard let bits = Int(decimalDigits: parts[1]), bits <= width else {
+        throw SettingError(expected: "\(Self.expectation); /\(parts[1]) is not 0 to \(width)")
+      }
+      prefixBits = bits
+    }
+    guard address.clearing(bitsBeyond: prefixBits) == address else {
+      throw SettingError(expected: "\(address.clearing(bitsBeyond: prefixBits))/\(prefixBits) instead of \(text)")
+    }
+    self.address = address
+    self.prefixBits = prefixBits
+  }
+
+  /// Reads a list of blocks separated by blanks.
+  static func parseList(_ text: String) throws(SettingError) -> [AddressBlock] {
+    var blocks: [AddressBlock] = []
+    for word in text.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "," }) {
+      blocks.append(try AddressBlock(parsing: word))
+    }
+    return blocks
+  }
+
+  /// Whether an address is in the block; addresses of the other family never are.
+  package func contains(_ other: IPAddress) -> Bool {
+    other.bitWidth == address.bitWidth && other.clearing(bitsBeyond: prefixBits) == address
+  }
+
+  /// The block as it is read.
+  package var description: String { "\(address)/\(prefixBits)" }
+}
+
+extension IPAddress {
+  fileprivate var bitWidth: Int {
+    switch self {
+    case .v4: 32
+    case .v6: 128
+    }
+  }
+
+  fileprivate func clearing(bitsBeyond prefixBits: Int) -> IPAddress {
+    switch self {
+    case .v4(let bits): .v4(prefixBits == 0 ? 0 : bits & (.max << (32 - prefixBits)))
+    case .v6(let bits): .v6(prefixBits == 0 ? 0 : bits & (.max << (128 - prefixBits)))
+    }
   }
 }

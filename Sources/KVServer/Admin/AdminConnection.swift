@@ -1,5 +1,7 @@
 import KVCore
+import KVHTTP
 import KVLinux
+import KVWire
 
 /// Serves one connection to the admin port: HTTP, GET and HEAD only, for monitoring and people on this host.
 struct AdminConnection {
@@ -72,5 +74,28 @@ struct AdminConnection {
     case .healthy: AdminPage(status: 200, text: "ok\n")
     case .unhealthy(let reason): AdminPage(status: 503, text: "\(reason)\n")
     }
+  }
+}
+
+/// An answer of the admin port, whole.
+struct AdminPage: Equatable {
+  let status: Int
+  let contentType: String
+  let text: String
+
+  init(status: Int, contentType: String = "text/plain; charset=utf-8", text: String) {
+    self.status = status
+    self.contentType = contentType
+    self.text = text
+  }
+
+  /// The bytes to send.
+  func encoded(keepAlive: Bool, includesBody: Bool) -> [UInt8] {
+    var fields: HTTPFields = [
+      "Content-Type": contentType, "Content-Length": "\(text.utf8.count)", "Cache-Control": "no-store",
+    ]
+    if status == 405 { fields.append("Allow", "GET, HEAD") }
+    if !keepAlive { fields.append("Connection", "close") }
+    return HTTPResponseHead(status: status, fields: fields).encoded() + (includesBody ? Array(text.utf8) : [])
   }
 }

@@ -1,4 +1,3 @@
-import KVCore
 import Synchronization
 
 /// Counts what this node does. Each request is counted once, when it is over.

@@ -1,6 +1,7 @@
 import KVCore
-import KVLinux
+import KVWire
 import Testing
+import TestSupport
 
 @testable import KVServer
 

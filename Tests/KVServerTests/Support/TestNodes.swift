@@ -1,8 +1,11 @@
 import Glibc
+import KVCluster
 import KVCore
 import KVLinux
+import KVWire
 import Logging
 import Testing
+import TestSupport
 
 @testable import KVServer
 

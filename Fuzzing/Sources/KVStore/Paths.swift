@@ -1,0 +1,1 @@
+../../../Sources/KVStore/Paths.swift

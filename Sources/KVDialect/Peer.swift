@@ -1,0 +1,139 @@
+import KVCore
+import KVHTTP
+
+/// What nodes add to HTTP when they speak to each other. docs/protocol.md specifies it.
+package enum PeerProtocol {
+  /// The relaying node's name; its presence marks a relayed request.
+  package static let nodeField = "Kvnode-Relayed-By"
+  /// The fingerprint of the relaying node's peer list.
+  package static let fingerprintField = "Kvnode-Peers"
+  /// The length that a classic client stated for a value sent in chunks: the owner reserves space by it.
+  package static let valueBytesField = "Kvnode-Value-Length"
+  /// The most text that is taken over from another node's error.
+  package static let errorTextBytesMax = 8192
+
+  /// The head of a relayed request. A value always asks first (100-continue): the owner can refuse before the
+  /// bytes move, and a connection that died in the pool is found out while the request can still be repeated.
+  package static func head(_ request: ValueRequest, to owner: Peer, mark: RelayMark) -> HTTPRequestHead {
+    var fields = fields(to: owner, mark: mark)
+    request.preconditions.append(to: &fields)
+    if let range = request.range { fields.append("Range", range) }
+    if request.operation == .put { appendBody(of: request, to: &fields) }
+    return HTTPRequestHead(
+      method: request.operation.method, target: HTTPTarget(key: request.key.bytes), fields: fields)
+  }
+
+  /// The fields that every question to another node carries.
+  package static func fields(to peer: Peer, mark: RelayMark) -> HTTPFields {
+    ["Host": "\(peer.address)", nodeField: mark.node, fingerprintField: mark.fingerprint]
+  }
+
+  private static func appendBody(of request: ValueRequest, to fields: inout HTTPFields) {
+    if case .length(let byteCount) = bodyFraming(request) {
+      fields.append("Content-Length", "\(byteCount)")
+    } else {
+      fields.append("Transfer-Encoding", "chunked")
+      if let valueBytes = request.valueBytes { fields.append(valueBytesField, "\(valueBytes)") }
+    }
+    if let contentType = request.contentType { fields.append("Content-Type", "\(contentType)") }
+    fields.append("Expect", "100-continue")
+  }
+
+  /// How a relayed value is framed between nodes. Never by the end of the stream: a relay that is killed must
+  /// not make its owner take half a value for a whole one.
+  package static func bodyFraming(_ request: ValueRequest) -> BodyFraming {
+    switch request.body {
+    case .length, .chunked: request.body
+    case .none: .length(0)
+    case .untilEnd: .chunked
+    }
+  }
+
+  /// The owner's answer to a request, or nil for an error: its text is not in the head, so the caller reads it
+  /// and passes it to `failure`.
+  package static func response(
+    _ head: HTTPResponseHead, to request: ValueRequest
+  ) throws(HTTPSyntaxError) -> Response? {
+    switch (request.operation, head.status) {
+    case (.put, 201), (.put, 204):
+      return .stored(request.key, checksum: checksum(head.fields), created: head.status == 201)
+    case (.get, 200), (.get, 206), (.head, 200): return .value(try valueHead(head))
+    case (.get, 304), (.head, 304): return .notModified(try valueHead(head))
+    case (.get, 416):
+      guard let byteCount = head.fields["Content-Range"].flatMap(ContentRange.parseUnsatisfied) else {
+        throw .bad("416 without the value's size")
+      }
+      return .rangeNotSatisfiable(byteCount: byteCount)
+    case (.delete, 204): return .deleted(request.key, existed: true)
+    case (.delete, 404): return .deleted(request.key, existed: false)
+    case (_, 400...): return nil
+    default: throw .bad("the unexpected status \(head.status)")
+    }
+  }
+
+  private static func valueHead(_ head: HTTPResponseHead) throws(HTTPSyntaxError) -> ValueHead {
+    let fields = head.fields
+    // Where the date is compared, the owner has done it; a two-digit year can only be a foreign server's.
+    guard let modifiedAt = fields["Last-Modified"].flatMap({ HTTPDate.parse($0, now: HTTPDate(secondsSince1970: 0)) })
+    else {
+      throw .bad("a value without Last-Modified")
+    }
+    let contentType = fields["Content-Type"].flatMap { ContentType($0) } ?? .standard
+    let contentLength = try fields.contentLength()
+    guard head.status == 206 else {
+      guard let byteCount = head.status == 304 ? 0 : contentLength else { throw .bad("a value without Content-Length") }
+      return ValueHead(
+        byteCount: byteCount, checksum: checksum(fields), modifiedAt: modifiedAt, contentType: contentType)
+    }
+    guard let (range, byteCount) = fields["Content-Range"].flatMap(ContentRange.parse), range.count == contentLength
+    else {
+      throw .bad("a partial value whose Content-Range and Content-Length do not agree")
+    }
+    var value = ValueHead(
+      byteCount: byteCount, checksum: checksum(fields), modifiedAt: modifiedAt, contentType: contentType)
+    value.range = range
+    return value
+  }
+
+  /// An error that the owner answered with. It has escaped what it quotes, so backslashes stay: a client reads the
+  /// same line from whichever node it asked.
+  package static func failure(status: Int, text: ArraySlice<UInt8>, from owner: Peer) -> Failure {
+    let backslash = UInt8(ascii: "\\")
+    let line = text.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+      .split(separator: backslash, omittingEmptySubsequences: false)
+      .map { PrintableText.escape($0) }
+      .joined(separator: "\\")
+    let message = line.isEmpty ? "\(owner) answered with status \(status)" : line
+    return Failure(Failure.Kind(rawValue: status) ?? .unavailable, message)
+  }
+
+  /// The mark in a request's fields, or nil where no node relayed it.
+  package static func mark(_ fields: HTTPFields) throws(Failure) -> RelayMark? {
+    switch (fields[nodeField], fields[fingerprintField]) {
+    case (nil, nil): return nil
+    case (let node?, let fingerprint?):
+      return RelayMark(
+        node: PrintableText.escape(node.utf8.prefix(64)), fingerprint: PrintableText.escape(fingerprint.utf8.prefix(64))
+      )
+    default: throw Failure(.badRequest, "\(nodeField) and \(fingerprintField) come together or not at all")
+    }
+  }
+
+  package static func statedValueBytes(_ fields: HTTPFields) throws(Failure) -> Int? {
+    guard let text = fields[valueBytesField] else { return nil }
+    guard let byteCount = Int(decimalDigits: text) else {
+      throw Failure(.badRequest, "\(valueBytesField) is no number")
+    }
+    return byteCount
+  }
+
+  private static func checksum(_ fields: HTTPFields) -> ValueChecksum? {
+    guard let tag = fields["ETag"], tag.utf8.count == 34, tag.hasPrefix("\""), tag.hasSuffix("\"") else { return nil }
+    let digits = tag.dropFirst().dropLast()
+    // The standard library's initializer also takes a sign.
+    guard digits.utf8.allSatisfy({ HTTPByte.hexadecimalValue($0) != nil }),
+      let high = UInt64(digits.prefix(16), radix: 16), let low = UInt64(digits.suffix(16), radix: 16)
+    else { return nil }
+    return ValueChecksum(high: high, low: low)
+  }
+}

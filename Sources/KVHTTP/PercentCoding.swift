@@ -1,0 +1,55 @@
+/// Percent-encoding of the bytes of keys in paths (RFC 3986 section 2.1).
+package enum PercentCoding {
+  /// The bytes with every `%XX` replaced by the byte it stands for; all else stays, `+` too.
+  ///
+  /// A `%` without two hexadecimal digits is an error: guessing would give two keys one name.
+  package static func decode(_ text: Span<UInt8>) throws(HTTPSyntaxError) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(text.count)
+    var index = 0
+    while index < text.count {
+      guard text[index] == HTTPByte.percent else {
+        bytes.append(text[index])
+        index += 1
+        continue
+      }
+      guard index + 2 < text.count, let high = HTTPByte.hexadecimalValue(text[index + 1]),
+        let low = HTTPByte.hexadecimalValue(text[index + 2])
+      else {
+        let escape = text.extracting(index..<min(index + 3, text.count))
+        throw .bad("\(HTTPSyntaxError.quote(escape)) in the path is no percent-encoded byte")
+      }
+      bytes.append(high << 4 | low)
+      index += 3
+    }
+    return bytes
+  }
+
+  /// A key as it stands in a path, without the path's first slash: unreserved bytes and slashes stay, all others
+  /// become `%XX` in upper case.
+  ///
+  /// The dots of a segment that is just `.` or `..` are written `%2E`, for many clients resolve such segments
+  /// (RFC 3986 section 5.2.4) before they send a path.
+  package static func encode(_ key: some Collection<UInt8>) -> [UInt8] {
+    var path: [UInt8] = []
+    path.reserveCapacity(key.count + key.count / 4)
+    for (number, segment) in key.split(separator: HTTPByte.slash, omittingEmptySubsequences: false).enumerated() {
+      if number > 0 { path.append(HTTPByte.slash) }
+      let isDotSegment = segment.count <= 2 && segment.allSatisfy { $0 == HTTPByte.dot }
+      for byte in segment {
+        if HTTPByte.isUnreserved(byte), !isDotSegment {
+          path.append(byte)
+        } else {
+          path.append(HTTPByte.percent)
+          path.append(hexadecimalDigit(byte >> 4))
+          path.append(hexadecimalDigit(byte & 0x0F))
+        }
+      }
+    }
+    return path
+  }
+
+  private static func hexadecimalDigit(_ value: UInt8) -> UInt8 {
+    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "A") + value - 10
+  }
+}

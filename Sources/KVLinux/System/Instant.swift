@@ -1,0 +1,26 @@
+import Glibc
+import KVCore
+import KVHTTP
+
+extension Instant {
+  /// The time now, by CLOCK_MONOTONIC (clock_gettime(2)).
+  package static var now: Instant { Instant(nanoseconds: read(CLOCK_MONOTONIC)) }
+
+  /// The time so long after now.
+  package static func after(_ duration: Duration) -> Instant { now.advanced(by: duration) }
+
+  /// Nanoseconds since 1970-01-01T00:00:00Z by the wall clock.
+  package static var wallNanoseconds: Int64 { read(CLOCK_REALTIME) }
+
+  private static func read(_ clock: clockid_t) -> Int64 {
+    var time = timespec()
+    // Neither clock can fail: both exist on every kernel, and the pointer is ours.
+    clock_gettime(clock, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+  }
+}
+
+extension HTTPDate {
+  /// The time now, by the wall clock.
+  package static var now: HTTPDate { HTTPDate(secondsSince1970: Int(Instant.wallNanoseconds / 1_000_000_000)) }
+}

@@ -1,0 +1,127 @@
+import KVCore
+import KVDialect
+import KVHTTP
+import KVLinux
+import KVWire
+
+/// A connection to the owner of a key, which carries one exchange at a time.
+struct PeerConnection: ~Copyable, Sendable {
+  private static let headReadBytes = 16 * 1024
+
+  /// The connection.
+  var stream: Stream
+  /// Whether it comes from the pool: the owner may have closed it meanwhile, without a fault of anybody's.
+  let isReused: Bool
+  /// Whether another exchange may follow once this one is complete.
+  private(set) var isReusable = true
+
+  private let acknowledgementTimeout: Duration
+  private var isPatient = false
+
+  /// A node that has been cut off acknowledges nothing, and is to be given up as soon as one that cannot be connected
+  /// to: so what is sent must be acknowledged within that time.
+  init(_ stream: consuming Stream, isReused: Bool, acknowledgementTimeout: Duration) {
+    if !isReused { stream.socket.setAcknowledgementTimeout(acknowledgementTimeout) }
+    self.stream = stream
+    self.isReused = isReused
+    self.acknowledgementTimeout = acknowledgementTimeout
+  }
+
+  /// Gives the other node time while a value is moved: it may be slow to take it, and its closed window counts as
+  /// silence too.
+  mutating func bePatient() {
+    isPatient = true
+    stream.socket.setAcknowledgementTimeout(stream.idleTimeout)
+  }
+
+  /// Sends a request's head and reads the answer's: for a value, 100 if the owner agrees to take it.
+  mutating func ask(_ head: HTTPRequestHead) async throws(PeerError) -> HTTPResponseHead {
+    do throws(StreamError) { try await stream.send(head.encoded()) } catch { throw .stream(error) }
+    return try await receiveHead()
+  }
+
+  /// Reads a response's head, which must be there as soon as its first byte must: a node that sends it drop by drop is
+  /// no better than one that is silent.
+  mutating func receiveHead() async throws(PeerError) -> HTTPResponseHead {
+    let deadline = Instant.after(stream.idleTimeout)
+    while true {
+      do throws(HTTPSyntaxError) {
+        if case .head(let head, let byteCount) = try HTTPResponseHead.parse(stream.unread.span) {
+          stream.dropUnread(byteCount)
+          isReusable = isReusable && head.keepAlive
+          return head
+        }
+      } catch {
+        throw PeerError(notHTTP: stream.unread, error)
+      }
+      let isFirst = stream.unread.isEmpty
+      let isMore: Bool
+      do throws(StreamError) { isMore = try await stream.fill(bytesMax: Self.headReadBytes, until: deadline) } catch {
+        throw .stream(error)
+      }
+      guard isMore else { throw isFirst ? .closed : .malformed(.bad("the answer breaks off in its head")) }
+    }
+  }
+
+  /// What an answer's head, and the text of an error, amount to. A value's bytes are left to be read.
+  mutating func response(
+    _ head: HTTPResponseHead, to request: ValueRequest, _ owner: Peer
+  ) async throws(PeerError) -> Response {
+    let response: Response?
+    do throws(HTTPSyntaxError) {
+      response = try PeerProtocol.response(head, to: request)
+    } catch {
+      throw .malformed(error)
+    }
+    if request.operation == .get, let response, case .value = response { return response }
+    let text = try await receiveText(
+      head, requestMethod: request.operation.method, bytesMax: PeerProtocol.errorTextBytesMax)
+    return response ?? .failure(PeerProtocol.failure(status: head.status, text: text[...], from: owner))
+  }
+
+  /// Rules out another exchange: the owner was not given all of a value.
+  mutating func spoil() { isReusable = false }
+
+  /// Gives the connection up for another exchange.
+  consuming func release() -> Stream {
+    if isPatient { stream.socket.setAcknowledgementTimeout(acknowledgementTimeout) }
+    return stream
+  }
+
+  /// Reads what follows a head; what is beyond so many bytes is left out, and the connection is not used again.
+  mutating func receiveText(
+    _ head: HTTPResponseHead, requestMethod: String, bytesMax: Int
+  ) async throws(PeerError) -> [UInt8] {
+    let framing: BodyFraming
+    do throws(HTTPSyntaxError) { framing = try head.bodyFraming(requestMethod: requestMethod) } catch {
+      throw .malformed(error)
+    }
+    if framing == .untilEnd { isReusable = false }
+    var text: [UInt8] = []
+    var body = BodyReader(framing)
+    while text.count <= bytesMax {
+      do throws(BodyError<Never>) {
+        switch try body.step(from: &stream, to: { text.append(copying: $0) }) {
+        case .moved: continue
+        case .complete: return text
+        case .wouldBlock: break
+        }
+      } catch {
+        throw PeerError(error)
+      }
+      do throws(StreamError) { try await stream.waitReadable() } catch { throw .stream(error) }
+    }
+    isReusable = false
+    return Array(text.prefix(bytesMax))
+  }
+}
+
+extension PeerError {
+  init(_ error: BodyError<Never>) {
+    switch error {
+    case .stream(let error): self = .stream(error)
+    case .brokenOff: self = .malformed(.bad("the answer breaks off"))
+    case .malformed(let error): self = .malformed(error)
+    }
+  }
+}

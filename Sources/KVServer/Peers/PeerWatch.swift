@@ -1,0 +1,37 @@
+import KVCluster
+import KVCore
+import Logging
+import Synchronization
+
+/// How the other nodes have fared with requests, so that a silent one is not waited for again and again.
+final class PeerWatch: Sendable {
+  private let suspicions = Mutex<[PeerAddress: PeerSuspicion]>([:])
+  private let logger: Logger
+
+  init(logger: Logger) { self.logger = logger }
+
+  /// Whether a request may go to the node, or why it fails at once.
+  func verdict(_ peer: Peer) -> PeerSuspicion.Verdict {
+    suspicions.withLock { $0[peer.address, default: PeerSuspicion()].request(at: .now) }
+  }
+
+  /// The node reacted to a request, if only by refusing a connection.
+  func reacted(_ peer: Peer) {
+    guard case .cleared = suspicions.withLock({ $0[peer.address]?.reacted() }) else { return }
+    logger.notice("\(peer) reacts again: requests go to it", metadata: ["peer": "\(peer.name)"])
+  }
+
+  /// The node kept a request waiting in vain.
+  func keptWaiting(_ peer: Peer, reason: String) {
+    let change = suspicions.withLock { suspicions in
+      suspicions[peer.address, default: PeerSuspicion()].keptWaiting(at: .now, reason: reason)
+    }
+    guard case .suspected(let pause) = change else { return }
+    logger.warning(
+      "\(peer) does not react (\(reason)): requests to it fail at once, and one tries again in \(pause)",
+      metadata: ["peer": "\(peer.name)"])
+  }
+
+  /// Forgets everything, because the peer list has changed.
+  func clear() { suspicions.withLock { $0 = [:] } }
+}

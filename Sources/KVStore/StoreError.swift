@@ -1,0 +1,68 @@
+import KVCore
+import KVHTTP
+import KVLinux
+
+/// Why the store did not do what it was asked. The cases divide by what the caller does about them.
+package enum StoreError: Error, Equatable, Sendable {
+  /// No room above the reserve: whoever asked may free space and try again.
+  case full(detail: String)
+  /// A sync failed earlier, so the store takes no further change until it is restarted.
+  case readOnly(reason: String)
+  /// Another process keeps a directory to itself: whoever asked may try again.
+  case locked(directory: String)
+  /// The value on disk is not what was stored.
+  case damaged(detail: String)
+  /// The key's value is not as the request demands.
+  case preconditionFailed
+  /// Anything else that the file system refused.
+  case failed(SystemError)
+
+  /// The error as it is told to whoever asked about the key.
+  package func failure(_ operation: KVCore.Operation, _ key: Key) -> Failure {
+    Failure(kind, "\(operation.rawValue) \(key): \(reason)")
+  }
+
+  /// The error in words, without the key.
+  package var reason: String {
+    switch self {
+    case .full(let detail): detail
+    case .readOnly(let reason): "the store is read-only: \(reason)"
+    case .locked(let directory): "another process, such as a check that stands still, has \(directory) locked"
+    case .damaged(let detail): "the stored value is damaged: \(detail)"
+    case .preconditionFailed: "the precondition does not hold"
+    case .failed(let error): "\(error)"
+    }
+  }
+
+  private var kind: Failure.Kind {
+    switch self {
+    case .full: .diskFull
+    case .readOnly, .locked: .unavailable
+    case .preconditionFailed: .preconditionFailed
+    case .damaged, .failed: .storeFailed
+    }
+  }
+}
+
+/// Under which condition a value may be replaced or removed; decided on the owner, together with the change.
+package struct WriteCondition {
+  package static let none = WriteCondition(Preconditions(), for: .put, now: HTTPDate(secondsSince1970: 0))
+
+  private let preconditions: Preconditions
+  private let operation: KVCore.Operation
+  private let now: HTTPDate
+
+  package init(_ preconditions: Preconditions, for operation: KVCore.Operation, now: HTTPDate) {
+    self.preconditions = preconditions
+    self.operation = operation
+    self.now = now
+  }
+
+  /// Whether it holds whatever the key's value is.
+  package var isEmpty: Bool { preconditions.isEmpty }
+
+  /// Fails unless the condition holds for the key's value, or for its absence.
+  package func check(_ state: ValueState?) throws(StoreError) {
+    guard preconditions.evaluate(state, for: operation, now: now) == .proceed else { throw .preconditionFailed }
+  }
+}

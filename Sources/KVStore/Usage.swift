@@ -1,0 +1,71 @@
+import Synchronization
+
+/// How many values the store holds and how many bytes they have, kept up to date without walking the disk.
+///
+/// Each shard is counted once after the start, while values come and go; a shard that changed meanwhile is counted
+/// again. From then on every change adds its difference.
+package final class StoreUsage: Sendable {
+  /// Values and their bytes.
+  package struct Count: Equatable, Sendable {
+    package var values = 0
+    package var bytes = 0
+  }
+
+  private struct Shard {
+    var count: Count?
+    var changesBegun = 0
+    var changesEnded = 0
+  }
+
+  /// A look at a shard that is about to be counted.
+  package struct Glimpse: Equatable {
+    fileprivate let changesBegun: Int
+    fileprivate let changesEnded: Int
+  }
+
+  private let shards = Mutex([Int: Shard]())
+
+  /// The sum over the shards counted so far, and how many those are.
+  package var total: (count: Count, shardCount: Int) {
+    shards.withLock { shards in
+      var total = Count()
+      let counts = shards.values.compactMap(\.count)
+      for count in counts {
+        total.values += count.values
+        total.bytes += count.bytes
+      }
+      return (total, counts.count)
+    }
+  }
+
+  /// A value of the shard is about to be added, removed or replaced.
+  package func beginChange(shard: Int) { shards.withLock { $0[shard, default: Shard()].changesBegun += 1 } }
+
+  /// It has been, or the attempt has failed; nil stands for no value.
+  package func endChange(shard: Int, from oldBytes: Int?, to newBytes: Int?) {
+    shards.withLock { shards in
+      shards[shard, default: Shard()].changesEnded += 1
+      shards[shard]?.count?.values += (newBytes == nil ? 0 : 1) - (oldBytes == nil ? 0 : 1)
+      shards[shard]?.count?.bytes += (newBytes ?? 0) - (oldBytes ?? 0)
+    }
+  }
+
+  /// To be taken before a shard is counted.
+  package func glimpse(shard: Int) -> Glimpse {
+    shards.withLock { shards in
+      let shard = shards[shard] ?? Shard()
+      return Glimpse(changesBegun: shard.changesBegun, changesEnded: shard.changesEnded)
+    }
+  }
+
+  /// Takes in a count, unless the shard was changing when it began or has changed since: then false, and it must be
+  /// counted again.
+  package func record(shard: Int, _ count: Count, since glimpse: Glimpse) -> Bool {
+    shards.withLock { shards in
+      let now = shards[shard] ?? Shard()
+      guard glimpse.changesBegun == glimpse.changesEnded, now.changesBegun == glimpse.changesBegun else { return false }
+      shards[shard, default: Shard()].count = count
+      return true
+    }
+  }
+}

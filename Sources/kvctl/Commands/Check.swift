@@ -1,0 +1,72 @@
+import ArgumentParser
+import KVCore
+import KVLinux
+import KVStore
+
+/// `kvctl check`.
+struct Check: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Read the values on this host's disk and compare them with their checksums.",
+    discussion: """
+      Runs on the node's host, as root or as the node's user, while the node serves or while it does not. Ends with 3 \
+      if a value is damaged, or was earlier and has been neither stored anew nor deleted since.
+      """)
+
+  @Flag(help: "Move damaged values to quarantine/ in the data directory; a GET of their keys is an error then.")
+  var repair = false
+
+  @Option(
+    help: ArgumentHelp("Read at most so many bytes a second, such as 100M.", valueName: "size"),
+    transform: { try ByteSize(parsing: $0) })
+  var rate: ByteSize?
+
+  @Option(
+    help: ArgumentHelp("The data directory (default: DataDirectory= of the configuration).", valueName: "directory"),
+    completion: .directory)
+  var dataDirectory: String?
+
+  @OptionGroup var nodeOptions: NodeOptions
+  @OptionGroup var json: JSONOption
+
+  func validate() throws {
+    guard nodeOptions.nodes.isEmpty else {
+      throw ValidationError("check reads this host's disk; --node says nothing to it")
+    }
+    guard rate?.bytes != 0 else { throw ValidationError("--rate must be more than 0") }
+  }
+
+  func run() throws {
+    try ending { () throws(CommandError) in
+      let path: String
+      if let dataDirectory { path = dataDirectory } else { path = try nodeOptions.loadConfiguration().dataDirectory }
+      let (repairs, bytesPerSecondMax, isJSON) = (repair, rate?.bytes, json.isOn)
+      try Runtime.run { () async throws(CommandError) in
+        try await Check.check(path, repairs: repairs, bytesPerSecondMax: bytesPerSecondMax, isJSON: isJSON)
+      }
+    }
+  }
+
+  private static func check(
+    _ path: String, repairs: Bool, bytesPerSecondMax: Int?, isJSON: Bool
+  ) async throws(CommandError) {
+    let scrub = try translatingError({ (error: StoreOpenError) in CommandError(.failure, "\(error)") }) {
+      () throws(StoreOpenError) in
+      try Scrub(dataDirectory: path, repairs: repairs, bytesPerSecondMax: bytesPerSecondMax)
+    }
+    let output = try StandardOutput()
+    var events: [ScrubEvent] = []
+    let summary: ScrubSummary
+    do throws(CancellationError) {
+      summary = try await scrub.run { event in
+        if isJSON { events.append(event) } else { Process.writeOutput(CheckText.line(event)) }
+      }
+    } catch {
+      throw CommandError(.failure, "CHECK: cancelled")
+    }
+    let text = isJSON ? CheckText.json(summary, events) : CheckText.summary(summary)
+    let written = Result { () throws(CommandError) in try output.write(text) }
+    // Where nobody takes the text, the status tells all the same.
+    if let (status, message) = CheckText.verdict(summary) { throw CommandError(status, "CHECK: \(message)") }
+    try written.get()
+  }
+}

@@ -1,0 +1,82 @@
+import ArgumentParser
+import KVCore
+import KVLinux
+import KVStore
+
+/// `kvctl put`.
+struct Put: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Store a value.",
+    discussion: "What was stored is compared with what was sent, by checksum.")
+
+  @OptionGroup var keyArgument: KeyArgument
+
+  @Argument(help: "The file with the value, or - for standard input.", completion: .file())
+  var file = "-"
+
+  @Option(help: ArgumentHelp("What the value is, for HTTP clients.", valueName: "type"))
+  var contentType: String?
+
+  @Option(help: ArgumentHelp("Store only if the key has the value with this entity tag.", valueName: "etag"))
+  var ifMatch: EntityTagArgument?
+
+  @Flag(help: "Store only if the key has no value.")
+  var ifAbsent = false
+
+  @OptionGroup var nodeOptions: NodeOptions
+  @OptionGroup var json: JSONOption
+
+  func run() throws {
+    try ending { () throws(CommandError) in
+      let key = try keyArgument.parse()
+      let terms = try terms()
+      let nodes = try nodeOptions.load()
+      let (path, showsProgress, isJSON) = (file, !nodeOptions.noProgress, json.isOn)
+      try Runtime.run { () async throws(CommandError) in
+        try await Put.put(key, path, terms, nodes, showsProgress: showsProgress, isJSON: isJSON)
+      }
+    }
+  }
+
+  private func terms() throws(CommandError) -> Upload.Terms {
+    guard ifMatch == nil || !ifAbsent else {
+      throw CommandError(.usage, "--if-match and --if-absent contradict each other")
+    }
+    var terms = Upload.Terms(entityTag: ifMatch, isNew: ifAbsent)
+    if let contentType {
+      guard let contentType = ContentType(contentType) else {
+        throw CommandError(.usage, "--content-type must be printable ASCII of 1 to \(ContentType.bytesMax) bytes")
+      }
+      terms.contentType = contentType
+    }
+    return terms
+  }
+
+  private static func put(
+    _ key: Key, _ path: String, _ terms: Upload.Terms, _ nodes: Nodes, showsProgress: Bool, isJSON: Bool
+  ) async throws(CommandError) {
+    let name = path == "-" ? "standard input" : path
+    let file = try CommandError.naming(name) { () throws(SystemError) in
+      path == "-" ? try File.standardInput() : try File(path: path, waiting: true)
+    }
+    let status = try CommandError.naming(name) { () throws(SystemError) in try file.status() }
+    guard !status.isDirectory else { throw CommandError(.failure, "\(name): Is a directory") }
+    // Only a regular file tells its length, and it may have been read from before.
+    let byteCount = status.isRegular ? max(status.byteCount - (file.place() ?? 0), 0) : nil
+    let connection = try await NodeConnection.open(
+      nodes.candidates(for: key), nodes.configuration.limits, subject: "PUT \(key)")
+    let progress = ProgressBar("PUT \(key)", isWanted: showsProgress)
+    progress.begin("PUT \(key)", totalBytes: byteCount)
+    defer { progress.end() }
+    let checksum = try await Upload(key: key, terms: terms, connection: connection, progress: progress)
+      .run(byteCount: byteCount) { bytes, bytesMax throws(CommandError) in
+        try CommandError.naming(name) { () throws(SystemError) in try file.readNext(into: &bytes, bytesMax: bytesMax) }
+      }
+    guard isJSON else { return }
+    var object = JSONObject()
+    object.add("key", key.encodedText)
+    object.add("bytes", progress.doneBytes)
+    object.add("etag", "\(checksum)")
+    try StandardOutput().write("\(object)\n")
+  }
+}

@@ -1,0 +1,76 @@
+import KVCore
+import KVLinux
+
+/// Shows on standard error how far a transfer is, where that is a terminal. It belongs to one task.
+final class ProgressBar {
+  private static let period = Duration.milliseconds(100)
+  /// Carriage return, then "erase to the end of the line" (ECMA-48 EL).
+  private static let lineStart = "\r\u{1B}[K"
+
+  /// How many bytes there will be, where that is known.
+  var totalBytes: Int?
+  private let isShown: Bool
+  private var label: String
+  /// How many there are.
+  private(set) var doneBytes = 0
+  private var start = Instant.now
+  private var shownAt: Instant?
+  private var meter = RateMeter()
+
+  /// A bar that is not shown until something has moved for a moment.
+  init(_ label: String, isWanted: Bool) {
+    self.label = label
+    isShown = isWanted && Terminal.isStandardError
+  }
+
+  /// Begins another piece of work, part of which may be done already.
+  func begin(_ label: String, totalBytes: Int? = nil, doneBytes: Int = 0) {
+    self.label = label
+    self.totalBytes = totalBytes
+    self.doneBytes = doneBytes
+    start = .now
+    meter = RateMeter()
+    meter.record(bytes: doneBytes, atSeconds: 0)
+  }
+
+  /// Counts bytes, and shows the line if the last time is long enough ago.
+  func moved(_ byteCount: Int) {
+    doneBytes += byteCount
+    guard isShown else { return }
+    let now = Instant.now
+    guard now.since(shownAt ?? start) >= Self.period else { return }
+    shownAt = now
+    meter.record(bytes: doneBytes, atSeconds: now.since(start).inSeconds)
+    let line = ProgressLine(
+      label: label, doneBytes: doneBytes, totalBytes: totalBytes, bytesPerSecond: meter.bytesPerSecond)
+    Process.writeError(Self.lineStart + line.text(columns: Terminal.columns))
+  }
+
+  /// Takes the line away.
+  func end() {
+    if isShown, shownAt != nil { Process.writeError(Self.lineStart) }
+    shownAt = nil
+  }
+}
+
+/// How fast bytes move, by what moved in the last seconds. Times are seconds since some start.
+struct RateMeter {
+  private static let windowSeconds = 5.0
+  private static let samplesMax = 64
+
+  private var samples: [(seconds: Double, bytes: Int)] = []
+
+  /// Takes note of how many bytes have moved so far.
+  mutating func record(bytes: Int, atSeconds seconds: Double) {
+    samples.append((seconds, bytes))
+    let isOld = { (sample: (seconds: Double, bytes: Int)) in seconds - sample.seconds > Self.windowSeconds }
+    // One sample older than the window stays, or there would be nothing to compare with after a pause.
+    while samples.count > 2, isOld(samples[1]) || samples.count > Self.samplesMax { samples.removeFirst() }
+  }
+
+  /// Bytes a second, or nil while there is nothing to go by.
+  var bytesPerSecond: Double? {
+    guard let first = samples.first, let last = samples.last, last.seconds > first.seconds else { return nil }
+    return Double(last.bytes - first.bytes) / (last.seconds - first.seconds)
+  }
+}

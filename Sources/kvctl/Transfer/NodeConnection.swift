@@ -1,0 +1,217 @@
+import KVCore
+import KVDialect
+import KVHTTP
+import KVLinux
+import KVWire
+
+/// A connection to a node, which carries one question at a time. It belongs to the task that opened it.
+final class NodeConnection {
+  private static let headReadBytes = 16 * 1024
+
+  let endpoint: Endpoint
+  /// What is being asked, for errors: `GET mykey`.
+  var subject: String
+  /// Whether another question may follow once the answer has been read to its end.
+  private(set) var isReusable = true
+  private var stream: Stream
+
+  private init(_ endpoint: Endpoint, _ stream: consuming Stream, subject: String) {
+    self.endpoint = endpoint
+    self.stream = stream
+    self.subject = subject
+  }
+
+  /// Connects to the first of the nodes that can be reached.
+  static func open(
+    _ candidates: [Endpoint], _ limits: Limits, subject: String
+  ) async throws(CommandError) -> NodeConnection {
+    var failure = CommandError(.failure, "\(subject): no node to ask")
+    for endpoint in candidates {
+      do throws(CommandError) {
+        return try await open(endpoint, limits, subject: subject)
+      } catch {
+        failure = error
+      }
+    }
+    throw failure
+  }
+
+  private static func open(
+    _ endpoint: Endpoint, _ limits: Limits, subject: String
+  ) async throws(CommandError) -> NodeConnection {
+    let reason: String
+    do {
+      let stream = try await Stream.connect(
+        to: try addresses(of: endpoint), within: limits.connectTimeout, idleTimeout: limits.idleTimeout)
+      return NodeConnection(endpoint, stream, subject: subject)
+    } catch let error as StreamError where error == .timedOut {
+      reason = "no answer within \(limits.connectTimeout)"
+    } catch {
+      reason = "\(error)"
+    }
+    throw CommandError(.unreachable, "\(subject): \(endpoint) cannot be reached: \(reason)")
+  }
+
+  private static func addresses(of endpoint: Endpoint) throws(ResolveError) -> [SocketAddress] {
+    switch endpoint.address.host {
+    case .address(let address): [SocketAddress(address, port: endpoint.address.port)]
+    case .name(let name): try SocketAddress.resolve(host: name, port: endpoint.address.port)
+    }
+  }
+
+  /// Sends a request's head and reads the head of the answer, which for a value is 100 if the node wants it.
+  func ask(_ head: HTTPRequestHead) async throws(CommandError) -> HTTPResponseHead {
+    var head = head
+    if !head.fields.contains("Host") { head.fields.append("Host", "\(endpoint.address)") }
+    head.fields.append("User-Agent", "kvctl/\(Version.current)")
+    let bytes = head.encoded()
+    do throws(StreamError) { try await stream.send(bytes) } catch { throw failure(error) }
+    return try await receiveHead()
+  }
+
+  /// Reads the head of an answer.
+  func receiveHead() async throws(CommandError) -> HTTPResponseHead {
+    while true {
+      do throws(HTTPSyntaxError) {
+        if case .head(let head, let byteCount) = try HTTPResponseHead.parse(stream.unread.span) {
+          stream.dropUnread(byteCount)
+          isReusable = isReusable && head.keepAlive
+          return head
+        }
+      } catch {
+        throw failure(error)
+      }
+      let isMore: Bool
+      do throws(StreamError) { isMore = try await stream.fill(bytesMax: Self.headReadBytes) } catch {
+        throw failure(error)
+      }
+      guard isMore else { throw brokenOff }
+    }
+  }
+
+  /// Whether the node has begun to answer, or closed the connection.
+  var hasArrived: Bool { stream.hasArrived }
+
+  /// Sends the bytes of an array in that range, waiting as often as needed.
+  func send(_ bytes: [UInt8], _ range: Range<Int>, more: Bool = false) async throws(CommandError) {
+    var offset = range.lowerBound
+    do {
+      while offset < range.upperBound {
+        let part = offset..<range.upperBound
+        if case .moved(let count) = try stream.socket.send(bytes.span.bytes.extracting(part), more: more) {
+          offset += count
+        } else {
+          try await stream.waitWritable()
+        }
+      }
+    } catch let error as StreamError {
+      throw failure(error)
+    } catch let error as SystemError {
+      throw failure(StreamError.failed(error))
+    } catch {
+      preconditionFailure("a socket fails with no other error: \(error)")
+    }
+  }
+
+  /// Hands over the body that follows a head, to its end.
+  func receiveBody(
+    _ head: HTTPResponseHead, method: String = "GET", to consume: (RawSpan) throws(CommandError) -> Void
+  ) async throws(CommandError) {
+    let framing: BodyFraming
+    do throws(HTTPSyntaxError) { framing = try head.bodyFraming(requestMethod: method) } catch { throw failure(error) }
+    if framing == .untilEnd { isReusable = false }
+    var body = BodyReader(framing)
+    while true {
+      let step: BodyReader.Step
+      do throws(BodyError<CommandError>) {
+        step = try body.step(from: &stream, to: consume)
+      } catch {
+        switch error {
+        case .stream(let error): throw failure(error)
+        case .brokenOff: throw brokenOff
+        case .malformed(let error): throw failure(error)
+        case .consumer(let error): throw error
+        }
+      }
+      switch step {
+      case .moved: continue
+      case .complete: return
+      case .wouldBlock:
+        do throws(StreamError) { try await stream.waitReadable() } catch { throw failure(error) }
+      }
+    }
+  }
+
+  /// The body that follows a head; one that is longer is an error.
+  func receiveText(
+    _ head: HTTPResponseHead, method: String = "GET", bytesMax: Int
+  ) async throws(CommandError) -> [UInt8] {
+    let tooLong = CommandError(.failure, "\(subject): \(endpoint) answered with more than \(bytesMax) bytes")
+    var text: [UInt8] = []
+    try await receiveBody(head, method: method) { bytes throws(CommandError) in
+      guard text.count + bytes.byteCount <= bytesMax else { throw tooLong }
+      text.append(copying: bytes)
+    }
+    return text
+  }
+
+  /// Reads the text of an error and returns what kvctl says of it.
+  func failure(_ head: HTTPResponseHead, method: String) async throws(CommandError) -> CommandError {
+    let text = try await receiveText(head, method: method, bytesMax: PeerProtocol.errorTextBytesMax)
+    let line = PrintableText.escape(text.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") })
+    guard line.isEmpty else { return CommandError(httpStatus: head.status, line) }
+    let reason = HTTPStatus.reasonPhrase(head.status)
+    return CommandError(httpStatus: head.status, "\(subject): \(endpoint) answered \(head.status) \(reason)")
+  }
+
+  private func failure(_ error: HTTPSyntaxError) -> CommandError {
+    CommandError(.failure, "\(subject): \(endpoint) answered with something that is not the protocol: \(error)")
+  }
+
+  private func failure(_ error: StreamError) -> CommandError {
+    let what = error == .timedOut ? "has not moved a byte for \(stream.idleTimeout)" : "failed: \(error)"
+    return CommandError(.unreachable, "\(subject): \(endpoint) \(what)")
+  }
+
+  private var brokenOff: CommandError {
+    CommandError(.unreachable, "\(subject): \(endpoint) broke the connection off")
+  }
+}
+
+/// Connections of one task, kept for its next question to the same nodes.
+final class ConnectionCache {
+  private let nodes: Nodes
+  private var idle: [PeerAddress: NodeConnection] = [:]
+
+  init(_ nodes: Nodes) {
+    self.nodes = nodes
+  }
+
+  /// Asks the first of the nodes that can be reached. A kept connection that turns out to be closed is replaced, once:
+  /// so what is asked must be fit to be asked twice.
+  func with<Result>(
+    _ candidates: [Endpoint], subject: String, _ ask: (NodeConnection) async throws(CommandError) -> Result
+  ) async throws(CommandError) -> Result {
+    if let address = candidates.first?.address, let kept = idle.removeValue(forKey: address) {
+      kept.subject = subject
+      do throws(CommandError) {
+        let result = try await ask(kept)
+        keep(kept, address)
+        return result
+      } catch {
+        guard error.status == .unreachable else {
+          if error.status != .failure { keep(kept, address) }
+          throw error
+        }
+      }
+    }
+    let connection = try await NodeConnection.open(candidates, nodes.configuration.limits, subject: subject)
+    let result = try await ask(connection)
+    if let first = candidates.first, connection.endpoint == first { keep(connection, first.address) }
+    return result
+  }
+
+  private func keep(_ connection: NodeConnection, _ address: PeerAddress) {
+    if connection.isReusable { idle[address] = connection }
+  }
+}

@@ -1,0 +1,77 @@
+import KVCluster
+import KVCore
+import KVLinux
+
+/// Whom kvctl asks: the peers of the configuration, the nodes named on the command line, or this host's node.
+struct Nodes: Sendable {
+  /// The configuration, or its defaults where none was read.
+  let configuration: Configuration
+  /// The nodes of `--node`.
+  private let named: [Endpoint]
+
+  init(_ configuration: Configuration, named addresses: [PeerAddress]) {
+    self.configuration = configuration
+    named = addresses.map { Endpoint($0) }
+  }
+
+  /// The cluster's nodes in order, where they are known; else the nodes that were named, or this host's own.
+  var all: [Endpoint] {
+    let peers = configuration.peers.map { Endpoint($0) }
+    if !peers.isEmpty { return peers }
+    return named.isEmpty ? [ownNode] : named
+  }
+
+  /// The fingerprint of the peer list, where it is known.
+  var fingerprint: String? { configuration.peers.isEmpty ? nil : topology.fingerprint }
+
+  private var topology: Topology {
+    Topology(nodeName: configuration.nodeName, peers: configuration.peers, digest: MD5.digest)
+  }
+
+  /// The owner of a key, where the peers are known.
+  func owner(of key: Key) -> Peer? {
+    topology.owner(of: key.slot)
+  }
+
+  /// The nodes to ask about a key, the next where one cannot be reached. All but the owner relay.
+  func candidates(for key: Key) -> [Endpoint] {
+    guard let owner = owner(of: key) else { return all }
+    return [Endpoint(owner)] + named
+  }
+
+  /// The nodes to ask about the cluster, the next where one cannot be reached.
+  var candidates: [Endpoint] { configuration.peers.isEmpty ? all : named + all }
+
+  /// The node of this host, by its `Listen=`.
+  private var ownNode: Endpoint {
+    let loopback = IPAddress.v4(0x7f00_0001)
+    switch configuration.listen.first {
+    case .address(let address, let port) where !address.isUnspecified:
+      return Endpoint(PeerAddress(host: .address(address), port: port))
+    case .port(let port), .address(_, let port):
+      return Endpoint(PeerAddress(host: .address(loopback), port: port))
+    case nil:
+      return Endpoint(PeerAddress(host: .address(loopback)))
+    }
+  }
+}
+
+/// A node that can be asked: a peer of the configuration, or an address from the command line.
+struct Endpoint: Equatable, Sendable, CustomStringConvertible {
+  /// The node's name, where it is known.
+  let name: String?
+  let address: PeerAddress
+
+  init(_ peer: Peer) {
+    name = peer.name
+    address = peer.address
+  }
+
+  init(_ address: PeerAddress) {
+    name = nil
+    self.address = address
+  }
+
+  /// `node2 (192.0.2.12:7776)`, or the address alone.
+  var description: String { name.map { "\($0) (\(address))" } ?? "\(address)" }
+}

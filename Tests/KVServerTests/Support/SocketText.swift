@@ -1,8 +1,0 @@
-@testable import KVLinux
-
-extension Socket {
-  /// The other side's address as text.
-  var peerAddress: String { peer?.description ?? "a closed connection" }
-  /// This side's address as text.
-  var localAddress: String { local?.description ?? "no address" }
-}

@@ -1,0 +1,61 @@
+import KVCore
+import KVLinux
+import KVStore
+
+/// A store in a temporary directory.
+package struct StoreFixture: Sendable {
+  package let directory: TemporaryDirectory
+  package let store: Store
+
+  /// An empty one.
+  package init(durability: Durability = .full, minimumFree: FreeSpaceReserve = .bytes(0)) throws {
+    try self.init(TemporaryDirectory(), durability: durability, minimumFree: minimumFree)
+  }
+
+  /// One over what a directory holds already.
+  package init(
+    _ directory: TemporaryDirectory, durability: Durability = .full, minimumFree: FreeSpaceReserve = .bytes(0)
+  ) throws {
+    self.directory = directory
+    store = try Store(path: directory.path + "/data", durability: durability, minimumFree: minimumFree)
+  }
+
+  /// The paths of all values, below `values/`.
+  package func valuePaths() throws -> [String] { try directory.files(in: "data/values") }
+
+  /// The names of all files in `staging/`.
+  package func stagedNames() throws -> [String] { try directory.files(in: "data/staging") }
+
+  /// Stores a value.
+  @discardableResult
+  package func put(_ key: Key, _ bytes: [UInt8], states: Bool = false) throws -> ValueAttribute {
+    var value = try store.stage(key, byteCount: states ? bytes.count : nil)
+    try value.append(bytes)
+    return try value.commit().attribute
+  }
+
+  /// A value's bytes, or nil where there is none.
+  package func get(_ key: Key) throws -> [UInt8]? {
+    guard let value = try store.open(key) else { return nil }
+    return try value.file.contents(bytesMax: value.head.byteCount)
+  }
+}
+
+extension Key {
+  /// A key of printable characters.
+  package init(text: String) throws { try self.init(Array(text.utf8)) }
+}
+
+extension Checksum {
+  /// The checksum of some bytes.
+  package static func of(_ bytes: [UInt8]) -> ValueChecksum {
+    let checksum = Checksum()
+    checksum.update(bytes.span.bytes)
+    return checksum.value
+  }
+}
+
+extension StagedValue {
+  /// Adds bytes at the end.
+  package mutating func append(_ bytes: [UInt8]) throws(StoreError) { try append(bytes.span.bytes) }
+}
