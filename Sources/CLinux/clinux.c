@@ -78,10 +78,9 @@ int clinux_event_descriptor(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC
 
 int clinux_timer_descriptor(void) { return timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC); }
 
-int clinux_timer_set(int timer, long period_milliseconds) {
-  struct timespec period = {period_milliseconds / 1000, period_milliseconds % 1000 * 1000000};
-  struct itimerspec specification = {period, period};
-  return timerfd_settime(timer, 0, &specification, 0);
+int clinux_timer_set(int timer, int64_t nanoseconds) {
+  struct itimerspec specification = {{0, 0}, {nanoseconds / 1000000000, nanoseconds % 1000000000}};
+  return timerfd_settime(timer, TFD_TIMER_ABSTIME, &specification, 0);
 }
 
 int clinux_signal_descriptor(const int *signals, int count) {
@@ -113,10 +112,10 @@ int clinux_epoll_arm(int epoll, int descriptor, uint32_t events, uint64_t token)
   return result;
 }
 
-int clinux_epoll_wait(int epoll, uint64_t *token, int timeout_milliseconds) {
-  struct epoll_event event;
-  int count = epoll_wait(epoll, &event, 1, timeout_milliseconds);
-  if (count > 0) *token = event.data.u64;
+int clinux_epoll_wait(int epoll, struct CLinuxTokens *tokens, int count_max, int timeout_milliseconds) {
+  struct epoll_event events[CLINUX_TOKENS_MAX];
+  int count = epoll_wait(epoll, events, count_max, timeout_milliseconds);
+  for (int i = 0; i < count; i++) tokens->token[i] = events[i].data.u64;
   return count;
 }
 

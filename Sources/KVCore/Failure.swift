@@ -35,9 +35,10 @@ package struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
   /// Whether the cluster is to blame, and not whoever asked.
   package var isOurs: Bool { kind.rawValue >= 500 || kind == .misdirected }
 
-  /// What a client is told past `MaxConnections=`.
-  package static let tooManyConnections = Failure(
-    .unavailable, "too many connections, try again later (MaxConnections=)")
+  /// What a client is told past `MaxConnections=` of a node.
+  package static func tooManyConnections(at nodeName: String) -> Failure {
+    Failure(.unavailable, "\(nodeName): too many connections, try again later (MaxConnections=)")
+  }
 
   /// There is nothing under the key.
   package static func absent(_ operation: Operation, _ key: Key) -> Failure {

@@ -1,5 +1,36 @@
 import KVHTTP
 
+/// What a client or another node asks of this one, in whatever dialect it was said.
+package enum Request: Equatable, Sendable {
+  /// Something about the value of a key.
+  case value(ValueRequest)
+  /// Which keys there are.
+  case list(ListRequest)
+  /// What this node is and how it does.
+  case status
+
+  /// The request in words, for errors: `GET mykey`.
+  package var subject: String { if case .value(let request) = self { request.subject } else { operationName } }
+
+  /// The request in one word.
+  package var operationName: String {
+    switch self {
+    case .value(let request): request.operation.rawValue
+    case .list: "LIST"
+    case .status: "STATUS"
+    }
+  }
+
+  /// Set when another node relayed the request.
+  package var relayed: RelayMark? {
+    switch self {
+    case .value(let request): request.relayed
+    case .list(let request): request.relayed
+    case .status: nil
+    }
+  }
+}
+
 /// What a client or another node asks of this one about a key, in whatever dialect it was said.
 package struct ValueRequest: Equatable, Sendable {
   /// What is asked.

@@ -8,8 +8,15 @@ package enum HTTPDialect {
 
   private static let methods = Operation.allCases.map(\.method).joined(separator: ", ")
 
+  /// The request in a head.
+  package static func request(_ head: HTTPRequestHead) throws(Failure) -> Request {
+    if StatusRequest.matches(head) { return .status }
+    if let list = try ListRequest(head) { return .list(list) }
+    return .value(try valueRequest(head))
+  }
+
   /// The request about a key in a head.
-  package static func request(_ head: HTTPRequestHead) throws(Failure) -> ValueRequest {
+  package static func valueRequest(_ head: HTTPRequestHead) throws(Failure) -> ValueRequest {
     guard let operation = Operation(method: head.method) else {
       throw Failure(.methodNotAllowed, "\(head.method) is not supported (only \(methods))")
     }

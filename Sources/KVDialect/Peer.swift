@@ -40,12 +40,12 @@ package enum PeerProtocol {
   }
 
   /// How a relayed value is framed between nodes. Never by the end of the stream: a relay that is killed must
-  /// not make its owner take half a value for a whole one.
+  /// not make its owner take half a value for a whole one. And even one of no bytes has an end of its own, which is sent
+  /// once the owner has agreed: until then nothing can have been stored, and the request may be repeated.
   package static func bodyFraming(_ request: ValueRequest) -> BodyFraming {
     switch request.body {
-    case .length, .chunked: request.body
-    case .none: .length(0)
-    case .untilEnd: .chunked
+    case .length(let byteCount) where byteCount > 0: request.body
+    case .length, .none, .chunked, .untilEnd: .chunked
     }
   }
 

@@ -3,7 +3,7 @@ import KVHTTP
 import KVLinux
 
 /// The directories of an opened data directory.
-package struct StoreLayout: ~Copyable, Sendable {
+package struct DataDirectory: ~Copyable, Sendable {
   /// What the file `format` says.
   package static let format = "kvnode 1\n"
   private static let formatBytesMax = 64
@@ -14,13 +14,13 @@ package struct StoreLayout: ~Copyable, Sendable {
   package let quarantine: Directory
 
   /// Opens the data directory for this process alone, makes what is missing in it and empties `staging/`.
-  package static func open(path: String) throws(StoreOpenError) -> StoreLayout {
+  package static func open(path: String) throws(StoreOpenError) -> DataDirectory {
     let root = try openRoot(path)
     try settleFormat(path, root)
-    let values = try subdirectory("values", of: root, path)
-    let staging = try subdirectory("staging", of: root, path)
-    let quarantine = try subdirectory("quarantine", of: root, path)
-    let layout = StoreLayout(root: root, values: values, staging: staging, quarantine: quarantine)
+    let values = try subdirectory(StoreName.values, of: root, path)
+    let staging = try subdirectory(StoreName.staging, of: root, path)
+    let quarantine = try subdirectory(StoreName.quarantine, of: root, path)
+    let layout = DataDirectory(root: root, values: values, staging: staging, quarantine: quarantine)
     try layout.prepare(path)
     try layout.checkAttributes(path)
     return layout
@@ -56,7 +56,7 @@ package struct StoreLayout: ~Copyable, Sendable {
   private static func settleFormat(_ path: String, _ root: borrowing Directory) throws(StoreOpenError) {
     let found: [UInt8]?
     do throws(SystemError) {
-      found = try root.contents(of: "format", bytesMax: formatBytesMax)
+      found = try root.contents(of: StoreName.format, bytesMax: formatBytesMax)
       if found == nil { try writeFormat(in: root) }
     } catch {
       throw .unusable(path: path, error)
@@ -74,7 +74,7 @@ package struct StoreLayout: ~Copyable, Sendable {
   package static func checkFormat(of root: borrowing Directory, _ path: String) throws(StoreOpenError) {
     let found: [UInt8]?
     do throws(SystemError) {
-      found = try root.contents(of: "format", bytesMax: formatBytesMax)
+      found = try root.contents(of: StoreName.format, bytesMax: formatBytesMax)
     } catch {
       throw .unusable(path: path, error)
     }
@@ -84,18 +84,18 @@ package struct StoreLayout: ~Copyable, Sendable {
 
   private static func writeFormat(in root: borrowing Directory) throws(SystemError) {
     // A crash must leave no empty format file behind, or the next start would refuse the directory.
-    _ = try root.removeFile("format.new")
-    let file = try root.createFile("format.new")
-    try file.write(Array(format.utf8).span.bytes, at: 0)
+    _ = try root.removeFile(StoreName.newFormat)
+    let file = try root.createFile(StoreName.newFormat)
+    try Array(format.utf8).withBytes { bytes throws(SystemError) in try file.write(bytes, at: 0) }
     try file.sync()
-    try root.rename("format.new", to: "format", in: root)
+    try root.rename(StoreName.newFormat, to: StoreName.format, in: root)
     try root.sync()
   }
 
   private borrowing func checkAttributes(_ path: String) throws(StoreOpenError) {
     do throws(SystemError) {
-      let probe = try staging.createFile("probe")
-      defer { _ = try? staging.removeFile("probe") }
+      let probe = try staging.createFile(StoreName.probe)
+      defer { _ = try? staging.removeFile(StoreName.probe) }
       try probe.setAttribute(ValueAttribute.name, [0])
     } catch {
       throw error.isUnsupported ? .withoutAttributes(path: path) : .unusable(path: path, error)

@@ -1,5 +1,22 @@
 import KVCore
 
+/// The names in a data directory that are no key's; docs/value-format.md specifies what lies under each.
+package enum StoreName {
+  /// Directories.
+  package static let values = "values"
+  package static let staging = "staging"
+  package static let quarantine = "quarantine"
+  /// The file that tells the version of this layout, and the same on its way.
+  static let format = "format"
+  static let newFormat = "format.new"
+  /// What is written to `staging/` to see whether the disk works.
+  static let probe = "probe"
+  /// The extended attribute that holds the key of a file in quarantine, for its name may be cut short.
+  package static let quarantinedKeyAttribute = "user.kvnode.key"
+  /// The extended attribute of a mark: the name in quarantine of the file that it stands for.
+  static let markAttribute = "user.kvnode.damaged"
+}
+
 /// Where a key's value lies below `values/`, and which key a path there belongs to.
 ///
 /// All knowledge of the layout of names is here; docs/value-format.md specifies it.

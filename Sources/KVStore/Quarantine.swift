@@ -7,10 +7,6 @@ import KVLinux
 /// of the key replaces or removes the mark as it would the value. Value and mark change places in one step, in which no
 /// reader finds neither.
 package struct Quarantine: ~Copyable, Sendable {
-  /// The extended attribute that holds the key of a file in quarantine, for its name may be cut short.
-  package static let keyAttributeName = "user.kvnode.key"
-  /// The extended attribute of a mark: the name in quarantine of the file that it stands for.
-  package static let markAttributeName = "user.kvnode.damaged"
   private static let nameBytesMax = 255
   private static let nameCharactersMax = 200
   private static let attemptsMax = 16
@@ -20,7 +16,7 @@ package struct Quarantine: ~Copyable, Sendable {
   /// The name in quarantine of the value that a file stands for, or nil where the file is a value itself.
   package static func markedName(_ file: borrowing File, _ status: File.Status) throws(SystemError) -> [UInt8]? {
     guard status.byteCount == 0 else { return nil }
-    return try file.attribute(markAttributeName, bytesMax: nameBytesMax)
+    return try file.attribute(StoreName.markAttribute, bytesMax: nameBytesMax)
   }
 
   /// Whether a name in quarantine is that of a mark which has not changed places with a value: there is a check at work,
@@ -48,7 +44,7 @@ package struct Quarantine: ~Copyable, Sendable {
   ) throws(SystemError) -> String? {
     let inode = try file.status().inode
     // Best effort: the file is worth keeping without its full name too.
-    try? file.setAttribute(Self.keyAttributeName, key.bytes)
+    try? file.setAttribute(StoreName.quarantinedKeyAttribute, key.bytes)
     let markName = try makeMark(stem: "\(name.prefix(Self.nameCharactersMax)).\(inode)")
     do throws(SystemError) {
       let isMoved = try source.withExclusiveLock { () throws(SystemError) in
@@ -94,7 +90,7 @@ package struct Quarantine: ~Copyable, Sendable {
       // The check may run as root, and the node must be able to read the mark.
       let mark = try directory.createFile(name, isReadableByAll: true)
       do throws(SystemError) {
-        try mark.setAttribute(Self.markAttributeName, Array(name.utf8))
+        try mark.setAttribute(StoreName.markAttribute, Array(name.utf8))
         try mark.sync()
       } catch {
         _ = try? directory.removeFile(name)

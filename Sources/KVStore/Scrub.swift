@@ -20,9 +20,10 @@ package struct Scrub: ~Copyable, Sendable {
   ///   - bytesPerSecondMax: How fast it reads at most, on the average; nil for as fast as the disk is.
   package init(dataDirectory path: String, repairs: Bool, bytesPerSecondMax: Int? = nil) throws(StoreOpenError) {
     let root = try StoreOpenError.naming(path) { () throws(SystemError) in try Directory(path: path) }
-    try StoreLayout.checkFormat(of: root, path)
-    let values = try StoreOpenError.naming(path) { () throws(SystemError) in try root.existing("values") }
-    let directory = try StoreOpenError.naming(path) { () throws(SystemError) in try root.existing("quarantine") }
+    try DataDirectory.checkFormat(of: root, path)
+    let values = try StoreOpenError.naming(path) { () throws(SystemError) in try root.existing(StoreName.values) }
+    let directory = try StoreOpenError.naming(path) { () throws(SystemError) in try root.existing(StoreName.quarantine)
+    }
     let quarantine = Quarantine(directory: directory)
     if repairs {
       let isClaimed = try StoreOpenError.naming("\(path)/quarantine") { () throws(SystemError) in try quarantine.claim()
@@ -58,50 +59,36 @@ package struct Scrub: ~Copyable, Sendable {
       progress.leave(["values"], error, report)
     }
     for shard in ValuePath.shards where !Task.isCancelled {
-      let path = ["values", shard]
-      do throws(SystemError) {
-        try await visit(values.existing(shard), path, &progress, report)
-      } catch {
-        progress.leave(path, error, report)
-      }
+      await visit(shard, &progress, report)
     }
     if Task.isCancelled { throw CancellationError() }
     return progress.summary
   }
 
   private borrowing func visit(
-    _ directory: borrowing Directory, _ path: [String], _ progress: inout Progress, _ report: (ScrubEvent) -> Void
-  ) async throws(SystemError) {
-    for name in try directory.names() where !Task.isCancelled {
-      let path = path + [name]
-      do throws(SystemError) {
-        try await visit(name, in: directory, path, &progress, report)
-      } catch {
-        progress.leave(path, error, report)
+    _ shard: String, _ progress: inout Progress, _ report: (ScrubEvent) -> Void
+  ) async {
+    var walk: Walk
+    do throws(SystemError) {
+      walk = try Walk(values: values, shard: shard)
+    } catch {
+      return progress.leave(["values", shard], error, report)
+    }
+    while !Task.isCancelled, let entry = walk.next() {
+      switch entry {
+      case .unreadable(let path, let error): progress.leave(path, error, report)
+      case .value(let key, let place, let name) where ValuePath(key: key, slot: key.slot).directories[0] == shard:
+        let path = place.path + [name]
+        do throws(SystemError) {
+          guard let event = try await check(key, path, in: place.directory, &progress) else { continue }
+          progress.summary.count(event)
+          report(event)
+        } catch {
+          progress.leave(path, error, report)
+        }
+      case .value, .stray: progress.summary.strays += 1
       }
     }
-  }
-
-  private borrowing func visit(
-    _ name: String, in directory: borrowing Directory, _ path: [String], _ progress: inout Progress,
-    _ report: (ScrubEvent) -> Void
-  ) async throws(SystemError) {
-    if name.hasSuffix("+"), path.count < Key.bytesMax, try directory.status(of: name)?.isDirectory == true {
-      if let next = try directory.directory(name) { try await visit(next, path, &progress, report) }
-    } else if let key = Self.key(path) {
-      guard let event = try await check(key, path, in: directory, &progress) else { return }
-      progress.summary.count(event)
-      report(event)
-    } else {
-      progress.summary.strays += 1
-    }
-  }
-
-  /// The key whose value lies at that path below the data directory, or nil where no PUT would have put one.
-  private static func key(_ names: [String]) -> Key? {
-    guard let key = ValuePath.key(names: Array(names.dropFirst(2))) else { return nil }
-    let path = ValuePath(key: key, slot: key.slot)
-    return path.directories.first == names[1] ? key : nil
   }
 
   /// Looks at one value. Nil where nothing is to be said of it, and where it was deleted since the directory was read.

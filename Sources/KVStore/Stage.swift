@@ -10,30 +10,25 @@ package struct StagedValue: ~Copyable {
   /// How much of a value of unknown length is written between two looks at the free space.
   private static let spaceCheckBytes: Int = 16 << 20
 
-  /// What a commit came to.
-  package struct Commit: Equatable {
-    /// What was recorded of the value.
-    package let attribute: ValueAttribute
-    /// Whether the key had no value before.
-    package let created: Bool
-  }
-
   /// How many bytes have been written.
   package private(set) var byteCount: Int = 0
+  /// The key whose value it is to be.
+  let key: Key
+  /// Its name in `staging/`.
+  let name: String
+  let store: Store
 
-  private let key: Key
-  private let name: String
-  private let store: Store
   private let file: File
   private let checksum = Checksum()
   private var isPreallocated = false
   private var writeBackFrom: Int = 0
   private var isCommitted = false
+  private var moveAttempts = 0
   /// The file of the value that this one has replaced, if it is large. Closing it frees its space, which can wait until
   /// the client has its answer.
   private var replaced: File?
 
-  package init(key: Key, name: String, store: Store) throws(StoreError) {
+  init(key: Key, name: String, store: Store) throws(StoreError) {
     self.key = key
     self.name = name
     self.store = store
@@ -48,7 +43,7 @@ package struct StagedValue: ~Copyable {
   }
 
   /// Reserves disk space for the whole value, so that a full disk is found out before the bytes come.
-  package mutating func reserve(byteCount: Int) throws(StoreError) {
+  mutating func reserve(byteCount: Int) throws(StoreError) {
     guard byteCount > 0 else { return }
     do throws(SystemError) {
       isPreallocated = try file.preallocate(byteCount: byteCount)
@@ -61,6 +56,7 @@ package struct StagedValue: ~Copyable {
   package mutating func append(_ bytes: RawSpan) throws(StoreError) {
     checksum.update(bytes)
     do throws(SystemError) { try file.write(bytes, at: byteCount) } catch { throw StoreError(writing: error) }
+    store.countStep()
     let before = byteCount
     byteCount += Int(bytes.byteCount)
     if store.durability == .full && byteCount - writeBackFrom >= Self.writeBackBytes {
@@ -72,14 +68,8 @@ package struct StagedValue: ~Copyable {
     }
   }
 
-  /// Makes the value the key's, durable before this returns.
-  ///
-  /// The order is the store's promise: content and attribute are on the disk before the name is, and the name
-  /// before anyone is told.
-  package mutating func commit(
-    contentType: ContentType? = nil, if condition: WriteCondition = .none
-  ) throws(StoreError) -> Commit {
-    if let reason = store.readOnlyReason { throw .readOnly(reason: reason) }
+  /// Records beside the bytes what is known of them.
+  func describe(_ contentType: ContentType?) throws(StoreError) -> ValueAttribute {
     let attribute = ValueAttribute(
       valueBytes: byteCount, committedAtNanoseconds: Instant.wallNanoseconds, checksum: checksum.value)
     do throws(SystemError) {
@@ -87,20 +77,45 @@ package struct StagedValue: ~Copyable {
       if let contentType, contentType != .standard {
         try file.setAttribute(ContentType.attributeName, Array(contentType.description.utf8))
       }
-      if store.durability == .full { try store.syncing { () throws(SystemError) in try file.sync() } }
     } catch {
       throw StoreError(writing: error)
     }
-    let created = try store.publish(
-      staged: name, byteCount: byteCount, as: key, if: condition, keepingOpen: &replaced)
-    isCommitted = true
-    return Commit(attribute: attribute, created: created)
+    return attribute
+  }
+
+  /// Makes the bytes, and what was recorded beside them, durable.
+  func syncContent() async throws(StoreError) {
+    do throws(SystemError) { try await store.syncs.sync(file) } catch { throw StoreError(writing: error) }
+  }
+
+  /// Gives the file its name in the place, if the condition holds. True where there was no value before, and nil where the
+  /// place is gone: a DEL of another key took the emptied directory away.
+  mutating func move(to place: borrowing Store.Place, if condition: WriteCondition) throws(StoreError) -> Bool? {
+    moveAttempts += 1
+    do throws(StoreError) {
+      var old: File?
+      let existed = try store.locks.withLock(for: key) { () throws(StoreError) in
+        try store.check(condition, in: place)
+        return try store.replacing(place, newBytes: byteCount, keepingOpen: &old, StoreError.init(writing:)) {
+          () throws(SystemError) in
+          try store.layout.staging.rename(name, to: place.path.fileName, in: place.directory)
+        }
+      }
+      replaced = consume old
+      isCommitted = true
+      return !existed
+    } catch {
+      guard case .failed(let failure) = error, failure.isAbsent, moveAttempts < Store.placeAttemptsMax else {
+        throw error
+      }
+      return nil
+    }
   }
 }
 
 extension StoreError {
   /// A call that failed while a value was being written.
-  package init(writing error: SystemError) {
+  init(writing error: SystemError) {
     self = error.isDiskFull ? .full(detail: "no space: \(error)") : .failed(error)
   }
 }

@@ -1,57 +1,112 @@
 import KVCore
 import KVLinux
 
-/// Goes through the keys that the store holds, a shard at a time, without keeping them.
-package struct StoreWalk {
-  private static let countAttemptsMax = 100
+/// Goes through the files of one of the 256 directories below `values/`, one at a time, without keeping them.
+package struct Walk {
+  /// A directory on the way, open.
+  package final class Place: Sendable {
+    /// The directory.
+    package let directory: Directory
+    /// The names that lead to it from the data directory.
+    package let path: [String]
 
-  package let store: Store
-
-  /// A walk through a store's values.
-  package init(store: Store) { self.store = store }
-
-  /// Calls `visit` with each key in a shard, in no order, its directory and its name there.
-  package func forEachKey(shard: String, _ visit: (Key, borrowing Directory, String) throws(SystemError) -> Void)
-    throws(SystemError)
-  {
-    // Without it a listing would be silently short.
-    guard let directory = try store.layout.values.directory(shard) else { throw .absent(call: "openat") }
-    try visitNames(in: directory, path: [], visit)
+    init(_ directory: consuming Directory, _ path: [String]) {
+      self.directory = directory
+      self.path = path
+    }
   }
 
-  /// Names that end in `+` are directories of long keys; anything that no PUT would have named so is skipped.
-  private func visitNames(
-    in directory: borrowing Directory, path: [String],
-    _ visit: (Key, borrowing Directory, String) throws(SystemError) -> Void
-  ) throws(SystemError) {
-    for name in try directory.names() {
-      if name.hasSuffix("+") {
-        guard path.count < Key.bytesMax, try directory.status(of: name)?.isDirectory == true,
-          let next = try directory.directory(name)
-        else { continue }
-        try visitNames(in: next, path: path + [name], visit)
-      } else if let key = ValuePath.key(names: path + [name]) {
-        try visit(key, directory, name)
+  /// What lies there under a name.
+  package enum Entry: Sendable {
+    /// The value of a key, if the key belongs into this shard.
+    case value(Key, Place, name: String)
+    /// What no PUT would have named so.
+    case stray(Place, name: String)
+    /// A directory or an entry, at that path below the data directory, that cannot be looked at.
+    case unreadable(path: [String], SystemError)
+  }
+
+  private struct Level {
+    let place: Place
+    var names: ArraySlice<String>
+  }
+
+  private var levels: [Level] = []
+
+  /// A walk that has not begun; fails where the shard cannot be read, for without it nothing would be whole.
+  package init(values: borrowing Directory, shard: String) throws(SystemError) {
+    guard let directory = try values.directory(shard) else { throw .absent(call: "openat") }
+    let names = try directory.names()
+    levels = [Level(place: Place(directory, ["values", shard]), names: names[...])]
+  }
+
+  /// The next entry, in no order, or nil after the last.
+  package mutating func next() -> Entry? {
+    while let last = levels.indices.last {
+      guard let name = levels[last].names.popFirst() else {
+        levels.removeLast()
+        continue
+      }
+      let place = levels[last].place
+      do throws(SystemError) {
+        if let inner = try directory(name, in: place) {
+          levels.append(inner)
+        } else if let key = ValuePath.key(names: place.path.dropFirst(2) + [name]) {
+          return .value(key, place, name: name)
+        } else {
+          return .stray(place, name: name)
+        }
+      } catch {
+        return .unreadable(path: place.path + [name], error)
+      }
+    }
+    return nil
+  }
+
+  /// Names that end in `+` are directories of long keys.
+  private func directory(_ name: String, in place: Place) throws(SystemError) -> Level? {
+    guard name.hasSuffix("+"), place.path.count < Key.bytesMax,
+      try place.directory.status(of: name)?.isDirectory == true, let directory = try place.directory.directory(name)
+    else { return nil }
+    let names = try directory.names()
+    return Level(place: Place(directory, place.path + [name]), names: names[...])
+  }
+}
+
+extension Store {
+  private static let countAttemptsMax = 100
+
+  /// Calls `visit` with each key in a shard, in no order.
+  package func forEachKey(shard: String, _ visit: (Key) -> Void) throws(SystemError) {
+    var walk = try Walk(values: layout.values, shard: shard)
+    while let entry = walk.next() {
+      switch entry {
+      case .value(let key, _, _): visit(key)
+      case .stray: continue
+      // Without it a listing would be silently short.
+      case .unreadable(_, let error): throw error
       }
     }
   }
 
-  /// Counts the values of every shard, once.
-  package func countAll() async throws(SystemError) {
-    for (number, shard) in ValuePath.shards.enumerated() {
-      // A shard that changes all the time is counted again and again, but not for ever.
-      for _ in 0..<Self.countAttemptsMax {
-        let glimpse = store.usage.glimpse(shard: number)
-        var count = StoreUsage.Count()
-        try forEachKey(shard: shard) { _, directory, name throws(SystemError) in
-          guard let status = try directory.status(of: name) else { return }
+  /// Counts the values of a shard anew.
+  package func count(shard number: Int) throws(SystemError) {
+    // One that changes all the time is counted again and again, but not for ever.
+    for _ in 0..<Self.countAttemptsMax {
+      let glimpse = usage.glimpse(shard: number)
+      var count = StoreUsage.Count()
+      var walk = try Walk(values: layout.values, shard: ValuePath.shards[number])
+      while let entry = walk.next() {
+        switch entry {
+        case .value(_, let place, let name):
+          guard let status = try place.directory.status(of: name) else { continue }
           count.values += 1
           count.bytes += status.byteCount
+        case .stray: continue
+        case .unreadable(_, let error): throw error
         }
-        if store.usage.record(shard: number, count, since: glimpse) { break }
       }
-      await Task.yield()
-      if Task.isCancelled { return }
+      if usage.record(shard: number, count, since: glimpse) { return }
     }
   }
 }

@@ -1,15 +1,16 @@
 import KVHTTP
 import KVLinux
 
-/// Follows a message's body through a stream, by whatever framing it has. It never waits.
+/// Follows a message's body through a stream, by whatever framing it has. It never waits and moves nothing itself: it
+/// says how many bytes are the body's, and is told how many were moved.
 package struct BodyReader {
-  /// What one step did.
+  /// What the next bytes are.
   package enum Step: Equatable, Sendable {
-    /// So many of the body's bytes were handed over.
-    case moved(Int)
-    /// The stream must become readable first.
+    /// The body's, as far as they have come: at most so many may be moved.
+    case data(bytesMax: Int)
+    /// Framing that has not come yet: the stream must become readable first.
     case wouldBlock
-    /// The body has ended as its framing says.
+    /// Another message's: the body has ended as its framing says.
     case complete
   }
 
@@ -41,107 +42,88 @@ package struct BodyReader {
     if case .complete = state { true } else { false }
   }
 
-  /// Hands over the next bytes of the body, if some have arrived.
-  @inline(__always)
-  package mutating func step<Consumer: Error>(
-    from stream: inout Stream, to consume: (RawSpan) throws(Consumer) -> Void
-  ) throws(BodyError<Consumer>) -> Step {
-    try step(from: &stream) { stream, bytesMax throws(PassError<Consumer>) in
-      try stream.pass(bytesMax: bytesMax, to: consume)
-    }
-  }
-
-  /// Has the next bytes of the body moved, at most as many as `move` is told.
-  @inline(__always)
-  package mutating func step<Consumer: Error>(
-    from stream: inout Stream, by move: (inout Stream, Int) throws(PassError<Consumer>) -> TransferResult
-  ) throws(BodyError<Consumer>) -> Step {
+  /// Tells what the next bytes are; framing ahead of them is taken off the stream.
+  package mutating func next(in stream: inout Stream) throws(BodyError) -> Step {
     switch state {
     case .complete: return .complete
-    case .untilEnd:
-      let result = try Self.pass(&stream, bytesMax: .max, by: move)
-      if result == .end { state = .complete }
-      return Step(result)
-    case .length(let remaining):
-      let result = try Self.pass(&stream, bytesMax: remaining, by: move)
-      guard case .moved(let count) = result else {
-        if result == .end { throw .brokenOff }
-        return .wouldBlock
-      }
-      state = count == remaining ? .complete : .length(remaining: remaining - count)
-      return .moved(count)
+    case .untilEnd: return .data(bytesMax: .max)
+    case .length(let remaining): return .data(bytesMax: remaining)
     case .chunked(var decoder):
-      let step = try Self.chunkedStep(&decoder, from: &stream, by: move)
+      let step = try Self.next(&decoder, in: &stream)
       state = step == .complete ? .complete : .chunked(decoder)
       return step
     }
   }
 
-  private static func chunkedStep<Consumer: Error>(
-    _ decoder: inout ChunkedDecoder, from stream: inout Stream,
-    by move: (inout Stream, Int) throws(PassError<Consumer>) -> TransferResult
-  ) throws(BodyError<Consumer>) -> Step {
+  /// Says what moving the bytes came to; the end of the stream is the end of the body only where its framing says so.
+  package mutating func advance(_ result: TransferResult) throws(BodyError) {
+    switch (result, state) {
+    case (.wouldBlock, _): return
+    case (.end, .untilEnd): state = .complete
+    case (.end, _): throw .brokenOff
+    case (.moved(let count), .length(let remaining)):
+      precondition(count <= remaining, "more was moved than the body has")
+      state = count == remaining ? .complete : .length(remaining: remaining - count)
+    case (.moved(let count), .chunked(var decoder)):
+      decoder.advance(dataBytes: count)
+      state = .chunked(decoder)
+    case (.moved, .untilEnd): return
+    case (.moved, .complete): preconditionFailure("bytes of another message were moved")
+    }
+  }
+
+  /// Hands over the next bytes of the body, if some have arrived: nil where they must be waited for, 0 at its end.
+  @inline(__always)
+  package mutating func pass(
+    from stream: inout Stream, to consume: (RawSpan) -> Void
+  ) throws(BodyError) -> Int? {
+    switch try next(in: &stream) {
+    case .complete: return 0
+    case .wouldBlock: return nil
+    case .data(let bytesMax):
+      let result: TransferResult
+      do throws(StreamError) { result = try stream.pass(bytesMax: bytesMax, to: consume) } catch {
+        throw .stream(error)
+      }
+      try advance(result)
+      switch result {
+      case .moved(let count): return count
+      case .wouldBlock: return nil
+      case .end: return 0
+      }
+    }
+  }
+
+  private static func next(
+    _ decoder: inout ChunkedDecoder, in stream: inout Stream
+  ) throws(BodyError) -> Step {
     while true {
       let step: ChunkedDecoder.Step
       do throws(HTTPSyntaxError) { step = try decoder.next(stream.unread.span) } catch { throw .malformed(error) }
       switch step {
+      case .data(let framingBytes, let remainingBytes):
+        stream.dropUnread(framingBytes)
+        return .data(bytesMax: remainingBytes)
+      case .end(let framingBytes):
+        stream.dropUnread(framingBytes)
+        return .complete
       case .needMore(let framingBytes):
         stream.dropUnread(framingBytes)
         let result: TransferResult
         do throws(StreamError) { result = try stream.fetch(bytesMax: framingReadBytes) } catch { throw .stream(error) }
         if result == .end { throw .brokenOff }
         if result == .wouldBlock { return .wouldBlock }
-      case .data(let framingBytes, let remainingBytes):
-        stream.dropUnread(framingBytes)
-        let result = try pass(&stream, bytesMax: remainingBytes, by: move)
-        guard case .moved(let count) = result else {
-          if result == .end { throw .brokenOff }
-          return .wouldBlock
-        }
-        decoder.advance(dataBytes: count)
-        return .moved(count)
-      case .end(let framingBytes):
-        stream.dropUnread(framingBytes)
-        return .complete
       }
     }
-  }
-
-  @inline(__always)
-  private static func pass<Consumer: Error>(
-    _ stream: inout Stream, bytesMax: Int,
-    by move: (inout Stream, Int) throws(PassError<Consumer>) -> TransferResult
-  ) throws(BodyError<Consumer>) -> TransferResult {
-    do throws(PassError<Consumer>) {
-      return try move(&stream, bytesMax)
-    } catch {
-      switch error {
-      case .stream(let error): throw .stream(error)
-      case .consumer(let error): throw .consumer(error)
-      }
-    }
-  }
-}
-
-extension BodyReader.Step {
-  fileprivate init(_ result: TransferResult) {
-    self =
-      switch result {
-      case .moved(let count): .moved(count)
-      case .wouldBlock: .wouldBlock
-      case .end: .complete
-      }
   }
 }
 
 /// Why a body could not be read to its end.
-package enum BodyError<Consumer: Error>: Error {
+package enum BodyError: Error, Equatable {
   /// The connection failed.
   case stream(StreamError)
   /// The stream ended before the body did.
   case brokenOff
   /// The framing is not what RFC 9112 section 7.1 says.
   case malformed(HTTPSyntaxError)
-  /// Whoever takes the bytes could not.
-  case consumer(Consumer)
 }

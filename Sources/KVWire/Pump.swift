@@ -49,69 +49,73 @@ package struct Pump {
     var turn = Turn()
     var byteCount = 0
     while true {
-      if !outbox.isEmpty, try await flush(&outbox, to: sink) == .spoke { return .sinkSpoke }
-      switch try step(&body, from: &source, to: sink, &outbox, isFirst: byteCount == 0) {
-      case nil: return .sinkSpoke
-      case .moved(let count):
-        byteCount += count
-        try check(byteCount, isComplete: false)
-        await turn.moved(count)
-      case .wouldBlock:
-        if try await waitForSource(source, orSink: sink) == .spoke { return .sinkSpoke }
+      switch try next(of: &body, in: &source) {
       case .complete:
         try check(byteCount, isComplete: true)
         if framesChunks, try await sendLastChunk(to: sink, isFirst: byteCount == 0) == .spoke { return .sinkSpoke }
         return .complete(byteCount: byteCount)
+      case .wouldBlock:
+        if try await waitForSource(source, orSink: sink) == .spoke { return .sinkSpoke }
+      case .data(let bytesMax):
+        var sinkError: StreamError?
+        let framing = Framing(isChunked: framesChunks, isFirst: byteCount == 0)
+        let result = try move(bytesMax, framing, from: &source, to: sink, &outbox, &sinkError)
+        if let sinkError {
+          if heedsSink { return .sinkSpoke }
+          throw .sink(sinkError)
+        }
+        do throws(BodyError) { try body.advance(result) } catch { throw .source(error) }
+        if case .moved(let count) = result {
+          byteCount += count
+          try check(byteCount, isComplete: false)
+          if !outbox.isEmpty, try await flush(&outbox, to: sink) == .spoke { return .sinkSpoke }
+          await turn.moved(count)
+        } else if result == .wouldBlock {
+          if try await waitForSource(source, orSink: sink) == .spoke { return .sinkSpoke }
+        }
       }
     }
   }
 
-  /// Moves what has arrived, or returns nil where the sink failed and is heeded.
-  @inline(__always)
-  private func step(
-    _ body: inout BodyReader, from source: inout Stream, to sink: borrowing Stream, _ outbox: inout Outbox,
-    isFirst: Bool
-  ) throws(PumpError) -> BodyReader.Step? {
-    do throws(BodyError<SystemError>) {
-      return try body.step(from: &source) { source, bytesMax throws(PassError<SystemError>) in
-        if let result = try splice(from: source, bytesMax, to: sink, &outbox, isFirst: isFirst) { return result }
-        return try source.pass(bytesMax: bytesMax) { bytes throws(SystemError) in
-          try outbox.send(framing(bytes.byteCount, isFirst: isFirst), bytes, on: sink.socket)
+  private func next(of body: inout BodyReader, in source: inout Stream) throws(PumpError) -> BodyReader.Step {
+    do throws(BodyError) { return try body.next(in: &source) } catch { throw .source(error) }
+  }
+
+  /// Moves what has arrived, at most so many bytes, into the outbox, and a copied piece as far as the sink takes it. Where
+  /// that fails, the error is the sink's.
+  private func move(
+    _ bytesMax: Int, _ framing: Framing, from source: inout Stream, to sink: borrowing Stream,
+    _ outbox: inout Outbox, _ sinkError: inout StreamError?
+  ) throws(PumpError) -> TransferResult {
+    do throws(StreamError) {
+      // What was read along with the head is in memory already, and little is copied sooner than spliced.
+      if source.unread.isEmpty, bytesMax >= Self.spliceBytesMin,
+        let result = try outbox.take(from: source, bytesMax: bytesMax, framing: framing.bytes)
+      {
+        return result
+      }
+      return try source.pass(bytesMax: bytesMax) { bytes in
+        do throws(StreamError) {
+          try outbox.send(framing.bytes(bytes.byteCount), bytes, on: sink)
+        } catch {
+          sinkError = error
         }
       }
     } catch {
-      switch error {
-      case .stream(let error): throw .source(error)
-      case .brokenOff: throw .sourceBrokeOff
-      case .malformed(let error): throw .sourceMalformed(error)
-      case .consumer(let error):
-        if heedsSink { return nil }
-        throw .sink(.failed(error))
-      }
-    }
-  }
-
-  /// Splices, or returns nil where copying is right: what was read along with the head is in memory already.
-  private func splice(
-    from source: borrowing Stream, _ bytesMax: Int, to sink: borrowing Stream, _ outbox: inout Outbox, isFirst: Bool
-  ) throws(PassError<SystemError>) -> TransferResult? {
-    guard source.unread.isEmpty, bytesMax >= Self.spliceBytesMin else { return nil }
-    do throws(SpliceError) {
-      return try outbox.splice(
-        from: source.socket, bytesMax: bytesMax, framing: { framing($0, isFirst: isFirst) }, to: sink.socket)
-    } catch {
-      switch error {
-      case .source(let error): throw .stream(.failed(error))
-      case .sink(let error): throw .consumer(error)
-      }
+      throw .source(.stream(error))
     }
   }
 
   /// What goes out ahead of so many bytes. The end of a chunk travels with the head of the next, which saves
   /// a system call for each.
-  private func framing(_ byteCount: Int, isFirst: Bool) -> [UInt8] {
-    guard framesChunks else { return [] }
-    return (isFirst ? [] : ChunkHead.chunkEnd) + ChunkHead.encoded(byteCount: byteCount)
+  private struct Framing {
+    let isChunked: Bool
+    let isFirst: Bool
+
+    func bytes(_ byteCount: Int) -> [UInt8] {
+      guard isChunked else { return [] }
+      return (isFirst ? [] : ChunkHead.chunkEnd) + ChunkHead.encoded(byteCount: byteCount)
+    }
   }
 
   private func sendLastChunk(to sink: borrowing Stream, isFirst: Bool) async throws(PumpError) -> Sink {
@@ -126,11 +130,11 @@ package struct Pump {
 
   private func flush(_ outbox: inout Outbox, to sink: borrowing Stream) async throws(PumpError) -> Sink {
     while true {
-      do throws(SystemError) {
-        try outbox.flush(on: sink.socket)
+      do throws(StreamError) {
+        try outbox.flush(on: sink)
       } catch {
         if heedsSink { return .spoke }
-        throw .sink(.failed(error))
+        throw .sink(error)
       }
       if outbox.isEmpty { return .quiet }
       if try await waitForSink(sink) == .spoke { return .spoke }
@@ -139,12 +143,8 @@ package struct Pump {
 
   private func waitForSink(_ sink: borrowing Stream) async throws(PumpError) -> Sink {
     do throws(StreamError) {
-      guard heedsSink else {
-        try await sink.waitWritable()
-        return .quiet
-      }
-      try await sink.waitWritableOrReadable()
-      return sink.hasArrived ? .spoke : .quiet
+      try await sink.wait(heedsSink ? .readableOrWritable : .writable, urgency: .bulk)
+      return heedsSink && sink.hasArrived ? .spoke : .quiet
     } catch {
       throw .sink(error)
     }
@@ -155,13 +155,13 @@ package struct Pump {
   ) async throws(PumpError) -> Sink {
     do throws(StreamError) {
       guard heedsSink else {
-        try await source.waitReadable()
+        try await source.wait(.readable, urgency: .bulk)
         return .quiet
       }
-      try await source.waitReadable(or: sink)
+      try await source.waitReadable(or: sink, urgency: .bulk)
       return sink.hasArrived ? .spoke : .quiet
     } catch {
-      throw .source(error)
+      throw .source(.stream(error))
     }
   }
 
@@ -177,10 +177,9 @@ package struct Pump {
 
 /// Why a pump stopped. The cases divide by which end it was.
 package enum PumpError: Error {
-  case source(StreamError)
-  /// The source ended before its body did.
-  case sourceBrokeOff
-  case sourceMalformed(HTTPSyntaxError)
+  /// The body could not be read to its end.
+  case source(BodyError)
+  /// What was read could not be sent.
   case sink(StreamError)
   /// The value is not what was stated or is allowed.
   case refused(Failure)

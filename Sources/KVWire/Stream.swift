@@ -1,13 +1,12 @@
 import KVCore
 import KVLinux
 
-/// A connection that a task can await: a `Socket`, the waiting with an idle limit, and what has been received
-/// but not yet used.
+/// A connection that a task can await: the waiting with an idle limit, and what has been received but not yet used.
+/// What carries its bytes, a plain socket today, is its own affair.
 ///
 /// It belongs to one task at a time, which runs on an `IOExecutor`.
 @frozen package struct Stream: ~Copyable, Sendable {
-  /// The socket itself, for steps that must not wait.
-  package let socket: Socket
+  let socket: Socket
   /// How long a call waits without a byte being moved.
   package var idleTimeout: Duration
   /// Bytes received beyond what has been used, oldest first.
@@ -19,46 +18,21 @@ import KVLinux
     self.idleTimeout = idleTimeout
   }
 
-  /// Connects to the first of the addresses that answers, all of them within the time given.
-  package static func connect(
-    to addresses: [SocketAddress], within timeout: Duration, idleTimeout: Duration
-  ) async throws(StreamError) -> Stream {
-    let deadline = Instant.after(timeout)
-    var lastError = StreamError.timedOut
-    for address in addresses {
-      do throws(StreamError) {
-        return try await connect(to: address, until: deadline, idleTimeout: idleTimeout)
-      } catch {
-        lastError = error
-        guard case .failed = error else { break }
-      }
-    }
-    throw lastError
-  }
-
-  private static func connect(
-    to address: SocketAddress, until deadline: Instant, idleTimeout: Duration
-  ) async throws(StreamError) -> Stream {
-    let stream = Stream(
-      try failing { () throws(SystemError) in try .connecting(to: address) }, idleTimeout: idleTimeout)
-    try await IOExecutor.current.wait(for: .writable(stream.socket.descriptor), until: deadline).check()
-    if let error = try failing({ () throws(SystemError) in try stream.socket.connectionError() }) {
-      throw .failed(error)
-    }
-    return stream
-  }
+  /// The other side's address, or nil once the connection is gone.
+  package var peer: SocketAddress? { socket.peer }
 
   /// Waits until something arrives and adds it to the unread bytes, at most so many.
   ///
-  /// False at the end of the stream. `interruptible` lets `IOExecutor.interruptWaits` end the wait.
+  /// False at the end of the stream. The interrupter, or for an interruptible wait `IOExecutor.interruptWaits`, ends it.
   package mutating func fill(
-    bytesMax: Int, until deadline: Instant? = nil, interruptible: Bool = false
+    bytesMax: Int, until deadline: Instant? = nil, interruptible: Bool = false, by interrupter: Interrupter? = nil
   ) async throws(StreamError) -> Bool {
     while true {
       switch try fetch(bytesMax: bytesMax) {
       case .moved: return true
       case .end: return false
-      case .wouldBlock: try await waitReadable(until: deadline, interruptible: interruptible)
+      case .wouldBlock:
+        try await wait(.readable, until: deadline, interruptible: interruptible, by: interrupter)
       }
     }
   }
@@ -66,12 +40,10 @@ import KVLinux
   /// Adds what has arrived to the unread bytes, at most so many, without waiting.
   package mutating func fetch(bytesMax: Int) throws(StreamError) -> TransferResult {
     var received: [UInt8] = []
-    let result = try Self.failing { () throws(SystemError) in
-      try ThreadBuffer.withBytes { bytes throws(SystemError) in
-        let result = try socket.receive(into: &bytes, bytesMax: bytesMax)
-        if case .moved(let count) = result { received = Array(copying: bytes.bytes.extracting(first: count)) }
-        return result
-      }
+    let result = try ThreadBuffer.withBytes { bytes throws(StreamError) in
+      let result = try receive(into: &bytes, bytesMax: bytesMax)
+      if case .moved(let count) = result { received = Array(copying: bytes.bytes.extracting(first: count)) }
+      return result
     }
     unread = unread.isEmpty ? received[...] : unread + received
     return result
@@ -91,77 +63,167 @@ import KVLinux
   ///
   /// `consume` is called at most once, with at least one byte, and must take them all.
   @inline(__always)
-  package mutating func pass<Failure: Error>(
-    bytesMax: Int, to consume: (RawSpan) throws(Failure) -> Void
-  ) throws(PassError<Failure>) -> TransferResult {
+  package mutating func pass(
+    bytesMax: Int, to consume: (RawSpan) -> Void
+  ) throws(StreamError) -> TransferResult {
     if !unread.isEmpty {
-      let bytes = Array(takeUnread(min(bytesMax, unread.count)))
-      do throws(Failure) { try consume(bytes.span.bytes) } catch { throw .consumer(error) }
+      let bytes = takeUnread(min(bytesMax, unread.count))
+      bytes.withBytes(consume)
       return .moved(bytes.count)
     }
-    return try ThreadBuffer.withBytes { bytes throws(PassError<Failure>) in
-      let result: TransferResult
-      do throws(SystemError) {
-        result = try socket.receive(into: &bytes, bytesMax: bytesMax)
-      } catch {
-        throw .stream(.failed(error))
-      }
-      if case .moved(let count) = result {
-        do throws(Failure) { try consume(bytes.bytes.extracting(first: count)) } catch { throw .consumer(error) }
-      }
+    return try ThreadBuffer.withBytes { bytes throws(StreamError) in
+      let result = try receive(into: &bytes, bytesMax: bytesMax)
+      if case .moved(let count) = result { consume(bytes.bytes.extracting(first: count)) }
       return result
     }
   }
 
-  /// Sends all the bytes, waiting as often as needed.
-  package func send(_ bytes: [UInt8]) async throws(StreamError) {
-    var sent = 0
-    while sent < bytes.count {
-      let result = try Self.failing { () throws(SystemError) in
-        try socket.send(bytes.span.bytes.extracting(sent..<bytes.count))
-      }
-      switch result {
-      case .moved(let count): sent += count
-      case .wouldBlock, .end: try await waitWritable()
+  private func receive(into bytes: inout MutableRawSpan, bytesMax: Int) throws(StreamError) -> TransferResult {
+    do throws(SystemError) {
+      return try socket.receive(into: &bytes, bytesMax: bytesMax)
+    } catch {
+      throw .failed(error)
+    }
+  }
+
+  /// Sends all the bytes, waiting as often as needed; `more` says that others follow at once.
+  package func send(_ bytes: [UInt8], more: Bool = false) async throws(StreamError) {
+    try await send(bytes[...], more: more)
+  }
+
+  /// Sends all the bytes, waiting as often as needed; `more` says that others follow at once.
+  package func send(_ bytes: ArraySlice<UInt8>, more: Bool = false) async throws(StreamError) {
+    var rest = bytes
+    while !rest.isEmpty {
+      if case .moved(let count) = try sendNow(rest, more: more) {
+        rest = rest.dropFirst(count)
+      } else {
+        try await wait(.writable)
       }
     }
   }
 
-  /// Waits until bytes, the end of the stream or an error can be read.
-  package func waitReadable(until deadline: Instant? = nil, interruptible: Bool = false) async throws(StreamError) {
-    let deadline = deadline ?? .after(idleTimeout)
+  /// Gives bytes to the kernel as far as it takes them; `more` says that others follow at once.
+  package func sendNow(_ bytes: ArraySlice<UInt8>, more: Bool = false) throws(StreamError) -> TransferResult {
+    do throws(SystemError) {
+      return try bytes.withBytes { bytes throws(SystemError) in try socket.send(bytes, more: more) }
+    } catch {
+      throw .failed(error)
+    }
+  }
+
+  /// Gives a head and what follows it to the kernel as if they were one, as far as it takes them.
+  package func sendNow(_ head: [UInt8], _ body: RawSpan) throws(StreamError) -> TransferResult {
+    do throws(SystemError) {
+      return try head.withBytes { head throws(SystemError) in try socket.send(head, body) }
+    } catch {
+      throw .failed(error)
+    }
+  }
+
+  /// Sends bytes of a file without copying them, as far as the kernel takes them, and moves the offset past them.
+  package func sendNow(
+    _ file: borrowing File, at offset: inout Int, bytesMax: Int
+  ) throws(StreamError) -> TransferResult {
+    do throws(SystemError) {
+      return try socket.send(file: file, at: &offset, bytesMax: bytesMax)
+    } catch {
+      throw .failed(error)
+    }
+  }
+
+  /// Moves what has arrived, at most so many bytes, into an empty pipe without copying. To be called only while nothing
+  /// is unread.
+  package func fill(_ pipe: inout Pipe, bytesMax: Int) throws(StreamError) -> TransferResult {
+    do throws(SystemError) { return try pipe.fill(from: socket, bytesMax: bytesMax) } catch { throw .failed(error) }
+  }
+
+  /// Sends what a pipe holds, as far as the kernel takes it.
+  package func drain(_ pipe: inout Pipe) throws(StreamError) -> TransferResult {
+    do throws(SystemError) { return try pipe.drain(to: socket, more: false) } catch { throw .failed(error) }
+  }
+
+  /// What a stream is waited for.
+  package enum Readiness: Sendable {
+    /// Bytes, the end of the stream or an error can be read.
+    case readable
+    /// Bytes can be sent.
+    case writable
+    /// Either.
+    case readableOrWritable
+  }
+
+  /// Waits until the stream is ready for that, by default within the idle limit.
+  package func wait(
+    _ readiness: Readiness, until deadline: Instant? = nil, urgency: IOExecutor.Urgency = .prompt,
+    interruptible: Bool = false, by interrupter: Interrupter? = nil
+  ) async throws(StreamError) {
     try await IOExecutor.current.wait(
-      for: .readable(socket.descriptor), until: deadline, interruptible: interruptible
+      for: socket.interest(readiness), until: deadline ?? .after(idleTimeout), urgency: urgency,
+      interruptible: interruptible, by: interrupter
     ).check()
-  }
-
-  /// Waits until bytes can be sent.
-  package func waitWritable() async throws(StreamError) {
-    try await IOExecutor.current.wait(for: .writable(socket.descriptor), until: .after(idleTimeout)).check()
-  }
-
-  /// Waits until bytes can be sent, or something can be read.
-  package func waitWritableOrReadable() async throws(StreamError) {
-    try await IOExecutor.current.wait(for: .readableOrWritable(socket.descriptor), until: .after(idleTimeout)).check()
-  }
-
-  /// Whether something can be read: bytes, the end of the stream or an error.
-  package var hasArrived: Bool {
-    guard !unread.isEmpty else { return (try? socket.peek()) != .wouldBlock }
-    return true
   }
 
   /// Waits until something can be read here or from the other stream.
-  package func waitReadable(or other: borrowing Stream) async throws(StreamError) {
+  package func waitReadable(
+    or other: borrowing Stream, urgency: IOExecutor.Urgency = .prompt
+  ) async throws(StreamError) {
     try await IOExecutor.current.wait(
-      for: .readable(socket.descriptor), or: .readable(other.socket.descriptor), until: .after(idleTimeout)
+      for: socket.interest(.readable), or: other.socket.interest(.readable), until: .after(idleTimeout),
+      urgency: urgency
     ).check()
   }
 
-  private static func failing<Result: ~Copyable>(
-    _ call: () throws(SystemError) -> Result
-  ) throws(StreamError) -> Result {
-    do throws(SystemError) { return try call() } catch { throw .failed(error) }
+  /// Whether something can be read: bytes, the end of the stream or an error.
+  package var hasArrived: Bool { !unread.isEmpty || (try? socket.peek()) != .wouldBlock }
+
+  /// Tells the other side that nothing more will come.
+  package func shutdownSending() throws(StreamError) {
+    do throws(SystemError) { try socket.shutdownSending() } catch { throw .failed(error) }
+  }
+
+  /// Whether the closing of this connection, by whatever closes it, is a reset: the other side then sees an error and
+  /// no clean end.
+  package func setResetOnClose(_ resets: Bool) { socket.setResetOnClose(resets) }
+
+  /// How long what was sent may stay unacknowledged before the connection is given up. A closed window counts too.
+  package func setAcknowledgementTimeout(_ timeout: Duration) { socket.setAcknowledgementTimeout(timeout) }
+
+  /// How long a closing connection may send what nobody wants before it is cut, and how long it may be silent.
+  private static let lingerTimeout = Duration.seconds(30)
+  private static let lingerIdleTimeout = Duration.seconds(5)
+  private static let discardBytesMax = 1 << 20
+
+  /// Closes the connection so that the other side gets all that was sent.
+  ///
+  /// Closing a socket with unread bytes resets it, and the other side may lose the answer: so what it still
+  /// sends is read and dropped until it has closed its half too, for a limited time.
+  package consuming func closeInOrder(by interrupter: Interrupter? = nil) async {
+    guard (try? socket.shutdownSending()) != nil else { return }
+    let deadline = Instant.after(Self.lingerTimeout)
+    idleTimeout = Self.lingerIdleTimeout
+    var turn = Turn()
+    while Instant.now < deadline {
+      do {
+        switch try socket.discard(bytesMax: Self.discardBytesMax) {
+        case .end: return
+        case .moved(let count): await turn.moved(count)
+        case .wouldBlock: try await wait(.readable, urgency: .bulk, by: interrupter)
+        }
+      } catch {
+        return
+      }
+    }
+  }
+}
+
+extension Socket {
+  fileprivate func interest(_ readiness: Stream.Readiness) -> IOExecutor.Interest {
+    switch readiness {
+    case .readable: .readable(descriptor)
+    case .writable: .writable(descriptor)
+    case .readableOrWritable: .readableOrWritable(descriptor)
+    }
   }
 }
 
@@ -169,7 +231,7 @@ import KVLinux
 package enum StreamError: Error, Equatable, Sendable, CustomStringConvertible {
   /// No byte moved within the limit.
   case timedOut
-  /// This process is stopping.
+  /// This process is stopping, or has no more time for this connection.
   case stopped
   /// The connection failed, most often because the other side reset it.
   case failed(SystemError)
@@ -184,12 +246,6 @@ package enum StreamError: Error, Equatable, Sendable, CustomStringConvertible {
   }
 }
 
-/// Which end of `Stream.pass` failed.
-package enum PassError<Consumer: Error>: Error {
-  case stream(StreamError)
-  case consumer(Consumer)
-}
-
 extension IOExecutor.Wakeup {
   /// Turns a wait that did not end well into an error.
   package func check() throws(StreamError) {
@@ -197,38 +253,11 @@ extension IOExecutor.Wakeup {
     case .ready: return
     case .timedOut: throw .timedOut
     case .interrupted, .cancelled: throw .stopped
+    case .failed(let error): throw .failed(error)
     }
   }
 }
 
 extension String {
   fileprivate var lowercasedFirst: String { prefix(1).lowercased() + dropFirst() }
-}
-
-extension Stream {
-  /// How long a closing connection may send what nobody wants before it is cut, and how long it may be silent.
-  private static let lingerTimeout = Duration.seconds(30)
-  private static let lingerIdleTimeout = Duration.seconds(5)
-  private static let discardBytesMax = 1 << 20
-
-  /// Closes the connection so that the other side gets all that was sent.
-  ///
-  /// Closing a socket with unread bytes resets it, and the other side may lose the answer: so what it still
-  /// sends is read and dropped until it has closed its half too, for a limited time.
-  package consuming func closeInOrder() async {
-    guard (try? socket.shutdownSending()) != nil else { return }
-    let deadline = Instant.after(Self.lingerTimeout)
-    idleTimeout = Self.lingerIdleTimeout
-    while Instant.now < deadline {
-      do {
-        switch try socket.discard(bytesMax: Self.discardBytesMax) {
-        case .end: return
-        case .moved: await Task.yield()
-        case .wouldBlock: try await waitReadable()
-        }
-      } catch {
-        return
-      }
-    }
-  }
 }

@@ -6,6 +6,9 @@ import Logging
 /// The daemon: reads the configuration, opens the store and the sockets, serves until told to stop.
 @main
 enum Kvnode {
+  /// How long the end of the process waits for whoever reads the log.
+  private static let logFlushTimeout = Duration.seconds(1)
+
   static func main() {
     let options: Options
     do throws(UsageError) {
@@ -51,10 +54,14 @@ enum Kvnode {
       // Signals are blocked before the first thread starts, so that all threads inherit it.
       let signals = try Signals()
       let openFilesMax = try Process.raiseOpenFilesLimit()
-      if Journal.isStandardError { LoggingSystem.bootstrap { _ in JournalLogHandler() } }
-      let logger = Logger(label: "kvnode")
+      let isJournal = Journal.isStandardError
+      let log = try LogQueue(write: { LogSink.write($0, toJournal: isJournal) }, told: LogEntry.dropped)
+      defer { log.flush(within: logFlushTimeout) }
+      let logger = Logger(label: "kvnode") { _ in QueueLogHandler(log) }
       let sockets = try Sockets.open(configuration, logger)
-      let node = try Node(configuration, version: Version.current, openFilesMax: openFilesMax, logger: logger)
+      let node = try Node(
+        configuration, version: Version.current, openFilesMax: openFilesMax, logger: logger,
+        droppedLogLines: { log.droppedCount })
       logger.info(
         "serving",
         metadata: [

@@ -1,11 +1,33 @@
 import KVLinux
 import Logging
 
-/// Sends log messages to the journal with a field for each piece of metadata: `key` becomes `KVNODE_KEY=`.
-struct JournalLogHandler: LogHandler {
+/// A message on its way to the log, with what goes along.
+struct LogEntry: Sendable {
+  let level: Logger.Level
+  let message: Logger.Message
+  let metadata: Logger.Metadata
+  let file: String
+  let function: String
+  let line: UInt
+  /// When it was logged.
+  let time: String
+
+  /// What tells of entries that had to be dropped.
+  static func dropped(_ count: Int) -> LogEntry {
+    LogEntry(
+      level: .warning, message: "log lines were dropped, because nobody took them in time",
+      metadata: ["lines": "\(count)"], file: #fileID, function: #function, line: #line, time: Timestamp.now)
+  }
+}
+
+/// Puts messages into the queue to the log.
+struct QueueLogHandler: LogHandler {
+  let queue: LogQueue<LogEntry>
   var metadata: Logger.Metadata = [:]
   var metadataProvider: Logger.MetadataProvider?
   var logLevel = Logger.Level.info
+
+  init(_ queue: LogQueue<LogEntry>) { self.queue = queue }
 
   subscript(metadataKey key: String) -> Logger.Metadata.Value? {
     get { metadata[key] }
@@ -13,14 +35,28 @@ struct JournalLogHandler: LogHandler {
   }
 
   func log(event: LogEvent) {
-    let metadata = metadata.merging(event.metadata ?? [:]) { $1 }
-    let fields =
-      [
-        "MESSAGE=\(LogLine.text(event.message, metadata))", "PRIORITY=\(Self.priority(event.level))",
-        "SYSLOG_IDENTIFIER=kvnode", "CODE_FILE=\(event.file)", "CODE_LINE=\(event.line)",
-        "CODE_FUNC=\(event.function)",
-      ] + metadata.map { "KVNODE_\($0.key.uppercased())=\($0.value)" }
-    if !Journal.send(fields) { Process.writeError("\(event.level): \(LogLine.text(event.message, metadata))\n") }
+    queue.push(
+      LogEntry(
+        level: event.level, message: event.message, metadata: metadata.merging(event.metadata ?? [:]) { $1 },
+        file: event.file, function: event.function, line: event.line, time: Timestamp.now))
+  }
+}
+
+/// Where log entries end: the journal, with a field for each piece of metadata (`key` becomes `KVNODE_KEY=`), or standard
+/// error, a line each.
+enum LogSink {
+  /// Writes an entry. May block.
+  static func write(_ entry: LogEntry, toJournal: Bool) {
+    if toJournal, Journal.send(fields(entry)) { return }
+    Process.writeError("\(entry.time) \(entry.level) kvnode: \(LogLine.text(entry.message, entry.metadata))\n")
+  }
+
+  private static func fields(_ entry: LogEntry) -> [String] {
+    [
+      "MESSAGE=\(LogLine.text(entry.message, entry.metadata))", "PRIORITY=\(priority(entry.level))",
+      "SYSLOG_IDENTIFIER=kvnode", "CODE_FILE=\(entry.file)", "CODE_LINE=\(entry.line)",
+      "CODE_FUNC=\(entry.function)",
+    ] + entry.metadata.map { "KVNODE_\($0.key.uppercased())=\($0.value)" }
   }
 
   /// The level as syslog(3) counts it.

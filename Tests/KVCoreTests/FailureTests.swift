@@ -20,9 +20,11 @@ struct FailureTests {
     #expect("\(Failure(.notFound, "GET a: no such key"))" == "GET a: no such key")
   }
 
-  @Test func tooManyConnectionsNamesTheSetting() {
-    #expect(Failure.tooManyConnections.kind == .unavailable)
-    #expect(Failure.tooManyConnections.message == "too many connections, try again later (MaxConnections=)")
+  @Test func tooManyConnectionsNamesTheNodeAndTheSetting() {
+    #expect(Failure.tooManyConnections(at: "node1").kind == .unavailable)
+    #expect(
+      Failure.tooManyConnections(at: "node1").message
+        == "node1: too many connections, try again later (MaxConnections=)")
   }
 
   @Test(

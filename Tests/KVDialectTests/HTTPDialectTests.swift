@@ -11,7 +11,7 @@ private func request(_ lines: String...) throws -> ValueRequest {
   guard case .head(let head, byteCount: bytes.count) = try HTTPRequestHead.parse(bytes.span) else {
     throw Failure(.badRequest, "the test's head is not whole")
   }
-  return try HTTPDialect.request(head)
+  return try HTTPDialect.valueRequest(head)
 }
 
 private let host = "Host: node1"

@@ -30,7 +30,8 @@ private func lines(_ lines: String...) -> String { lines.map { $0 + "\r\n" }.joi
 
   @Test(
     arguments: [
-      (.length(5), 5, ["Content-Length: 5"]), (.none, nil, ["Content-Length: 0"]),
+      (.length(5), 5, ["Content-Length: 5"]), (.none, nil, ["Transfer-Encoding: chunked"]),
+      (.length(0), 0, ["Transfer-Encoding: chunked", "Kvnode-Value-Length: 0"]),
       (.chunked, nil, ["Transfer-Encoding: chunked"]), (.untilEnd, nil, ["Transfer-Encoding: chunked"]),
       (.untilEnd, 5, ["Transfer-Encoding: chunked", "Kvnode-Value-Length: 5"]),
       (.chunked, 0, ["Transfer-Encoding: chunked", "Kvnode-Value-Length: 0"]),
@@ -45,7 +46,7 @@ private func lines(_ lines: String...) -> String { lines.map { $0 + "\r\n" }.joi
 
   @Test(
     arguments: [
-      (.length(5), .length(5)), (.chunked, .chunked), (.none, .length(0)), (.untilEnd, .chunked),
+      (.length(5), .length(5)), (.chunked, .chunked), (.length(0), .chunked), (.none, .chunked), (.untilEnd, .chunked),
     ] as [(BodyFraming, BodyFraming)])
   func aRelayedValueIsAlwaysFramed(body: BodyFraming, framing: BodyFraming) throws {
     #expect(PeerProtocol.bodyFraming(ValueRequest(operation: .put, key: try key("a"), body: body)) == framing)
@@ -69,7 +70,7 @@ private func lines(_ lines: String...) -> String { lines.map { $0 + "\r\n" }.joi
       let expected = ValueRequest(
         operation: operation, key: key, body: operation == .put ? .chunked : .none, valueBytes: request.valueBytes,
         relayed: mark)
-      #expect(try HTTPDialect.request(head) == expected)
+      #expect(try HTTPDialect.valueRequest(head) == expected)
       #expect(head.expectsContinue == (operation == .put))
     }
   }

@@ -40,7 +40,7 @@ private final class Counters: Sendable {
       async let child = IOExecutor.current
       #expect(await child === executor)
     }
-    #expect(ThreadLocals.executor == nil)
+    #expect(ThreadLocals.context == nil)
   }
 
   @Test func trapsWhereThereIsNone() async {

@@ -20,7 +20,7 @@ import TestSupport
   ) async throws {
     let other = try ListeningPort()
     try await TestNodes.run(1, others: [other.number], configure: configure) { nodes in
-      try await test(nodes, nodes.nodes[0].cluster.topology.fingerprint)
+      try await test(nodes, nodes.nodes[0].current.value.topology.fingerprint)
     }
     #expect(try other.isIdle(), "a relayed request was relayed on")
   }

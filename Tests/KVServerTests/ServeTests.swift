@@ -129,7 +129,7 @@ import TestSupport
       #expect(try await first.receive(through: "\r\n\r\n").hasPrefix("HTTP/1.1 400"))
       try await second.send("PUT /b HTTP/1.1\r\nHost: b\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n")
       #expect(try await second.receive(through: "\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n")
-      let refusal = "too many connections, try again later (MaxConnections=)\n"
+      let refusal = "node1: too many connections, try again later (MaxConnections=)\n"
       #expect(try await nodes.ask("GET k\n") == "ERROR: \(refusal)")
       let overHTTP = try await nodes.ask("GET /k HTTP/1.1\r\nHost: k\r\n\r\n")
       #expect(overHTTP.hasPrefix("HTTP/1.1 503 Service Unavailable\r\n"))

@@ -19,14 +19,14 @@ import TestSupport
     key = try Key("hashme".utf8)
   }
 
-  private func put(_ key: Key, _ bytes: [UInt8]) throws {
+  private func put(_ key: Key, _ bytes: [UInt8]) async throws {
     var value = try store.stage(key, byteCount: bytes.count)
     try value.append(bytes.span.bytes)
-    _ = try value.commit()
+    _ = try await value.commit()
   }
 
   /// Damages a value as a disk would: without its name, its inode or its attribute changing.
-  private func flip(_ path: String, byte offset: Int) throws {
+  private func flip(_ path: String, byte offset: Int) async throws {
     let file = try File(writingPath: "\(dataDirectory)/\(path)")
     let bytes = try file.contents(bytesMax: .max)
     try file.write([~bytes[offset]].span.bytes, at: offset)
@@ -47,9 +47,9 @@ import TestSupport
   }
 
   @Test func countsWhatIsWhole() async throws {
-    try put(key, [UInt8](repeating: 7, count: 300_000))
-    try put(try Key("empty".utf8), [])
-    try put(try Key([UInt8](repeating: 0x2F, count: Key.bytesMax)), [1, 2, 3])
+    try await put(key, [UInt8](repeating: 7, count: 300_000))
+    try await put(try Key("empty".utf8), [])
+    try await put(try Key([UInt8](repeating: 0x2F, count: Key.bytesMax)), [1, 2, 3])
     let (summary, findings) = try await scrub(repairs: true)
     #expect(findings == [])
     #expect(summary.values == 3)
@@ -60,8 +60,8 @@ import TestSupport
   }
 
   @Test func findsAFlippedByteAndLeavesIt() async throws {
-    try put(key, [UInt8](repeating: 7, count: 300_000))
-    try flip("values/12/hashme", byte: 299_999)
+    try await put(key, [UInt8](repeating: 7, count: 300_000))
+    try await flip("values/12/hashme", byte: 299_999)
     let (summary, findings) = try await scrub()
     #expect(summary.damaged == 1)
     #expect(summary.quarantined == 0)
@@ -72,22 +72,23 @@ import TestSupport
   }
 
   @Test func movesWhatIsDamagedToQuarantine() async throws {
-    try put(key, [1, 2, 3])
-    try put(try Key("whole".utf8), [4])
-    try flip("values/12/hashme", byte: 0)
+    try await put(key, [1, 2, 3])
+    try await put(try Key("whole".utf8), [4])
+    try await flip("values/12/hashme", byte: 0)
     let (summary, findings) = try await scrub(repairs: true)
     #expect(summary.quarantined == 1)
     let moved = try #require(findings.first?.quarantinePath)
     #expect(moved.hasPrefix("quarantine/hashme."))
     #expect(try directory.read("data/\(moved)") == [254, 2, 3])
-    let attribute = try File(path: "\(dataDirectory)/\(moved)").attribute(Quarantine.keyAttributeName, bytesMax: 1024)
+    let attribute = try File(path: "\(dataDirectory)/\(moved)").attribute(
+      StoreName.quarantinedKeyAttribute, bytesMax: 1024)
     #expect(attribute == key.bytes)
-    #expect(try isDamaged(key))
+    #expect(try await isDamaged(key))
     #expect(try await scrub().0.values == 1)
   }
 
   @Test func findsAValueCutShort() async throws {
-    try put(key, [1, 2, 3])
+    try await put(key, [1, 2, 3])
     try File(writingPath: "\(dataDirectory)/values/12/hashme").truncate(byteCount: 2)
     let (summary, findings) = try await scrub(repairs: true)
     #expect(findings.map(\.fault) == [.length(recordedBytes: 3, foundBytes: 2)])
@@ -107,9 +108,9 @@ import TestSupport
 
   @Test func movesTheLongestNameToo() async throws {
     let key = try Key([UInt8](repeating: 0x20, count: Key.bytesMax))
-    try put(key, [1])
+    try await put(key, [1])
     let path = try #require(try directory.files(in: "data/values").first)
-    try flip("values/\(path)", byte: 0)
+    try await flip("values/\(path)", byte: 0)
     let (summary, findings) = try await scrub(repairs: true)
     #expect(summary.quarantined == 1)
     #expect(findings.first?.key == key)
@@ -117,7 +118,7 @@ import TestSupport
     #expect(mark.byteCount == 0)
   }
 
-  private func isDamaged(_ key: Key) throws -> Bool {
+  private func isDamaged(_ key: Key) async throws -> Bool {
     do throws(StoreError) {
       _ = try store.open(key)
       return false
@@ -127,37 +128,37 @@ import TestSupport
   }
 
   @Test func aValueInQuarantineIsAnErrorUntilTheKeyIsStoredAnewOrDeleted() async throws {
-    try put(key, [1, 2, 3])
-    try flip("values/12/hashme", byte: 1)
+    try await put(key, [1, 2, 3])
+    try await flip("values/12/hashme", byte: 1)
     _ = try await scrub(repairs: true)
-    #expect(try isDamaged(key))
+    #expect(try await isDamaged(key))
     let (summary, findings) = try await scrub(repairs: true)
     #expect(summary.lost == 1)
     #expect(summary.values == 0)
     #expect(findings == [])
-    try put(key, [4])
+    try await put(key, [4])
     #expect(try store.open(key)?.head.byteCount == 1)
     #expect(try await scrub().0.lost == 0)
-    try flip("values/12/hashme", byte: 0)
+    try await flip("values/12/hashme", byte: 0)
     _ = try await scrub(repairs: true)
-    #expect(try isDamaged(key))
-    #expect(try store.delete(key))
+    #expect(try await isDamaged(key))
+    #expect(try await store.delete(key))
     #expect(try store.open(key) == nil)
     #expect(try directory.files(in: "data/quarantine").count == 2)
   }
 
   @Test func aDamagedValueOfNoBytesIsAnErrorToo() async throws {
-    try put(key, [])
+    try await put(key, [])
     let file = try File(writingPath: "\(dataDirectory)/values/12/hashme")
     let recorded = ValueAttribute(valueBytes: 0, committedAtNanoseconds: 1, checksum: ValueChecksum(high: 1, low: 2))
     try file.setAttribute(ValueAttribute.name, recorded.encoded)
     #expect(try await scrub(repairs: true).0.quarantined == 1)
-    #expect(try isDamaged(key))
+    #expect(try await isDamaged(key))
   }
 
   @Test func goesOnPastWhatCannotBeLookedAt() async throws {
-    try put(key, [1, 2, 3])
-    try flip("values/12/hashme", byte: 0)
+    try await put(key, [1, 2, 3])
+    try await flip("values/12/hashme", byte: 0)
     symlink("hashme", "\(dataDirectory)/values/12/a")
     #expect(rmdir("\(dataDirectory)/values/00") == 0)
     #expect(rmdir("\(dataDirectory)/values/ff") == 0)
@@ -170,12 +171,12 @@ import TestSupport
     #expect(summary.unchecked == 2)
     #expect(summary.strays == 1)
     #expect(summary.quarantined == 1)
-    #expect(try isDamaged(key))
+    #expect(try await isDamaged(key))
   }
 
   @Test(arguments: ["file", "link"])
   func aStrayWithTheNameOfADirectoryHidesNoOther(kind: String) async throws {
-    try put(key, [1, 2, 3])
+    try await put(key, [1, 2, 3])
     for name in ["a+", "z+"] {
       if kind == "file" {
         try directory.write([1], to: "data/values/12/\(name)")
@@ -190,7 +191,7 @@ import TestSupport
   }
 
   @Test func takesAwayWhatAKilledCheckHasLeft() async throws {
-    try put(key, [])
+    try await put(key, [])
     let recorded = ValueAttribute(valueBytes: 0, committedAtNanoseconds: 1, checksum: ValueChecksum(high: 1, low: 2))
     try File(writingPath: "\(dataDirectory)/values/12/hashme").setAttribute(ValueAttribute.name, recorded.encoded)
     _ = try await scrub(repairs: true)
@@ -198,7 +199,7 @@ import TestSupport
     try directory.write([], to: "data/quarantine/unfinished")
     try directory.write([], to: "data/quarantine/unused")
     let unused = try File(path: "\(dataDirectory)/quarantine/unused")
-    try unused.setAttribute(Quarantine.markAttributeName, Array("unused".utf8))
+    try unused.setAttribute(StoreName.markAttribute, Array("unused".utf8))
     _ = try await scrub()
     #expect(try directory.files(in: "data/quarantine").count == 3)
     _ = try await scrub(repairs: true)
@@ -213,22 +214,22 @@ import TestSupport
   }
 
   @Test func aTimeFarInTheFutureIsNoReasonToStop() async throws {
-    try put(key, [1])
+    try await put(key, [1])
     var times = [timespec(tv_sec: 1 << 34, tv_nsec: 0), timespec(tv_sec: 1 << 34, tv_nsec: 0)]
     #expect(utimensat(AT_FDCWD, "\(dataDirectory)/values/12/hashme", &times, 0) == 0)
     #expect(try store.open(key)?.head.byteCount == 1)
   }
 
-  @Test func refusesADirectoryThatIsNoStore() throws {
+  @Test func refusesADirectoryThatIsNoStore() async throws {
     #expect(throws: StoreOpenError.self) { _ = try Scrub(dataDirectory: directory.path, repairs: true) }
     #expect(try directory.files(in: "").filter { $0.hasPrefix("quarantine") } == [])
   }
 
-  @Test func doesNotTakeAValueThatWasStoredAnewMeanwhile() throws {
-    try put(key, [1])
+  @Test func doesNotTakeAValueThatWasStoredAnewMeanwhile() async throws {
+    try await put(key, [1])
     let values = try Directory(path: "\(dataDirectory)/values/12")
     let old = try File(path: "\(dataDirectory)/values/12/hashme")
-    try put(key, [2])
+    try await put(key, [2])
     let quarantine = Quarantine(directory: try Directory(path: "\(dataDirectory)/quarantine"))
     #expect(try quarantine.take("hashme", of: key, in: values, old) == nil)
     #expect(try directory.read("data/values/12/hashme") == [2])
@@ -250,11 +251,11 @@ import TestSupport
       }
       for number in 0..<401 {
         let bytes = [UInt8](repeating: UInt8(number % 100), count: 100)
-        try put(key, bytes)
+        try await put(key, bytes)
         if number % 3 != 0 {
           #expect(try directory.read("data/values/12/hashme") == bytes)
         } else {
-          try flip("values/12/hashme", byte: 0)
+          try await flip("values/12/hashme", byte: 0)
           // Now and then the check gets the time that it needs.
           if number % 30 == 0 { try await untilMarked() }
         }
@@ -279,8 +280,8 @@ import TestSupport
   }
 
   @Test func tellsOfWhatWasMovedAwayEarlier() async throws {
-    try put(key, [1])
-    try flip("values/12/hashme", byte: 0)
+    try await put(key, [1])
+    try await flip("values/12/hashme", byte: 0)
     let moved = try #require(try await scrub(repairs: true).1.first?.quarantinePath)
     var events: [ScrubEvent] = []
     let summary = try await Scrub(dataDirectory: dataDirectory, repairs: false).run { events.append($0) }
@@ -295,18 +296,18 @@ import TestSupport
     #expect(try await scrub().0.strays == 3)
   }
 
-  @Test func doesNotChangeADirectoryThatAnotherProcessHasLocked() throws {
-    try put(key, [1])
+  @Test func doesNotChangeADirectoryThatAnotherProcessHasLocked() async throws {
+    try await put(key, [1])
     let other = try Directory(path: "\(dataDirectory)/values/12")
     #expect(try other.lock())
     // The first waits, and the others need not.
-    for _ in 0..<50 { #expect(throws: StoreError.locked(directory: "values/12")) { try put(key, [2]) } }
-    #expect(throws: StoreError.locked(directory: "values/12")) { try store.delete(key) }
+    for _ in 0..<50 { await #expect(throws: StoreError.locked(directory: "values/12")) { try await put(key, [2]) } }
+    await #expect(throws: StoreError.locked(directory: "values/12")) { try await store.delete(key) }
     #expect(try directory.read("data/values/12/hashme") == [1])
     #expect(try directory.files(in: "data/staging") == [])
-    try put(try Key("elsewhere".utf8), [3])
+    try await put(try Key("elsewhere".utf8), [3])
     _ = consume other
-    try put(key, [2])
-    #expect(try store.delete(key))
+    try await put(key, [2])
+    #expect(try await store.delete(key))
   }
 }

@@ -12,7 +12,7 @@ import TestSupport
   init() throws { key = try Key(text: "hashme") }
 
   @Test(arguments: Durability.allCases, [true, false])
-  func becomesAPlainFileWithAnAttribute(durability: Durability, statesLength: Bool) throws {
+  func becomesAPlainFileWithAnAttribute(durability: Durability, statesLength: Bool) async throws {
     let fixture = try StoreFixture(durability: durability)
     var generator = SeededGenerator(round: 0, 1)
     let payload = Payload(byteCount: 3_000_001, &generator)
@@ -24,7 +24,7 @@ import TestSupport
       #expect(value.byteCount == offset)
     }
     #expect(try fixture.valuePaths() == [])
-    let attribute = try value.commit().attribute
+    let attribute = try await value.commit().attribute
     #expect(try fixture.valuePaths() == ["12/hashme"])
     #expect(try fixture.stagedNames() == [])
     #expect(payload.equals(try fixture.directory.read("data/values/12/hashme")))
@@ -34,9 +34,9 @@ import TestSupport
     #expect(try file.attribute("user.kvnode", bytesMax: 100) == attribute.encoded)
   }
 
-  @Test func anEmptyValueHasAnAttributeToTheByte() throws {
+  @Test func anEmptyValueHasAnAttributeToTheByte() async throws {
     let fixture = try StoreFixture()
-    let attribute = try fixture.put(key, [], states: true)
+    let attribute = try await fixture.put(key, [], states: true)
     let file = try File(path: fixture.directory.path + "/data/values/12/hashme")
     let bytes = try #require(try file.attribute("user.kvnode", bytesMax: 100))
     let time = (0..<8).map { UInt8(truncatingIfNeeded: attribute.committedAtNanoseconds >> (56 - 8 * $0)) }
@@ -49,7 +49,7 @@ import TestSupport
   }
 
   /// The paths of the files that this process has open and nobody can open any more.
-  private func nameless(in directory: String) throws -> [String] {
+  private func nameless(in directory: String) async throws -> [String] {
     try Directory(path: "/proc/self/fd").names().compactMap { number in
       var target = [CChar](repeating: 0, count: Int(PATH_MAX))
       guard readlink("/proc/self/fd/\(number)", &target, target.count - 1) > 0 else { return nil }
@@ -59,22 +59,22 @@ import TestSupport
   }
 
   @Test(arguments: [(1 << 20, 1), ((1 << 20) - 1, 0)])
-  func keepsALargeValueOpenThatItReplacesAndNoSmallOne(byteCount: Int, openCount: Int) throws {
+  func keepsALargeValueOpenThatItReplacesAndNoSmallOne(byteCount: Int, openCount: Int) async throws {
     let fixture = try StoreFixture(durability: .relaxed)
-    try fixture.put(key, [UInt8](repeating: 1, count: byteCount))
-    try {
+    try await fixture.put(key, [UInt8](repeating: 1, count: byteCount))
+    try await {
       var value = try fixture.store.stage(key, byteCount: 1)
       try value.append([2])
-      #expect(try value.commit().created == false)
-      #expect(try nameless(in: fixture.directory.path).count == openCount)
+      #expect(try await value.commit().created == false)
+      #expect(try await nameless(in: fixture.directory.path).count == openCount)
     }()
-    #expect(try nameless(in: fixture.directory.path) == [])
+    #expect(try await nameless(in: fixture.directory.path) == [])
     #expect(try fixture.get(key) == [2])
   }
 
-  @Test func leavesNothingBehindWhenItGoesAwayUncommitted() throws {
+  @Test func leavesNothingBehindWhenItGoesAwayUncommitted() async throws {
     let fixture = try StoreFixture()
-    try fixture.put(key, [1])
+    try await fixture.put(key, [1])
     try {
       var value = try fixture.store.stage(key, byteCount: 1000)
       try value.append([2, 3])
@@ -84,7 +84,7 @@ import TestSupport
     #expect(try fixture.get(key) == [1])
   }
 
-  @Test func reservesSpaceBeforeTheBytesCome() throws {
+  @Test func reservesSpaceBeforeTheBytesCome() async throws {
     let fixture = try StoreFixture()
     let byteCount = 3 << 20
     var status = stat()
@@ -95,14 +95,14 @@ import TestSupport
     #expect(value.byteCount == 0)
   }
 
-  @Test func takesNoMoreSpaceThanTheValueNeeds() throws {
+  @Test func takesNoMoreSpaceThanTheValueNeeds() async throws {
     let fixture = try StoreFixture()
-    try fixture.put(key, [UInt8](repeating: 7, count: 100_000), states: true)
+    try await fixture.put(key, [UInt8](repeating: 7, count: 100_000), states: true)
     let file = try File(path: fixture.directory.path + "/data/values/12/hashme")
     #expect(try file.status().byteCount == 100_000)
   }
 
-  @Test func failsWhereTheDiskIsFull() throws {
+  @Test func failsWhereTheDiskIsFull() async throws {
     let fixture = try StoreFixture()
     // A length that no file system has room for, and one that no file can have.
     for byteCount in [1 << 50, Int.max] {
@@ -115,16 +115,16 @@ import TestSupport
     #expect(try fixture.stagedNames() == [])
   }
 
-  @Test func twoValuesOfOneKeyAreStagedApart() throws {
+  @Test func twoValuesOfOneKeyAreStagedApart() async throws {
     let fixture = try StoreFixture()
     var first = try fixture.store.stage(key, byteCount: nil)
     var second = try fixture.store.stage(key, byteCount: nil)
     try first.append([1])
     try second.append([2])
     try first.append([1])
-    _ = try second.commit()
+    _ = try await second.commit()
     #expect(try fixture.get(key) == [2])
-    _ = try first.commit()
+    _ = try await first.commit()
     #expect(try fixture.get(key) == [1, 1])
   }
 }

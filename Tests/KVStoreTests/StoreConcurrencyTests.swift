@@ -21,7 +21,7 @@ import TestSupport
     let fixture = try StoreFixture(durability: .relaxed)
     let key = try Key(text: "contended")
     let rounds = Rounds.count(60)
-    try fixture.put(key, Self.value(writer: 0, round: 0))
+    try await fixture.put(key, Self.value(writer: 0, round: 0))
     try await withThrowingDiscardingTaskGroup { group in
       for writer in 1...4 as ClosedRange<UInt8> {
         group.addTask(executorPreference: Wire.executor) {
@@ -31,7 +31,7 @@ import TestSupport
             try value.append(Array(bytes[..<500]))
             await Task.yield()
             try value.append(Array(bytes[500...]))
-            _ = try value.commit()
+            _ = try await value.commit()
           }
         }
       }
@@ -61,15 +61,15 @@ import TestSupport
     let fixture = try StoreFixture(durability: .relaxed)
     let rounds = Rounds.count(250)
     // Keys that share all but the last of four directories need keys of one shard.
-    let keys = try Self.longKeysOfOneShard(count: 4)
+    let keys = try await Self.longKeysOfOneShard(count: 4)
     try await withThrowingDiscardingTaskGroup { group in
       for key in keys {
         group.addTask(executorPreference: Wire.executor) {
           for round in 0..<rounds {
             let bytes = Self.value(writer: key.bytes[1023], round: round % 10)
-            try fixture.put(key, bytes)
+            try await fixture.put(key, bytes)
             #expect(try fixture.get(key) == bytes)
-            #expect(try fixture.store.delete(key))
+            #expect(try await fixture.store.delete(key))
             #expect(try fixture.get(key) == nil)
             if round.isMultiple(of: 7) { await Task.yield() }
           }
@@ -80,22 +80,22 @@ import TestSupport
     #expect(try fixture.stagedNames() == [])
   }
 
-  @Test func deleteTakesEmptyDirectoriesOfLongKeysAway() throws {
+  @Test func deleteTakesEmptyDirectoriesOfLongKeysAway() async throws {
     let fixture = try StoreFixture()
-    let keys = try Self.longKeysOfOneShard(count: 2)
+    let keys = try await Self.longKeysOfOneShard(count: 2)
     let path = ValuePath(key: keys[0], slot: keys[0].slot)
     #expect(path.directories.count == 5)
     let shard = fixture.directory.path + "/data/values/" + path.directories[0]
-    for key in keys { try fixture.put(key, [1]) }
+    for key in keys { try await fixture.put(key, [1]) }
     #expect(try Directory(path: shard).names() == [path.directories[1]])
-    #expect(try fixture.store.delete(keys[0]))
+    #expect(try await fixture.store.delete(keys[0]))
     #expect(try fixture.get(keys[1]) == [1])
-    #expect(try fixture.store.delete(keys[1]))
+    #expect(try await fixture.store.delete(keys[1]))
     #expect(try Directory(path: shard).names() == [])
     #expect(try Directory(path: fixture.directory.path + "/data/values").names().count == 256)
   }
 
-  private static func longKeysOfOneShard(count: Int) throws -> [Key] {
+  private static func longKeysOfOneShard(count: Int) async throws -> [Key] {
     var keys: [Key] = []
     var number = 0
     while keys.count < count {

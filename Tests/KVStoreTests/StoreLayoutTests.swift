@@ -16,7 +16,7 @@ import TestSupport
     }
   }
 
-  @Test func makesTheLayoutToTheByte() throws {
+  @Test func makesTheLayoutToTheByte() async throws {
     let fixture = try StoreFixture()
     let data = try Directory(path: fixture.directory.path + "/data")
     #expect(try data.names().sorted() == ["format", "quarantine", "staging", "values"])
@@ -28,25 +28,25 @@ import TestSupport
     #expect(try fixture.valuePaths() == [])
   }
 
-  @Test func opensADirectoryAgainAndKeepsItsValues() throws {
+  @Test func opensADirectoryAgainAndKeepsItsValues() async throws {
     let directory = try TemporaryDirectory()
     let key = try Key(text: "kept")
-    try StoreFixture(directory).put(key, [1, 2, 3])
+    try await StoreFixture(directory).put(key, [1, 2, 3])
     #expect(try StoreFixture(directory).get(key) == [1, 2, 3])
   }
 
-  @Test func emptiesStaging() throws {
+  @Test func emptiesStaging() async throws {
     let directory = try TemporaryDirectory()
     _ = try StoreFixture(directory)
     try directory.write([1], to: "data/staging/17")
     try directory.write([2], to: "data/staging/left over")
     let fixture = try StoreFixture(directory)
     #expect(try fixture.stagedNames() == [])
-    try fixture.put(try Key(text: "after"), [3])
+    try await fixture.put(try Key(text: "after"), [3])
     #expect(try fixture.stagedNames() == [])
   }
 
-  @Test func leavesTheQuarantineAlone() throws {
+  @Test func leavesTheQuarantineAlone() async throws {
     let directory = try TemporaryDirectory()
     _ = try StoreFixture(directory)
     try directory.write([1], to: "data/quarantine/damaged")
@@ -54,7 +54,7 @@ import TestSupport
     #expect(try directory.read("data/quarantine/damaged") == [1])
   }
 
-  @Test func isUsedByOneStoreAtATime() throws {
+  @Test func isUsedByOneStoreAtATime() async throws {
     let fixture = try StoreFixture()
     let path = fixture.directory.path + "/data"
     #expect(error(fixture.directory) == "data directory \(path): another kvnode is using it")
@@ -62,12 +62,12 @@ import TestSupport
     var value = try fixture.store.stage(try Key(text: "k"), byteCount: nil)
     #expect(error(fixture.directory) != nil)
     try value.append([1])
-    _ = try value.commit()
+    _ = try await value.commit()
     #expect(try fixture.get(try Key(text: "k")) == [1])
   }
 
   @Test(arguments: [("kvnode 2\n", "kvnode 2\\x0a"), ("", ""), ("kvnode 1\n\n", "kvnode 1\\x0a\\x0a")])
-  func refusesAnUnknownFormat(content: String, shown: String) throws {
+  func refusesAnUnknownFormat(content: String, shown: String) async throws {
     let directory = try TemporaryDirectory()
     _ = try StoreFixture(directory)
     try directory.write(Array(content.utf8), to: "data/format")
@@ -76,7 +76,7 @@ import TestSupport
     #expect(try directory.read("data/format") == Array(content.utf8))
   }
 
-  @Test func survivesACrashWhileTheFormatWasWritten() throws {
+  @Test func survivesACrashWhileTheFormatWasWritten() async throws {
     let directory = try TemporaryDirectory()
     _ = try Directory(path: directory.path + "/data", making: true)
     try directory.write(Array("kvn".utf8), to: "data/format.new")
@@ -85,7 +85,7 @@ import TestSupport
     #expect(try Directory(path: directory.path + "/data").names().contains("format.new") == false)
   }
 
-  @Test func saysWhyAPathCannotBeUsed() throws {
+  @Test func saysWhyAPathCannotBeUsed() async throws {
     let directory = try TemporaryDirectory()
     try directory.write([], to: "data")
     #expect(error(directory) == "data directory \(directory.path)/data: open: Not a directory")
@@ -95,7 +95,7 @@ import TestSupport
     }
   }
 
-  @Test func doesNotFollowASymbolicLinkInPlaceOfItsDirectories() throws {
+  @Test func doesNotFollowASymbolicLinkInPlaceOfItsDirectories() async throws {
     let directory = try TemporaryDirectory()
     _ = try Directory(path: directory.path + "/data", making: true)
     _ = try Directory(path: directory.path + "/elsewhere", making: true)

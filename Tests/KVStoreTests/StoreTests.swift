@@ -15,20 +15,20 @@ import TestSupport
     ("hashme", "12/hashme"), ("hashmetoo", "c7/hashmetoo"), ("/", "%2F"), ("..", "%2E."), (".hidden", "%2Ehidden"),
     ("a b%", "a%20b%25"), ("schlüssel", "schl%C3%BCssel"),
   ])
-  func escapesKeysInPaths(text: String, ending: String) throws {
+  func escapesKeysInPaths(text: String, ending: String) async throws {
     let fixture = try StoreFixture(durability: .relaxed)
     let key = try Key(text: text)
-    try fixture.put(key, Array(text.utf8))
+    try await fixture.put(key, Array(text.utf8))
     let paths = try fixture.valuePaths()
     #expect(paths.count == 1)
     #expect(paths.first?.hasSuffix(ending) == true)
     #expect(paths.first?.utf8.count == ending.utf8.count + (ending.contains("/") ? 0 : 3))
     #expect(try fixture.get(key) == Array(text.utf8))
-    #expect(try fixture.store.delete(key))
+    #expect(try await fixture.store.delete(key))
     #expect(try fixture.valuePaths() == [])
   }
 
-  @Test func keepsEveryKeyApart() throws {
+  @Test func keepsEveryKeyApart() async throws {
     let fixture = try StoreFixture(durability: .relaxed)
     var generator = SeededGenerator(round: 0, 2)
     var keys: Set<Key> = []
@@ -36,50 +36,50 @@ import TestSupport
       let byteCount = Int.random(in: 1...Key.bytesMax, using: &generator)
       keys.insert(try Key((0..<byteCount).map { _ in UInt8.random(in: 0...255, using: &generator) }))
     }
-    for key in keys { try fixture.put(key, key.bytes) }
+    for key in keys { try await fixture.put(key, key.bytes) }
     for key in keys { #expect(try fixture.get(key) == key.bytes) }
-    for key in keys { #expect(try fixture.store.delete(key)) }
+    for key in keys { #expect(try await fixture.store.delete(key)) }
     #expect(try fixture.valuePaths() == [])
   }
 
-  @Test func aCommitReplaces() throws {
+  @Test func aCommitReplaces() async throws {
     let fixture = try StoreFixture()
-    try fixture.put(key, [UInt8](repeating: 1, count: 1000))
-    try fixture.put(key, [2])
+    try await fixture.put(key, [UInt8](repeating: 1, count: 1000))
+    try await fixture.put(key, [2])
     #expect(try fixture.get(key) == [2])
     #expect(try fixture.valuePaths() == ["12/hashme"])
   }
 
-  @Test func deletesOnce() throws {
+  @Test func deletesOnce() async throws {
     let fixture = try StoreFixture()
-    #expect(try fixture.store.delete(key) == false)
-    try fixture.put(key, [1])
-    #expect(try fixture.store.delete(key))
-    #expect(try fixture.store.delete(key) == false)
+    #expect(try await fixture.store.delete(key) == false)
+    try await fixture.put(key, [1])
+    #expect(try await fixture.store.delete(key))
+    #expect(try await fixture.store.delete(key) == false)
     #expect(try fixture.get(key) == nil)
   }
 
-  @Test func readersFinishWhatTheyHaveOpened() throws {
+  @Test func readersFinishWhatTheyHaveOpened() async throws {
     let fixture = try StoreFixture()
-    try fixture.put(key, [1, 2, 3])
+    try await fixture.put(key, [1, 2, 3])
     guard let first = try fixture.store.open(key) else {
       Issue.record("absent")
       return
     }
-    try fixture.put(key, [4])
+    try await fixture.put(key, [4])
     guard let second = try fixture.store.open(key) else {
       Issue.record("absent")
       return
     }
-    #expect(try fixture.store.delete(key))
+    #expect(try await fixture.store.delete(key))
     #expect(try first.file.contents(bytesMax: first.head.byteCount) == [1, 2, 3])
     #expect(try second.file.contents(bytesMax: second.head.byteCount) == [4])
     #expect(try fixture.get(key) == nil)
   }
 
-  @Test func aReserveLargerThanTheFileSystemRefusesPutAndNotDelete() throws {
+  @Test func aReserveLargerThanTheFileSystemRefusesPutAndNotDelete() async throws {
     let directory = try TemporaryDirectory()
-    try StoreFixture(directory).put(key, [1])
+    try await StoreFixture(directory).put(key, [1])
     let fixture = try StoreFixture(directory, minimumFree: .bytes(1 << 60))
     for byteCount in [nil, 0, 1] as [Int?] {
       let error = #expect(throws: StoreError.self) { _ = try fixture.store.stage(key, byteCount: byteCount) }
@@ -91,11 +91,11 @@ import TestSupport
       #expect(detail.contains("1 more are needed") == (byteCount == 1))
     }
     #expect(try fixture.get(key) == [1])
-    #expect(try fixture.store.delete(key))
+    #expect(try await fixture.store.delete(key))
     #expect(try fixture.stagedNames() == [])
   }
 
-  @Test func theReserveIsKeptAmidAValueOfUnknownLength() throws {
+  @Test func theReserveIsKeptAmidAValueOfUnknownLength() async throws {
     let directory = try TemporaryDirectory()
     let free = try StoreFixture(directory).store.space().freeBytes
     let fixture = try StoreFixture(directory, durability: .relaxed, minimumFree: .bytes(free - 48 << 20))
@@ -113,39 +113,37 @@ import TestSupport
     #expect(try fixture.get(key) == nil)
   }
 
-  @Test func turnsReadOnlyWhenASyncFails() throws {
+  @Test func turnsReadOnlyWhenASyncFails() async throws {
     let fixture = try StoreFixture()
-    try fixture.put(key, [1])
+    try await fixture.put(key, [1])
     var staged = try fixture.store.stage(key, byteCount: nil)
     try staged.append([2])
     let failure = SystemError(call: "fsync", code: EIO)
-    #expect(throws: failure) { try fixture.store.syncing { () throws(SystemError) in throw failure } }
+    #expect(fixture.store.syncs.failed(failure) == failure)
     #expect(fixture.store.readOnlyReason == "fsync: Input/output error")
     let readOnly = StoreError.readOnly(reason: "fsync: Input/output error")
     #expect(throws: readOnly) { _ = try fixture.store.stage(key, byteCount: nil) }
-    #expect(throws: readOnly) { _ = try staged.commit() }
-    #expect(throws: readOnly) { _ = try fixture.store.delete(key) }
+    await #expect(throws: readOnly) { _ = try await staged.commit() }
+    await #expect(throws: readOnly) { _ = try await fixture.store.delete(key) }
     #expect(throws: readOnly) { try fixture.store.probe() }
     #expect(try fixture.get(key) == [1])
     // A later sync that succeeds proves nothing about what the first one lost.
-    try fixture.store.syncing { () throws(SystemError) in }
+    try await fixture.store.syncs.sync(fixture.store.layout.values)
     #expect(fixture.store.readOnlyReason == "fsync: Input/output error")
     #expect(
       readOnly.failure(.put, key)
         == Failure(.unavailable, "PUT hashme: the store is read-only: fsync: Input/output error"))
   }
 
-  @Test func theFirstReasonForBeingReadOnlyIsKept() throws {
+  @Test func theFirstReasonForBeingReadOnlyIsKept() async throws {
     let fixture = try StoreFixture()
     for code in [EIO, ENOSPC] {
-      #expect(throws: SystemError.self) {
-        try fixture.store.syncing { () throws(SystemError) in throw SystemError(call: "fsync", code: code) }
-      }
+      _ = fixture.store.syncs.failed(SystemError(call: "fsync", code: code))
     }
     #expect(fixture.store.readOnlyReason == "fsync: Input/output error")
   }
 
-  @Test func aProbeLeavesNothingBehind() throws {
+  @Test func aProbeLeavesNothingBehind() async throws {
     let fixture = try StoreFixture()
     try fixture.store.probe()
     try fixture.store.probe()

@@ -33,7 +33,7 @@ import TestSupport
       let pool = PipePool()
       let pair = try await WirePair(ListeningPort())
       try await pair.near.send("secret")
-      try await pair.far.stream.waitReadable()
+      try await pair.far.stream.wait(.readable)
       guard var pipe = pool.take() else {
         Issue.record("no pipe")
         return
@@ -58,10 +58,10 @@ import TestSupport
         while outbox.isEmpty && splices < 1000 {
           splices += 1
           try await pair.near.send([UInt8](repeating: 0, count: 64 << 10))
-          try await pair.far.stream.waitReadable()
-          let moved = try outbox.splice(
-            from: pair.far.stream.socket, bytesMax: .max, framing: { [UInt8]("\($0):".utf8) },
-            to: blocked.near.stream.socket)
+          try await pair.far.stream.wait(.readable)
+          let moved = try outbox.take(
+            from: pair.far.stream, bytesMax: .max, framing: { [UInt8]("\($0):".utf8) })
+          try outbox.flush(on: blocked.near.stream)
           #expect(moved != .wouldBlock && moved != .end)
         }
         #expect(splices < 1000)
@@ -76,8 +76,7 @@ import TestSupport
       let pool = PipePool()
       let pair = try await WirePair(ListeningPort())
       var outbox = Outbox(pipes: pool)
-      let moved = try outbox.splice(
-        from: pair.far.stream.socket, bytesMax: 100, framing: { _ in [] }, to: pair.far.stream.socket)
+      let moved = try outbox.take(from: pair.far.stream, bytesMax: 100, framing: { _ in [] })
       #expect(moved == .wouldBlock)
       let isEmpty = outbox.isEmpty
       #expect(isEmpty)

@@ -31,7 +31,7 @@ import TestSupport
         offset += piece
         await Wire.pause(&generator)
       }
-      if isReset { wire.stream.socket.setResetOnClose(true) }
+      if isReset { wire.stream.setResetOnClose(true) }
     } read: { wire in
       try await wire.receiveAll()
     }
@@ -95,7 +95,7 @@ import TestSupport
       try await wire.send(payload.bytes)
     } read: { wire in
       let bytes = try await wire.receive(100_000)
-      wire.stream.socket.setResetOnClose(true)
+      wire.stream.setResetOnClose(true)
       return (bytes, .reset)
     }
     #expect(outcome == (heedsSink ? .sinkSpoke(answer: []) : .failed("sink failed")))
@@ -200,7 +200,7 @@ import TestSupport
           _ = try await Self.pump(pipes, heedsSink: true).run(&body, from: &from, to: to)
           return "complete"
         } catch {
-          if case .source(.stopped) = error { return "stopped" }
+          if case .source(.stream(.stopped)) = error { return "stopped" }
           return "\(error)"
         }
       }

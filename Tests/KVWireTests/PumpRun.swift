@@ -90,11 +90,11 @@ struct PumpRun: Sendable {
 
   private static func name(_ error: PumpError) -> String {
     switch error {
-    case .source(.timedOut): "source timed out"
-    case .source(.stopped): "stopped"
-    case .source: "source failed"
-    case .sourceBrokeOff: "source broke off"
-    case .sourceMalformed: "source malformed"
+    case .source(.stream(.timedOut)): "source timed out"
+    case .source(.stream(.stopped)): "stopped"
+    case .source(.stream): "source failed"
+    case .source(.brokenOff): "source broke off"
+    case .source(.malformed): "source malformed"
     case .sink(.timedOut): "sink timed out"
     case .sink: "sink failed"
     case .refused(let failure): "refused: \(failure)"

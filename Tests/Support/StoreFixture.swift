@@ -28,10 +28,10 @@ package struct StoreFixture: Sendable {
 
   /// Stores a value.
   @discardableResult
-  package func put(_ key: Key, _ bytes: [UInt8], states: Bool = false) throws -> ValueAttribute {
+  package func put(_ key: Key, _ bytes: [UInt8], states: Bool = false) async throws -> ValueAttribute {
     var value = try store.stage(key, byteCount: states ? bytes.count : nil)
     try value.append(bytes)
-    return try value.commit().attribute
+    return try await value.commit().attribute
   }
 
   /// A value's bytes, or nil where there is none.

@@ -58,13 +58,13 @@ import Testing
   }
 
   /// Tells the other side that nothing more will come.
-  package func endSending() throws { try stream.socket.shutdownSending() }
+  package func endSending() throws { try stream.shutdownSending() }
 
   /// Closes in order, provided that nothing is left to be read.
   package consuming func close() {}
 
   /// Closes by a reset.
-  package consuming func reset() { stream.socket.setResetOnClose(true) }
+  package consuming func reset() { stream.setResetOnClose(true) }
 
   /// Everything until the end, and what kind of end it was.
   package mutating func receiveAll() async throws -> (bytes: [UInt8], ending: Ending) {

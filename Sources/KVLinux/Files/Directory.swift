@@ -23,11 +23,30 @@ package struct Directory: ~Copyable, Sendable {
     }
   }
 
-  /// Opens a directory by its path, as an administrator configured it; makes it first, where asked.
+  /// Opens a directory by its path, as an administrator configured it; makes it first, durably, where asked.
   package init(path: String, making: Bool = false) throws(SystemError) {
-    if making && mkdir(path, 0o750) != 0 && errno != EEXIST { throw SystemError(call: "mkdir", code: errno) }
-    descriptor = Descriptor(
+    let isMade = making ? try Self.make(path) : false
+    let opened = Descriptor(
       owning: try systemCall("open") { clinux_open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0) })
+    if isMade { try Self.syncParent(of: opened) }
+    descriptor = opened
+  }
+
+  /// Makes a directory; false where it is there already.
+  private static func make(_ path: String) throws(SystemError) -> Bool {
+    do throws(SystemError) {
+      _ = try systemCall("mkdir") { mkdir(path, 0o750) }
+      return true
+    } catch  where error.code == EEXIST {
+      return false
+    }
+  }
+
+  private static func syncParent(of descriptor: borrowing Descriptor) throws(SystemError) {
+    let number = try systemCall("openat") {
+      clinux_open_at(descriptor.number, "..", O_RDONLY | O_DIRECTORY, 0)
+    }
+    try Directory(owning: Descriptor(owning: number)).sync()
   }
 
   private init(owning descriptor: consuming Descriptor) { self.descriptor = descriptor }

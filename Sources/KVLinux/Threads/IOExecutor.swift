@@ -1,4 +1,5 @@
 import CLinux
+import DequeModule
 import Glibc
 import KVCore
 import Synchronization
@@ -8,7 +9,10 @@ import Synchronization
 /// A task on such an executor does its system calls itself and, where one would block, awaits `wait`; the
 /// thread then runs another task. So a slow client costs descriptors and never a thread, a call that blocks
 /// on a disk holds up one thread and no other task, and the thread that the kernel wakes for a descriptor is
-/// the one that goes on with its task: nothing is handed from thread to thread.
+/// the one that goes on with its task.
+///
+/// Tasks that were woken for something prompt, such as a request's head, go ahead of those in bulk: transfers, and
+/// whoever pauses because its turn is over. So a small request waits for the turns that run, not for those that queue.
 ///
 /// Executors live as long as the process.
 package final class IOExecutor: TaskExecutor {
@@ -18,10 +22,20 @@ package final class IOExecutor: TaskExecutor {
     case ready
     /// The deadline passed first.
     case timedOut
-    /// The process is stopping, and this wait said that it need not be finished.
+    /// The process is stopping, and this wait said that it need not be finished; or its interrupter was asked to end it.
     case interrupted
     /// The task was cancelled.
     case cancelled
+    /// The descriptor cannot be waited for: the kernel has no memory or no watches left (epoll_ctl(2)).
+    case failed(SystemError)
+  }
+
+  /// Whether a task that has been woken goes ahead of others.
+  package enum Urgency: Sendable {
+    /// What it does next is little, and somebody waits for it.
+    case prompt
+    /// It moves much, and may take its turn.
+    case bulk
   }
 
   /// A descriptor and what it is waited for.
@@ -47,55 +61,83 @@ package final class IOExecutor: TaskExecutor {
 
   private struct Waiter {
     let continuation: CheckedContinuation<Wakeup, Never>
-    let deadline: Instant?
-    let interruptible: Bool
+    let urgency: Urgency
+    let isInterruptible: Bool
   }
 
   private struct State {
-    var jobs = JobQueue()
+    /// Jobs to be run at once, in order of arrival.
+    var jobs = Deque<UnownedJob>()
+    /// Tasks in bulk that could go on.
+    var bulk = Deque<CheckedContinuation<Wakeup, Never>>()
     var waiters: [UInt64: Waiter] = [:]
-    var lastToken = Token.firstWaiter
+    var deadlines = Deadlines()
+    /// When the timer goes off, or nil where it does not.
+    var timerSetFor: Instant?
     /// Threads inside epoll_wait, which need the wake descriptor to learn of a job.
     var sleepingCount = 0
-    /// Threads that are resuming a waiter and will look at the queue right after.
-    var dispatchingCount = 0
-    var isSweeping = false
     var isInterrupted = false
+  }
+
+  /// What a thread does next.
+  private enum Step {
+    case run(UnownedJob)
+    case resume(CheckedContinuation<Wakeup, Never>)
+    /// Looks at the descriptors and goes on.
+    case look
+    /// Has nothing else to do; nor have some others.
+    case sleep(isAmongOthers: Bool)
   }
 
   private enum Token {
     static let wake: UInt64 = 0
-    static let sweep: UInt64 = 1
+    static let timer: UInt64 = 1
     static let firstWaiter: UInt64 = 2
   }
 
-  /// How far a deadline may be overstepped. Deadlines are checked all at once at this pace, which costs less
-  /// than keeping them in order: most waits end long before theirs.
-  private static let sweepPeriodMilliseconds = 50
-  /// How many jobs a thread runs before it looks at the descriptors, so that tasks that only yield to each
-  /// other cannot starve those that wait.
-  private static let jobsPerPollMax = 16
-  private static let stackBytes = 512 * 1024
+  /// Deadlines are met up to so much late, many with one timer.
+  private static let timerGrainNanoseconds: Int64 = 10_000_000
+  /// How many jobs a thread runs before it looks at the descriptors.
+  private static let jobsPerLookMax = 16
+  /// How many jobs may go ahead of a task in bulk, one after the other.
+  private static let jobsPerBulkMax = 64
+  /// How long a task runs on before others of its threads must have had a turn.
+  private static let turnMax = Duration.microseconds(500)
 
   private let state = Mutex(State())
+  private let lastToken = Atomic<UInt64>(Token.firstWaiter)
   private let epoll: Descriptor
   private let wake: Descriptor
-  private let sweep: Descriptor
+  private let timer: Descriptor
 
   /// Starts the threads.
   package init(name: String, threadCount: Int) throws(SystemError) {
     epoll = Descriptor(owning: try systemCall("epoll_create1") { clinux_epoll_create() })
     wake = Descriptor(owning: try systemCall("eventfd") { clinux_event_descriptor() })
-    sweep = Descriptor(owning: try systemCall("timerfd_create") { clinux_timer_descriptor() })
+    timer = Descriptor(owning: try systemCall("timerfd_create") { clinux_timer_descriptor() })
     try watch(wake.number, token: Token.wake, clinux_epoll_watch)
-    try watch(sweep.number, token: Token.sweep, clinux_epoll_watch)
-    for index in 0..<threadCount { try startThread(named: "\(name)-\(index)") }
+    try watch(timer.number, token: Token.timer, clinux_epoll_watch)
+    for index in 0..<threadCount {
+      try Thread.start(named: "\(name)-\(index)") { [self] in runThread() }
+    }
   }
 
   /// The executor whose thread this is. Code that waits runs on such a thread, or it is our mistake.
   package static var current: IOExecutor {
-    guard let executor = ThreadLocals.executor else { preconditionFailure("not on a thread of an IOExecutor") }
-    return executor
+    guard let context = ThreadLocals.context else { preconditionFailure("not on a thread of an IOExecutor") }
+    return context.executor
+  }
+
+  /// Whether the task has run for so long that it should `pause`.
+  package static var turnIsOver: Bool {
+    guard let context = ThreadLocals.context else { return false }
+    return Instant.now.since(context.turnBegan) >= turnMax
+  }
+
+  /// Lets the other tasks of these threads go first: those that are woken, and those in bulk that have waited longer.
+  package static func pause() async {
+    let executor = current
+    _ = await withCheckedContinuation { executor.queue(inBulk: $0) }
   }
 
   /// Runs work on the executor's threads and holds this thread, which is none of them, until it is done.
@@ -114,26 +156,25 @@ package final class IOExecutor: TaskExecutor {
   /// Suspends the task until one of the descriptors may be ready, the deadline has passed or the task is
   /// cancelled. At most one task waits for a descriptor on an executor at a time. Without a descriptor, it sleeps.
   package func wait(
-    for first: Interest? = nil, or second: Interest? = nil, until deadline: Instant?, interruptible: Bool = false
+    for first: Interest? = nil, or second: Interest? = nil, until deadline: Instant?, urgency: Urgency = .prompt,
+    interruptible: Bool = false, by interrupter: Interrupter? = nil
   ) async -> Wakeup {
-    let token = state.withLock { state in
-      state.lastToken += 1
-      return state.lastToken
-    }
+    let token = lastToken.add(1, ordering: .relaxed).newValue
     return await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
-        let waiter = Waiter(continuation: continuation, deadline: deadline, interruptible: interruptible)
-        guard register(waiter, token: token) else { return continuation.resume(returning: .interrupted) }
+        let waiter = Waiter(continuation: continuation, urgency: urgency, isInterruptible: interruptible)
+        guard register(waiter, token: token, until: deadline) else {
+          return continuation.resume(returning: .interrupted)
+        }
         for interest in [first, second] {
           guard let interest else { continue }
-          // Arming fails for want of memory or watches (ENOSPC, epoll_ctl(2)): the task then tries its call
-          // again at once, which is slow and still right.
           do throws(SystemError) {
             try watch(interest.number, token: token) { clinux_epoll_arm($0, $1, interest.events, $2) }
           } catch {
-            finish(token, .ready)
+            finish(token, .failed(error))
           }
         }
+        if let interrupter, !interrupter.attach(self, token: token) { finish(token, .interrupted) }
         if Task.isCancelled { finish(token, .cancelled) }
       }
     } onCancel: {
@@ -145,7 +186,7 @@ package final class IOExecutor: TaskExecutor {
   package func interruptWaits() {
     let waiters = state.withLock { state in
       state.isInterrupted = true
-      let interruptible = state.waiters.filter { $0.value.interruptible }
+      let interruptible = state.waiters.filter { $0.value.isInterruptible }
       for token in interruptible.keys { state.waiters[token] = nil }
       return interruptible.values.map(\.continuation)
     }
@@ -155,29 +196,42 @@ package final class IOExecutor: TaskExecutor {
   /// Takes a job of a task that prefers this executor.
   package func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
+    if let context = ThreadLocals.context, context.isDispatching, context.next == nil, context.executor === self {
+      context.next = job
+      return
+    }
     let needsThread = state.withLock { state in
       state.jobs.append(job)
-      return state.sleepingCount > 0 && state.jobs.count > state.dispatchingCount
+      return state.sleepingCount > 0
     }
     if needsThread { wakeThread() }
   }
 
-  private func register(_ waiter: Waiter, token: UInt64) -> Bool {
-    let startsSweep: Bool? = state.withLock { state in
-      if waiter.interruptible && state.isInterrupted { return nil }
-      state.waiters[token] = waiter
-      guard waiter.deadline != nil, !state.isSweeping else { return false }
-      state.isSweeping = true
-      return true
-    }
-    guard let startsSweep else { return false }
-    if startsSweep { setSweep(periodMilliseconds: Self.sweepPeriodMilliseconds) }
-    return true
-  }
-
-  private func finish(_ token: UInt64, _ wakeup: Wakeup) {
+  /// Ends a wait, unless it has ended.
+  func finish(_ token: UInt64, _ wakeup: Wakeup) {
     let waiter = state.withLock { $0.waiters.removeValue(forKey: token) }
     waiter?.continuation.resume(returning: wakeup)
+  }
+
+  /// This thread goes on with it, unless it is one of several: then a sleeping one may as well.
+  private func queue(inBulk continuation: CheckedContinuation<Wakeup, Never>) {
+    let needsThread = state.withLock { state in
+      state.bulk.append(continuation)
+      return state.sleepingCount > 0 && state.bulk.count > 1
+    }
+    if needsThread { wakeThread() }
+  }
+
+  private func register(_ waiter: Waiter, token: UInt64, until deadline: Instant?) -> Bool {
+    state.withLock { state in
+      if waiter.isInterruptible && state.isInterrupted { return false }
+      state.waiters[token] = waiter
+      guard let deadline else { return true }
+      state.deadlines.insert(deadline, token: token)
+      state.deadlines.compact(liveCount: state.waiters.count) { state.waiters[$0] != nil }
+      if state.timerSetFor.map({ deadline < $0 }) ?? true { setTimer(for: deadline, &state) }
+      return true
+    }
   }
 
   private func watch(
@@ -192,87 +246,147 @@ package final class IOExecutor: TaskExecutor {
     _ = write(wake.number, &one, MemoryLayout<UInt64>.size)
   }
 
-  private func setSweep(periodMilliseconds: Int) {
-    // Fails only for a bad descriptor or period, and both are ours.
-    let result = clinux_timer_set(sweep.number, periodMilliseconds)
+  /// Under the lock, so that no later setting can come before an earlier one.
+  private func setTimer(for deadline: Instant, _ state: inout State) {
+    let grain = Self.timerGrainNanoseconds
+    let late = Instant(nanoseconds: (deadline.nanoseconds / grain + 1) * grain)
+    state.timerSetFor = late
+    // Fails only for a bad descriptor or time, and both are ours.
+    let result = clinux_timer_set(timer.number, late.nanoseconds)
     precondition(result == 0, "timerfd_settime failed")
   }
 
-  private func startThread(named name: String) throws(SystemError) {
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setstacksize(&attributes, Self.stackBytes)
-    pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
-    var thread = pthread_t()
-    let code = pthread_create(
-      &thread, &attributes,
-      { context in
-        guard let context else { return nil }
-        // The thread keeps the reference that startThread retained for it: executors are never freed.
-        Unmanaged<IOExecutor>.fromOpaque(context).takeRetainedValue().runThread()
-      }, Unmanaged.passRetained(self).toOpaque())
-    guard code == 0 else { throw SystemError(call: "pthread_create", code: code) }
-    clinux_name_thread(thread, name)
-  }
-
-  private func runThread() -> Never {
-    ThreadLocals.executor = self
-    var jobsSincePoll = 0
+  private func runThread() {
+    let context = ThreadContext(self)
+    ThreadLocals.context = context
+    var jobsSinceLook = 0
+    var jobsSinceBulk = 0
     while true {
-      if jobsSincePoll < Self.jobsPerPollMax, let job = takeJob() {
-        job.runSynchronously(on: asUnownedTaskExecutor())
-        jobsSincePoll += 1
-      } else {
-        poll(blocking: jobsSincePoll < Self.jobsPerPollMax)
-        jobsSincePoll = 0
+      switch nextStep(jobsSinceLook: jobsSinceLook, isBulkDue: jobsSinceBulk >= Self.jobsPerBulkMax) {
+      case .run(let job):
+        run(job, context)
+        jobsSinceLook += 1
+        jobsSinceBulk += 1
+      case .resume(let continuation):
+        dispatch(continuation, .ready, context)
+        jobsSinceLook += 1
+        jobsSinceBulk = 0
+      case .look:
+        jobsSinceLook = look(eventsMax: CLINUX_TOKENS_MAX, isSleep: false, context)
+        jobsSinceBulk += jobsSinceLook
+      case .sleep(let isAmongOthers):
+        // Each event is for one of the sleepers, while there are several; the last of them takes what there is.
+        jobsSinceLook = look(eventsMax: isAmongOthers ? 1 : CLINUX_TOKENS_MAX, isSleep: true, context)
+        jobsSinceBulk += jobsSinceLook
       }
     }
   }
 
-  /// The next job, or nil after counting this thread among the sleeping ones.
-  private func takeJob() -> UnownedJob? {
-    let (job, needsThread) = state.withLock { state in
-      let job = state.jobs.popFirst()
-      if job == nil { state.sleepingCount += 1 }
-      return (job, job != nil && state.sleepingCount > 0 && state.jobs.count > state.dispatchingCount)
+  /// Chooses the next step; counts this thread among the sleeping ones where that is it.
+  private func nextStep(jobsSinceLook: Int, isBulkDue: Bool) -> Step {
+    let (step, needsThread) = state.withLock { state -> (Step, Bool) in
+      let step = Self.choose(&state, jobsSinceLook: jobsSinceLook, isBulkDue: isBulkDue)
+      return (step, state.sleepingCount > 0 && !(state.jobs.isEmpty && state.bulk.isEmpty))
     }
     // Two wakes may have reached only one thread, so each thread that finds more than its own job passes it on.
     if needsThread { wakeThread() }
-    return job
+    return step
   }
 
-  private func poll(blocking: Bool) {
-    var token = Token.wake
-    let count = clinux_epoll_wait(epoll.number, &token, blocking ? -1 : 0)
-    let waiter = state.withLock { state -> Waiter? in
-      if blocking { state.sleepingCount -= 1 }
-      guard count > 0, let waiter = state.waiters.removeValue(forKey: token) else { return nil }
-      state.dispatchingCount += 1
-      return waiter
+  private static func choose(_ state: inout State, jobsSinceLook: Int, isBulkDue: Bool) -> Step {
+    if isBulkDue, let continuation = state.bulk.popFirst() { return .resume(continuation) }
+    if jobsSinceLook < jobsPerLookMax, let job = state.jobs.popFirst() { return .run(job) }
+    // Whoever has been woken meanwhile goes ahead of tasks in bulk.
+    if jobsSinceLook > 0 && !(state.jobs.isEmpty && state.bulk.isEmpty) { return .look }
+    if let continuation = state.bulk.popFirst() { return .resume(continuation) }
+    state.sleepingCount += 1
+    return .sleep(isAmongOthers: state.sleepingCount > 1)
+  }
+
+  private func run(_ job: UnownedJob, _ context: ThreadContext) {
+    context.turnBegan = .now
+    job.runSynchronously(on: asUnownedTaskExecutor())
+  }
+
+  /// Resumes a task and goes on with it on this very thread.
+  private func dispatch(
+    _ continuation: CheckedContinuation<Wakeup, Never>, _ wakeup: Wakeup, _ context: ThreadContext
+  ) {
+    context.isDispatching = true
+    continuation.resume(returning: wakeup)
+    context.isDispatching = false
+    if let job = context.next.take() { run(job, context) }
+  }
+
+  /// Takes events from the kernel, queues the tasks that they are for and runs the first of the prompt ones: returns how
+  /// many it has run.
+  private func look(eventsMax: Int, isSleep: Bool, _ context: ThreadContext) -> Int {
+    var tokens = CLinuxTokens()
+    let count = clinux_epoll_wait(epoll.number, &tokens, CInt(eventsMax), isSleep ? -1 : 0)
+    var prompt: [CheckedContinuation<Wakeup, Never>] = []
+    var isTimerDue = false
+    state.withLock { state in
+      if isSleep { state.sleepingCount -= 1 }
+      for index in 0..<max(Int(count), 0) {
+        let token = withUnsafeBytes(of: &tokens) { $0.load(fromByteOffset: 8 * index, as: UInt64.self) }
+        if token == Token.timer { isTimerDue = true }
+        guard let waiter = state.waiters.removeValue(forKey: token) else { continue }
+        if waiter.urgency == .bulk {
+          state.bulk.append(waiter.continuation)
+        } else {
+          prompt.append(waiter.continuation)
+        }
+      }
     }
-    if let waiter {
-      waiter.continuation.resume(returning: .ready)
-      state.withLock { $0.dispatchingCount -= 1 }
-    } else if count > 0 && token == Token.sweep {
-      endOverdueWaits()
-    }
+    if isTimerDue { endOverdueWaits() }
+    for continuation in prompt.dropFirst() { continuation.resume(returning: .ready) }
+    guard let first = prompt.first else { return 0 }
+    dispatch(first, .ready, context)
+    return 1
   }
 
   private func endOverdueWaits() {
-    // A periodic timer goes on only once its expirations have been read (timerfd_create(2)).
-    var expirations: UInt64 = 0
-    _ = read(sweep.number, &expirations, MemoryLayout<UInt64>.size)
     let now = Instant.now
     let overdue = state.withLock { state in
-      let tokens = state.waiters.filter { ($0.value.deadline.map { $0 <= now }) ?? false }.keys
-      let waiters = tokens.compactMap { state.waiters.removeValue(forKey: $0) }
-      let isNeeded = state.waiters.values.contains { $0.deadline != nil }
-      state.isSweeping = isNeeded
-      // Under the lock, so that a wait that begins right now cannot have its timer stopped.
-      if !isNeeded { setSweep(periodMilliseconds: 0) }
-      return waiters
+      var overdue: [CheckedContinuation<Wakeup, Never>] = []
+      while let token = state.deadlines.popOverdue(at: now, isLive: { state.waiters[$0] != nil }) {
+        if let waiter = state.waiters.removeValue(forKey: token) { overdue.append(waiter.continuation) }
+      }
+      state.timerSetFor = nil
+      if let next = state.deadlines.earliest(isLive: { state.waiters[$0] != nil }) { setTimer(for: next, &state) }
+      return overdue
     }
-    for waiter in overdue { waiter.continuation.resume(returning: .timedOut) }
+    for continuation in overdue { continuation.resume(returning: .timedOut) }
+  }
+}
+
+/// Ends a wait of another task: the one that is under way, or else the next.
+package final class Interrupter: Sendable {
+  private struct State {
+    var isAsked = false
+    var executor: IOExecutor?
+    var token: UInt64 = 0
+  }
+
+  private let state = Mutex(State())
+
+  /// One that has not been asked yet.
+  package init() {}
+
+  /// Ends the wait that it was given to.
+  package func interrupt() {
+    let (executor, token) = state.withLock { state in
+      state.isAsked = true
+      return (state.executor, state.token)
+    }
+    executor?.finish(token, .interrupted)
+  }
+
+  /// Takes note of a wait; false where it is to end at once.
+  fileprivate func attach(_ executor: IOExecutor, token: UInt64) -> Bool {
+    state.withLock { state in
+      (state.executor, state.token) = (executor, token)
+      return !state.isAsked
+    }
   }
 }

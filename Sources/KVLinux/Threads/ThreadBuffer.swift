@@ -21,18 +21,31 @@ package enum ThreadBuffer {
   }
 }
 
-/// What each thread of an `IOExecutor` has of its own (pthread_getspecific(3)).
+/// What a thread of an `IOExecutor` is about. It belongs to that thread alone.
+final class ThreadContext {
+  unowned let executor: IOExecutor
+  /// Whether the thread is resuming a task that it wants to run next itself.
+  var isDispatching = false
+  /// The job of that task.
+  var next: UnownedJob?
+  /// When the thread began the job that it runs.
+  var turnBegan = Instant.now
+
+  init(_ executor: IOExecutor) { self.executor = executor }
+}
+
+/// What each thread has of its own (pthread_getspecific(3)).
 enum ThreadLocals {
-  private static let executorKey = makeKey(freeing: nil)
+  private static let contextKey = makeKey(freeing: nil)
   private static let bufferKey = makeKey(freeing: { $0?.deallocate() })
 
-  /// The executor that the thread belongs to, unretained: executors live as long as the process.
-  static var executor: IOExecutor? {
+  /// What the thread is about, if it belongs to an executor; retained for good, as executors live as long as the process.
+  static var context: ThreadContext? {
     get {
-      pthread_getspecific(executorKey).map { Unmanaged<IOExecutor>.fromOpaque($0).takeUnretainedValue() }
+      pthread_getspecific(contextKey).map { Unmanaged<ThreadContext>.fromOpaque($0).takeUnretainedValue() }
     }
     set {
-      pthread_setspecific(executorKey, newValue.map { UnsafeRawPointer(Unmanaged.passUnretained($0).toOpaque()) })
+      pthread_setspecific(contextKey, newValue.map { UnsafeRawPointer(Unmanaged.passRetained($0).toOpaque()) })
     }
   }
 
@@ -66,6 +79,24 @@ extension Array<UInt8> {
   /// Adds a copy of the bytes at the end.
   package mutating func append(copying bytes: RawSpan) {
     bytes.withUnsafeBytes { append(contentsOf: $0) }
+  }
+
+  /// Lends the bytes to code that takes them from wherever they lie.
+  @inline(__always)
+  package func withBytes<Result, Failure: Error>(
+    _ body: (RawSpan) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try body(span.bytes)
+  }
+}
+
+extension ArraySlice<UInt8> {
+  /// Lends the bytes to code that takes them from wherever they lie.
+  @inline(__always)
+  package func withBytes<Result, Failure: Error>(
+    _ body: (RawSpan) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try body(span.bytes)
   }
 }
 

@@ -3,52 +3,49 @@ import KVHTTP
 import KVLinux
 import KVWire
 
-/// Serves one connection to the admin port: HTTP, GET and HEAD only, for monitoring and people on this host.
-struct AdminConnection {
-  private static let headReadBytes = 4096
+/// Serves the admin port: HTTP, GET and HEAD only, for monitoring and people on this host.
+struct AdminConnection: Sendable {
   private static let headerTimeout = Duration.seconds(10)
 
-  let node: Node
+  let health: Health
+  let metrics: MetricsPage
+  let status: ClusterStatus
+  let current: CurrentCluster
 
-  /// Answers requests until the client leaves or is idle too long.
-  func serve(_ stream: consuming Stream) async {
+  /// Answers the requests of one connection until the client leaves or is idle too long.
+  func serve(_ stream: consuming Stream, _ place: consuming Place) async {
     var keepAlive = true
+    var turn = Turn()
     while keepAlive {
-      let page: AdminPage
-      var includesBody = true
-      do {
-        guard let head = try await nextHead(&stream) else { return }
-        let framing = try head.bodyFraming()
-        keepAlive = head.keepAlive && framing == .none
-        includesBody = head.method != "HEAD"
-        page = await self.page(head)
-      } catch let error as HTTPSyntaxError {
-        keepAlive = false
-        page = AdminPage(status: error.status, text: "\(error)\n")
+      let parsed: Result<HTTPRequestHead, HTTPSyntaxError>?
+      do throws(StreamError) {
+        parsed = try await Messages(interrupter: place.interrupter)
+          .request(from: &stream, within: .fromFirstByte(Self.headerTimeout))
       } catch {
         // A monitor that stands still or goes away asks again; nothing depends on this connection.
         return
       }
+      guard let parsed else { return }
+      guard place.settle(asPeer: false) else { return }
+      let (page, includesBody) = await answer(parsed, &keepAlive)
       guard (try? await stream.send(page.encoded(keepAlive: keepAlive, includesBody: includesBody))) != nil else {
         return
       }
+      await turn.served()
     }
-    await stream.closeInOrder()
+    await stream.closeInOrder(by: place.interrupter)
   }
 
-  /// The next request's head, or nil once the client has closed.
-  private func nextHead(_ stream: inout Stream) async throws -> HTTPRequestHead? {
-    var deadline: Instant?
-    while true {
-      if case .head(let head, let byteCount) = try HTTPRequestHead.parse(stream.unread.span) {
-        stream.dropUnread(byteCount)
-        return head
-      }
-      if deadline == nil && !stream.unread.isEmpty { deadline = .after(Self.headerTimeout) }
-      let isIdle = stream.unread.isEmpty
-      guard try await stream.fill(bytesMax: Self.headReadBytes, until: deadline, interruptible: isIdle) else {
-        return nil
-      }
+  private func answer(
+    _ parsed: Result<HTTPRequestHead, HTTPSyntaxError>, _ keepAlive: inout Bool
+  ) async -> (AdminPage, includesBody: Bool) {
+    do throws(HTTPSyntaxError) {
+      let head = try parsed.get()
+      keepAlive = try head.bodyFraming() == .none && head.keepAlive
+      return (await page(head), head.method != "HEAD")
+    } catch {
+      keepAlive = false
+      return (AdminPage(status: error.status, text: "\(error)\n"), true)
     }
   }
 
@@ -57,22 +54,16 @@ struct AdminConnection {
       return AdminPage(status: 405, text: "only GET and HEAD\n")
     }
     switch String(decoding: head.target.path, as: UTF8.self) {
-    case "/healthz": return health()
+    case "/healthz":
+      guard let reason = health.verdict.reason else { return AdminPage(status: 200, text: "ok\n") }
+      return AdminPage(status: 503, text: "\(reason)\n")
     case "/metrics":
       return AdminPage(
-        status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", text: MetricsPage(node: node).text()
-      )
+        status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", text: metrics.text())
     case "/status":
-      let status = await ClusterStatus(node: node, cluster: node.cluster).json()
-      return AdminPage(status: 200, contentType: "application/json", text: String(decoding: status, as: UTF8.self))
+      let status = await status.json(current.value)
+      return AdminPage(status: 200, contentType: "application/json", text: "\(status)\n")
     default: return AdminPage(status: 404, text: "no such page; there are /healthz, /metrics and /status\n")
-    }
-  }
-
-  private func health() -> AdminPage {
-    switch node.health.verdict(maximumAge: Supervision.interval * 3) {
-    case .healthy: AdminPage(status: 200, text: "ok\n")
-    case .unhealthy(let reason): AdminPage(status: 503, text: "\(reason)\n")
     }
   }
 }

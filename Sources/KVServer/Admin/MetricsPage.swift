@@ -1,29 +1,48 @@
 import KVCore
 import KVLinux
+import KVStore
+import KVWire
 
 /// Everything at `/metrics`: what was counted, and what is as it is right now.
-struct MetricsPage {
-  let node: Node
+struct MetricsPage: Sendable {
+  let version: String
+  let startedAt: Instant
+  let metrics: Metrics
+  let admission: Admission
+  let pipes: PipePool
+  let store: Store
+  let health: Health
+  /// How many log lines nobody took in time.
+  let droppedLogLines: @Sendable () -> Int
 
   /// The page in Prometheus' text format.
   func text() -> String {
     var text = PrometheusText()
     text.begin("kvnode_build_info", .gauge, "The version that runs.")
-    text.sample("kvnode_build_info", [("version", node.version)], 1)
-    node.metrics.write(to: &text)
-    text.single(
-      "kvnode_connections", .gauge, "Client connections being served.", Double(node.admission.servedCount))
-    text.single(
-      "kvnode_copied_for_want_of_pipe_total", .counter, "Times that bytes were copied because no pipe was to be had.",
-      Double(node.pipes.refusedCount))
+    text.sample("kvnode_build_info", [("version", version)], 1)
+    metrics.write(to: &text)
+    writeConnections(to: &text)
     writeStore(to: &text)
     writeProcess(to: &text)
     return text.text
   }
 
+  private func writeConnections(to text: inout PrometheusText) {
+    let counts = admission.counts
+    text.single("kvnode_connections", .gauge, "Client connections being served.", Double(counts.clients))
+    text.single(
+      "kvnode_peer_connections", .gauge, "Connections of other nodes being served.", Double(counts.peers))
+    text.single(
+      "kvnode_copied_for_want_of_pipe_total", .counter, "Times that bytes were copied because no pipe was to be had.",
+      Double(pipes.refusedCount))
+    text.single(
+      "kvnode_log_lines_dropped_total", .counter, "Log lines that were dropped because nobody took them in time.",
+      Double(droppedLogLines()))
+  }
+
   private func writeStore(to text: inout PrometheusText) {
-    let usage = node.store.usage.total.count
-    let space = node.health.space
+    let usage = store.usage.total.count
+    let space = health.space
     text.single("kvnode_store_values", .gauge, "Values stored on this node.", Double(usage.values))
     text.single("kvnode_store_bytes", .gauge, "Bytes of the values stored on this node.", Double(usage.bytes))
     text.single(
@@ -32,15 +51,16 @@ struct MetricsPage {
       "kvnode_store_size_bytes", .gauge, "Size of the file system with the values.", Double(space.totalBytes))
     text.single(
       "kvnode_store_read_only", .gauge, "1 when a failed sync has made the store read-only.",
-      node.store.readOnlyReason == nil ? 0 : 1)
+      store.readOnlyReason == nil ? 0 : 1)
     text.single(
       "kvnode_damaged_values_total", .counter, "Times that a stored value was found not to be what was stored.",
-      Double(node.store.damagedCount))
+      Double(store.damagedCount))
     text.single(
       "kvnode_quarantined_files", .gauge, "Damaged values that were moved to quarantine/ and lie there.",
-      Double(node.store.quarantinedCount))
-    let isHealthy = node.health.verdict(maximumAge: Supervision.interval * 3) == .healthy
-    text.single("kvnode_healthy", .gauge, "1 when the last self-check found nothing wrong.", isHealthy ? 1 : 0)
+      Double(store.quarantinedCount))
+    text.single(
+      "kvnode_healthy", .gauge, "1 when the last self-check found nothing wrong.",
+      health.verdict == .healthy ? 1 : 0)
   }
 
   private func writeProcess(to text: inout PrometheusText) {
@@ -51,6 +71,6 @@ struct MetricsPage {
       "process_resident_memory_bytes", .gauge, "Resident memory in bytes.", Double(statistics.residentBytes))
     text.single("process_open_fds", .gauge, "Open file descriptors.", Double(statistics.openDescriptorCount))
     text.single(
-      "kvnode_uptime_seconds", .gauge, "Seconds since the start.", Instant.now.since(node.startedAt).inSeconds)
+      "kvnode_uptime_seconds", .gauge, "Seconds since the start.", Instant.now.since(startedAt).inSeconds)
   }
 }

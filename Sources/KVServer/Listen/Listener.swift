@@ -1,3 +1,4 @@
+import KVCore
 import KVDialect
 import KVLinux
 import KVWire
@@ -9,12 +10,15 @@ struct Listener: Sendable {
   /// kernel's queue meanwhile, and those that end give theirs back.
   private static let pause = Duration.milliseconds(100)
 
-  /// Monitors keep few connections; a stuck one must not take descriptors from clients.
-  private static let adminConnectionsMax = 32
-
-  let node: Node
   let listening: ListeningSocket
-  private var name: String { listening.name }
+  let current: CurrentCluster
+  let admission: Admission
+  /// How many connections there may be, by the configuration in force.
+  let limits: @Sendable (Cluster) -> Admission.Limits
+  let threads: IOExecutor
+  let logger: Logger
+  /// Serves a connection to its end.
+  let serve: @Sendable (consuming Stream, consuming Place) async -> Void
 
   /// Accepts until the node stops, then waits for the connections that are being served.
   func run() async {
@@ -37,44 +41,52 @@ struct Listener: Sendable {
   private func accept(
     from socket: borrowing Socket, into connections: inout DiscardingTaskGroup
   ) async -> Bool {
+    var turn = Turn()
     do throws(SystemError) {
-      while let connection = try socket.accept() { admit(connection, into: &connections) }
+      while let connection = try socket.accept() {
+        admit(connection, into: &connections)
+        await turn.served()
+      }
     } catch {
-      node.logger.warning(
-        "cannot accept a connection; accepting pauses", metadata: ["socket": "\(name)", "reason": "\(error)"])
-      return await IOExecutor.current.wait(until: .after(Self.pause), interruptible: true) == .timedOut
+      return await pause(for: error)
     }
-    return await socket.waitForConnection() == .ready
+    switch await socket.waitForConnection() {
+    case .ready: return true
+    case .failed(let error): return await pause(for: error)
+    case .timedOut, .interrupted, .cancelled: return false
+    }
+  }
+
+  private func pause(for error: SystemError) async -> Bool {
+    logger.warning(
+      "cannot accept a connection; accepting pauses", metadata: ["socket": "\(listening.name)", "reason": "\(error)"])
+    return await IOExecutor.current.wait(until: .after(Self.pause), interruptible: true) == .timedOut
   }
 
   private func admit(_ socket: consuming Socket, into connections: inout DiscardingTaskGroup) {
-    let configuration = node.cluster.configuration
-    let limits = configuration.limits
+    let cluster = current.value
     if listening.role == .client, let address = socket.peer?.address,
-      !configuration.access.permitsConnection(from: address)
+      !cluster.configuration.access.permitsConnection(from: address)
     {
-      node.logger.info("connection refused: \(address) is not allowed (AllowedClients=)")
+      logger.info("connection refused: \(address) is not allowed (AllowedClients=)")
       return
     }
-    let admission = listening.role == .client ? node.admission : node.adminAdmission
-    let verdict = admission.enter(
-      servedMax: listening.role == .client ? min(limits.connectionsMax, node.connectionsMax) : Self.adminConnectionsMax)
-    guard verdict != .drop else { return Self.drop(socket) }
-    let stream = Handoff(Stream(socket, idleTimeout: limits.idleTimeout))
-    connections.addTask(executorPreference: node.network) {
-      switch listening.role {
-      case .client: await Serve(node: node).connection(stream.take(), refusing: verdict == .refuse)
-      case .admin: await AdminConnection(node: node).serve(stream.take())
-      }
-      admission.leave(verdict)
+    guard let entered = admission.enter(limits(cluster)) else {
+      return Self.drop(socket, cluster.configuration.nodeName)
+    }
+    let place = Handoff(entered)
+    let stream = Handoff(Stream(socket, idleTimeout: cluster.limits.idleTimeout))
+    connections.addTask(executorPreference: threads) {
+      await serve(stream.take(), place.take())
     }
   }
 
-  private static func drop(_ socket: consuming Socket) {
+  private static func drop(_ socket: consuming Socket, _ nodeName: String) {
     socket.setResetOnClose(false)
-    let line = ClassicDialect.encode(.failure(.tooManyConnections))
     // A connection that cannot even take a line is closed without it.
-    _ = try? socket.send(line.span.bytes)
+    ClassicDialect.encode(.failure(.tooManyConnections(at: nodeName))).withBytes { line in
+      _ = try? socket.send(line)
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 import KVCluster
 import KVCore
 import KVLinux
+import Synchronization
 
 /// The configuration in force, and the cluster as it describes it.
 package struct Cluster: Sendable {
@@ -17,4 +18,23 @@ package struct Cluster: Sendable {
 
   /// The limits in force.
   var limits: Limits { configuration.limits }
+}
+
+/// The cluster as it is now: a reload puts another in its place, and whoever serves a request keeps the one it began with.
+final class CurrentCluster: Sendable {
+  private let stored: Mutex<Cluster>
+
+  init(_ cluster: Cluster) { stored = Mutex(cluster) }
+
+  /// The cluster as it is configured now.
+  var value: Cluster { stored.withLock { $0 } }
+
+  /// Puts another in its place and returns the old one.
+  func replace(by cluster: Cluster) -> Cluster {
+    stored.withLock { stored in
+      let old = stored
+      stored = cluster
+      return old
+    }
+  }
 }

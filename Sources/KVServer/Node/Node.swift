@@ -1,65 +1,94 @@
 import KVCore
+import KVDialect
 import KVLinux
 import KVStore
 import KVWire
 import Logging
-import Synchronization
 
-/// One kvnode: its store, its view of the cluster and its connections.
+/// One kvnode: makes its parts, gives each what it uses, starts and stops them. Nobody holds it.
 package final class Node: Sendable {
-  /// What each connection may hold open at once: its socket, one to the owner, a value's file and directory,
-  /// and both ends of a pipe.
-  private static let descriptorsPerConnection = 6
-  /// What the process holds open besides.
-  private static let descriptorsReserved = 128
-
-  let logger: Logger
-  let network: IOExecutor
-  let disk: IOExecutor
-  let store: Store
-  let peers = PeerConnections()
-  let peerWatch: PeerWatch
-  let names: PeerNames
-  let pipes = PipePool()
+  private let logger: Logger
+  private let rooms: Rooms
+  let current: CurrentCluster
   let admission = Admission()
-  let adminAdmission = Admission()
-  let health = Health()
-  let metrics = Metrics()
-  let startedAt = Instant.now
-  /// What this build calls itself.
-  package let version: String
-  let connectionsMax: Int
-  private let currentCluster: Mutex<Cluster>
+  private let adminAdmission = Admission()
+  let peers: Peers
+  let pipes = PipePool()
+  private let store: Store
+  private let serve: Serve
+  private let admin: AdminConnection
+  private let selfCheck: SelfCheck
+  private let budget: DescriptorBudget
+
+  /// Monitors keep few connections; a stuck one must not take descriptors from clients.
+  private static let adminLimits = Admission.Limits(clientsMax: 32, peersMax: 0)
 
   /// Opens the store and starts the threads; serves nothing yet.
-  package init(_ configuration: Configuration, version: String, openFilesMax: Int, logger: Logger) throws {
-    self.logger = logger
-    peerWatch = PeerWatch(logger: logger)
-    self.version = version
-    let processors = Process.processorCount
-    network = try IOExecutor(name: "network", threadCount: max(2, processors))
-    // Enough that a few slow disk calls leave threads for others; a thread costs little while it waits.
-    disk = try IOExecutor(name: "disk", threadCount: max(8, 4 * processors))
-    names = PeerNames(threads: try IOExecutor(name: "names", threadCount: 4))
-    store = try Store(
-      path: configuration.dataDirectory, durability: configuration.durability, minimumFree: configuration.minimumFree)
-    connectionsMax = max(1, (openFilesMax - Self.descriptorsReserved) / Self.descriptorsPerConnection)
-    currentCluster = Mutex(Cluster(configuration))
-    if connectionsMax < configuration.limits.connectionsMax {
-      logger.warning(
-        "fewer connections than MaxConnections= fit the limit of open files",
-        metadata: ["connections": "\(connectionsMax)", "open_files": "\(openFilesMax)"])
-    }
+  ///
+  /// - Parameters:
+  ///   - configuration: The checked configuration.
+  ///   - version: What this build calls itself.
+  ///   - openFilesMax: How many descriptors the process may have.
+  ///   - logger: Where all that is to be told goes. It must not block.
+  ///   - droppedLogLines: How many lines it has had to drop.
+  ///   - rooms: The threads; its own where none are given.
+  package init(
+    _ configuration: Configuration, version: String, openFilesMax: Int, logger: Logger,
+    droppedLogLines: @escaping @Sendable () -> Int = { 0 }, rooms: Rooms? = nil
+  ) throws {
+    let interval = SelfCheck.interval
+    let startedAt = Instant.now
+    let rooms = try rooms ?? Rooms()
+    let store = try Store(
+      path: configuration.dataDirectory, durability: configuration.durability,
+      minimumFree: configuration.minimumFree, syncThreads: rooms.sync)
+    let current = CurrentCluster(Cluster(configuration))
+    let metrics = Metrics()
+    let health = Health(ageMax: interval * 3)
+    let peers = Peers(watch: PeerWatch(logger: logger), names: PeerNames(threads: rooms.outside), metrics: metrics)
+    let status = OwnStatus(
+      version: version, startedAt: startedAt, store: store, health: health, admission: admission)
+    serve = Serve(
+      current: current, own: OwnValues(store: store, disk: rooms.disk), relay: Relay(peers: peers, pipes: pipes),
+      listing: Listing(store: store, peers: peers, disk: rooms.disk, network: rooms.network), status: status,
+      record: Record(metrics: metrics, current: current, logger: logger))
+    admin = AdminConnection(
+      health: health,
+      metrics: MetricsPage(
+        version: version, startedAt: startedAt, metrics: metrics, admission: admission, pipes: pipes, store: store,
+        health: health, droppedLogLines: droppedLogLines),
+      status: ClusterStatus(own: status, peers: peers, network: rooms.network), current: current)
+    selfCheck = SelfCheck(
+      store: store, health: health, metrics: metrics, disk: rooms.disk, probe: rooms.probe,
+      tell: { [admission] verdict in
+        let status = StatusLine(current.value, store, health, admission).text(verdict)
+        ServiceManager.notify("WATCHDOG=1", "STATUS=\(status)")
+      })
+    budget = DescriptorBudget(openFilesMax: openFilesMax)
+    (self.logger, self.rooms, self.current, self.peers, self.store) = (logger, rooms, current, peers, store)
+    warnOfFewConnections(configuration.limits, openFilesMax)
   }
 
-  /// The cluster as it is configured now.
-  var cluster: Cluster { currentCluster.withLock { $0 } }
+  private func warnOfFewConnections(_ limits: Limits, _ openFilesMax: Int) {
+    let clientsMax = budget.limits(connectionsMax: limits.connectionsMax).clientsMax
+    guard clientsMax < limits.connectionsMax else { return }
+    logger.warning(
+      "fewer connections than MaxConnections= fit the limit of open files",
+      metadata: ["connections": "\(clientsMax)", "open_files": "\(openFilesMax)"])
+  }
 
   /// `serve` for a thread that has nothing else to do.
   package func run(
     _ sockets: [ListeningSocket], signals: Signals, reload: @escaping @Sendable () -> Configuration?
   ) {
-    network.runToEnd { await self.serve(sockets, signals: signals, reload: reload) }
+    rooms.network.runToEnd { await self.serve(sockets, signals: signals, reload: reload) }
+  }
+
+  private enum Event: Sendable {
+    case served
+    case signal(Signals.Signal?)
+    case drainEnded(IOExecutor.Wakeup)
+    case upkeepEnded
   }
 
   /// Serves the sockets until a signal says stop, then lets running transfers finish within `DrainTimeout=`;
@@ -69,69 +98,85 @@ package final class Node: Sendable {
   package func serve(
     _ sockets: [ListeningSocket], signals: Signals, reload: @escaping @Sendable () -> Configuration?
   ) async {
-    await Supervision(node: self).begin()
+    await selfCheck.begin()
     await withTaskGroup(of: Event.self) { events in
       events.addTask {
-        await self.serve(sockets)
+        await self.listen(sockets)
         return .served
       }
-      events.addTask(executorPreference: network) {
-        await Supervision(node: self).run()
-        return .supervisionEnded
-      }
-      events.addTask(executorPreference: disk) {
-        await StoreWatch(node: self).run()
-        return .watchEnded
-      }
+      addUpkeep(to: &events)
       ServiceManager.notify("READY=1")
-      events.addTask(executorPreference: network) { .signal(await signals.next()) }
+      events.addTask(executorPreference: rooms.network) { .signal(await signals.next()) }
       var isStopping = false
       for await event in events {
         switch event {
-        case .signal(.reload):
-          ServiceManager.notify("RELOADING=1", "MONOTONIC_USEC=\(ServiceManager.monotonicMicroseconds)")
-          if let configuration = reload() { adopt(configuration) }
-          ServiceManager.notify("READY=1")
+        case .signal(.reload): await self.reload(reload)
         case .signal(.stop) where !isStopping:
           isStopping = true
           beginDrain()
-          let deadline = Instant.after(cluster.configuration.limits.drainTimeout)
-          events.addTask(executorPreference: network) { .drainEnded(await self.drain(until: deadline)) }
+          let deadline = Instant.after(current.value.limits.drainTimeout)
+          events.addTask(executorPreference: rooms.network) { .drainEnded(await self.drain(until: deadline)) }
         case .signal(.stop), .drainEnded(.timedOut):
           logger.warning("transfers are cut off", metadata: ["connections": "\(admission.servedCount)"])
           events.cancelAll()
-        case .served:
-          events.cancelAll()
-        case .signal(nil), .drainEnded, .supervisionEnded, .watchEnded: break
+        case .served: events.cancelAll()
+        case .signal(nil), .drainEnded, .upkeepEnded: break
         }
         if case .signal(.some) = event {
-          events.addTask(executorPreference: network) { .signal(await signals.next()) }
+          events.addTask(executorPreference: rooms.network) { .signal(await signals.next()) }
         }
       }
     }
     logger.info("stopped")
   }
 
-  private enum Event: Sendable {
-    case served
-    case signal(Signals.Signal?)
-    case drainEnded(IOExecutor.Wakeup)
-    case supervisionEnded
-    case watchEnded
-  }
-
-  private func serve(_ sockets: [ListeningSocket]) async {
+  /// Serves the sockets alone, until the process stops.
+  func listen(_ sockets: [ListeningSocket]) async {
     await withDiscardingTaskGroup { listeners in
       for socket in sockets {
-        listeners.addTask(executorPreference: network) { await Listener(node: self, listening: socket).run() }
+        let listener = listener(socket)
+        listeners.addTask(executorPreference: rooms.network) { await listener.run() }
       }
+    }
+  }
+
+  private func listener(_ socket: ListeningSocket) -> Listener {
+    switch socket.role {
+    case .client:
+      Listener(
+        listening: socket, current: current, admission: admission,
+        limits: { [budget] in budget.limits(connectionsMax: $0.limits.connectionsMax) }, threads: rooms.network,
+        logger: logger, serve: { [serve] in await serve.connection($0, $1) })
+    case .admin:
+      Listener(
+        listening: socket, current: current, admission: adminAdmission, limits: { _ in Self.adminLimits },
+        threads: rooms.network, logger: logger, serve: { [admin] in await admin.serve($0, $1) })
+    }
+  }
+
+  private func addUpkeep(to events: inout TaskGroup<Event>) {
+    let pace = SelfCheck.interval
+    events.addTask(executorPreference: rooms.network) { [selfCheck] in
+      await selfCheck.run(pace, .system)
+      return .upkeepEnded
+    }
+    events.addTask(executorPreference: rooms.network) { [peers] in
+      var worker = IdleConnections(pool: peers.pool, pace: pace)
+      await worker.run(.system)
+      return .upkeepEnded
+    }
+    events.addTask(executorPreference: rooms.disk) { [store, logger] in
+      var worker = QuarantineWatch(store: store, logger: logger, pace: pace)
+      await worker.begin()
+      await worker.run(.system)
+      return .upkeepEnded
     }
   }
 
   private func beginDrain() {
     logger.info("stopping", metadata: ["connections": "\(admission.servedCount)"])
-    network.interruptWaits()
-    disk.interruptWaits()
+    rooms.network.interruptWaits()
+    rooms.disk.interruptWaits()
   }
 
   /// Asks the service manager for time, second by second, until the deadline or until all is served.
@@ -147,12 +192,17 @@ package final class Node: Sendable {
     return .timedOut
   }
 
+  private func reload(_ read: @escaping @Sendable () -> Configuration?) async {
+    ServiceManager.notify("RELOADING=1", "MONOTONIC_USEC=\(ServiceManager.monotonicMicroseconds)")
+    let configuration = await withTaskExecutorPreference(rooms.outside) { read() }
+    if let configuration { adopt(configuration) }
+    ServiceManager.notify("READY=1")
+  }
+
   private func adopt(_ configuration: Configuration) {
-    let old = cluster.configuration
-    currentCluster.withLock { $0 = Cluster(configuration) }
+    let cluster = Cluster(configuration)
+    let old = current.replace(by: cluster).configuration
     peers.clear()
-    peerWatch.clear()
-    names.clear()
     for (key, isChanged) in [
       ("Listen", old.listen != configuration.listen),
       ("AdminListen", old.adminListen != configuration.adminListen),
@@ -165,5 +215,34 @@ package final class Node: Sendable {
     logger.info(
       "configuration reloaded",
       metadata: ["peers": "\(configuration.peers.count)", "fingerprint": "\(cluster.topology.fingerprint)"])
+  }
+}
+
+/// Closes connections to other nodes that have been idle too long.
+private struct IdleConnections: Worker {
+  let pool: PeerPool
+  let pace: Duration
+
+  mutating func step(lateBy _: Duration) async { pool.closeExpired() }
+}
+
+/// What systemctl status shows in a line.
+private struct StatusLine {
+  private let facts: String
+  private let place: String
+
+  init(_ cluster: Cluster, _ store: Store, _ health: Health, _ admission: Admission) {
+    let peers = cluster.configuration.peers.count
+    place = peers == 0 ? "single node" : "\(cluster.configuration.nodeName) of \(peers) nodes"
+    let values = store.usage.total.count.values
+    let free = health.space.freeBytes >> 30
+    facts = "\(values) values, \(admission.servedCount) connections, \(free) GiB free"
+  }
+
+  func text(_ verdict: Health.Verdict) -> String {
+    switch verdict {
+    case .healthy: "Serving as \(place): \(facts)"
+    case .unhealthy(let reason): "Impaired: \(reason). Serving as \(place): \(facts)"
+    }
   }
 }

@@ -1,53 +1,65 @@
 import KVCore
 import KVDialect
+import KVHTTP
 import KVLinux
+import KVStore
 
-extension NodeStatus {
-  /// What this node tells of itself.
-  init(of node: Node, _ cluster: Cluster) {
-    let space = node.health.space
-    let usage = node.store.usage.total.count
-    let health: String =
-      switch node.health.verdict(maximumAge: Supervision.interval * 3) {
-      case .healthy: "ok"
-      case .unhealthy(let reason): reason
-      }
-    self.init(
-      node: cluster.configuration.nodeName, version: node.version, fingerprint: cluster.topology.fingerprint,
+/// What this node tells of itself: `GET /?status`.
+struct OwnStatus: Sendable {
+  let version: String
+  let startedAt: Instant
+  let store: Store
+  let health: Health
+  let admission: Admission
+
+  /// The status now.
+  func now(_ cluster: Cluster) -> NodeStatus {
+    let space = health.space
+    let usage = store.usage.total.count
+    return NodeStatus(
+      node: cluster.configuration.nodeName, version: version, fingerprint: cluster.topology.fingerprint,
       peers: cluster.configuration.peers.count, values: usage.values, bytes: usage.bytes, freeBytes: space.freeBytes,
-      totalBytes: space.totalBytes, uptimeSeconds: Int(Instant.now.since(node.startedAt).components.seconds),
-      connections: node.admission.servedCount, health: health)
+      totalBytes: space.totalBytes, uptimeSeconds: Int(Instant.now.since(startedAt).components.seconds),
+      connections: admission.servedCount, health: health.verdict.reason ?? "ok")
   }
 }
 
 /// The whole cluster as this node sees it: `/status` on the admin port. A node that does not answer is in it with
 /// the reason.
-struct ClusterStatus {
-  let node: Node
-  let cluster: Cluster
+struct ClusterStatus: Sendable {
+  let own: OwnStatus
+  let peers: any PeerQuestions
+  let network: IOExecutor
 
-  /// A JSON object: `{"nodes":[…]}`, an entry for each node in the order of the peer list.
-  func json() async -> [UInt8] {
+  /// `{"nodes":[…]}`, an entry for each node in the order of the peer list.
+  func json(_ cluster: Cluster) async -> JSONObject {
     let peers = cluster.configuration.peers
-    let own = NodeStatus(of: node, cluster).json.bytes
-    let entries = await withTaskGroup(of: (Int, [UInt8]).self) { group in
+    let ownEntry = own.now(cluster).json
+    let entries = await withTaskGroup(of: (Int, JSONObject).self) { group in
       for (index, peer) in peers.enumerated() {
-        group.addTask(executorPreference: node.network) {
-          (index, peer.name == cluster.configuration.nodeName ? own : await entry(of: peer))
+        group.addTask(executorPreference: network) {
+          (index, peer.name == cluster.configuration.nodeName ? ownEntry : await entry(of: peer, cluster.limits))
         }
       }
-      var entries = peers.isEmpty ? [own] : [[UInt8]](repeating: [], count: peers.count)
+      var entries = [JSONObject](repeating: ownEntry, count: max(peers.count, 1))
       for await (index, entry) in group { entries[index] = entry }
       return entries
     }
-    return Array("{\"nodes\":[".utf8) + entries.joined(separator: Array(",".utf8)) + Array("]}\n".utf8)
+    var object = JSONObject()
+    object.add("nodes", entries)
+    return object
   }
 
-  private func entry(of peer: Peer) async -> [UInt8] {
-    let link = PeerLink(node: node, cluster: cluster, peer: peer, subject: "STATUS")
+  private func entry(of peer: Peer, _ limits: Limits) async -> JSONObject {
+    let question = PeerQuestion(
+      subject: "STATUS", head: StatusRequest.head(to: peer.address), answerBytesMax: NodeStatus.bytesMax)
     do throws(ExchangeError) {
-      let text = try await link.text(StatusRequest.head(to: peer.address), bytesMax: NodeStatus.bytesMax)
-      return text.filter { $0 != UInt8(ascii: "\n") }
+      let text = try await peers.ask(question, of: peer, limits)
+      do throws(NodeStatusError) {
+        return try NodeStatus(parsing: text).json
+      } catch {
+        throw peers.malformed(.bad("a status with \(error.reason)"), question, of: peer)
+      }
     } catch {
       switch error {
       case .refused(let failure): return Self.failed(peer, failure.message)
@@ -56,10 +68,10 @@ struct ClusterStatus {
     }
   }
 
-  private static func failed(_ peer: Peer, _ reason: String) -> [UInt8] {
+  private static func failed(_ peer: Peer, _ reason: String) -> JSONObject {
     var object = JSONObject()
     object.add("node", peer.name)
     object.add("error", reason)
-    return object.bytes
+    return object
   }
 }

@@ -6,8 +6,6 @@ import KVWire
 
 /// A connection to the owner of a key, which carries one exchange at a time.
 struct PeerConnection: ~Copyable, Sendable {
-  private static let headReadBytes = 16 * 1024
-
   /// The connection.
   var stream: Stream
   /// Whether it comes from the pool: the owner may have closed it meanwhile, without a fault of anybody's.
@@ -21,7 +19,7 @@ struct PeerConnection: ~Copyable, Sendable {
   /// A node that has been cut off acknowledges nothing, and is to be given up as soon as one that cannot be connected
   /// to: so what is sent must be acknowledged within that time.
   init(_ stream: consuming Stream, isReused: Bool, acknowledgementTimeout: Duration) {
-    if !isReused { stream.socket.setAcknowledgementTimeout(acknowledgementTimeout) }
+    if !isReused { stream.setAcknowledgementTimeout(acknowledgementTimeout) }
     self.stream = stream
     self.isReused = isReused
     self.acknowledgementTimeout = acknowledgementTimeout
@@ -31,7 +29,7 @@ struct PeerConnection: ~Copyable, Sendable {
   /// silence too.
   mutating func bePatient() {
     isPatient = true
-    stream.socket.setAcknowledgementTimeout(stream.idleTimeout)
+    stream.setAcknowledgementTimeout(stream.idleTimeout)
   }
 
   /// Sends a request's head and reads the answer's: for a value, 100 if the owner agrees to take it.
@@ -43,23 +41,18 @@ struct PeerConnection: ~Copyable, Sendable {
   /// Reads a response's head, which must be there as soon as its first byte must: a node that sends it drop by drop is
   /// no better than one that is silent.
   mutating func receiveHead() async throws(PeerError) -> HTTPResponseHead {
-    let deadline = Instant.after(stream.idleTimeout)
-    while true {
-      do throws(HTTPSyntaxError) {
-        if case .head(let head, let byteCount) = try HTTPResponseHead.parse(stream.unread.span) {
-          stream.dropUnread(byteCount)
-          isReusable = isReusable && head.keepAlive
-          return head
-        }
-      } catch {
-        throw PeerError(notHTTP: stream.unread, error)
-      }
-      let isFirst = stream.unread.isEmpty
-      let isMore: Bool
-      do throws(StreamError) { isMore = try await stream.fill(bytesMax: Self.headReadBytes, until: deadline) } catch {
-        throw .stream(error)
-      }
-      guard isMore else { throw isFirst ? .closed : .malformed(.bad("the answer breaks off in its head")) }
+    let answer: Result<HTTPResponseHead, HTTPSyntaxError>?
+    do throws(StreamError) {
+      answer = try await Messages().response(from: &stream, within: .whole(stream.idleTimeout))
+    } catch {
+      throw .stream(error)
+    }
+    switch answer {
+    case .success(let head):
+      isReusable = isReusable && head.keepAlive
+      return head
+    case .failure(let error): throw PeerError(notHTTP: stream.unread, error)
+    case nil: throw stream.unread.isEmpty ? .closed : .malformed(.bad("the answer breaks off in its head"))
     }
   }
 
@@ -84,7 +77,7 @@ struct PeerConnection: ~Copyable, Sendable {
 
   /// Gives the connection up for another exchange.
   consuming func release() -> Stream {
-    if isPatient { stream.socket.setAcknowledgementTimeout(acknowledgementTimeout) }
+    if isPatient { stream.setAcknowledgementTimeout(acknowledgementTimeout) }
     return stream
   }
 
@@ -100,16 +93,14 @@ struct PeerConnection: ~Copyable, Sendable {
     var text: [UInt8] = []
     var body = BodyReader(framing)
     while text.count <= bytesMax {
-      do throws(BodyError<Never>) {
-        switch try body.step(from: &stream, to: { text.append(copying: $0) }) {
-        case .moved: continue
-        case .complete: return text
-        case .wouldBlock: break
-        }
+      do throws(BodyError) {
+        let count = try body.pass(from: &stream) { text.append(copying: $0) }
+        if body.isComplete { return text }
+        if count != nil { continue }
       } catch {
         throw PeerError(error)
       }
-      do throws(StreamError) { try await stream.waitReadable() } catch { throw .stream(error) }
+      do throws(StreamError) { try await stream.wait(.readable) } catch { throw .stream(error) }
     }
     isReusable = false
     return Array(text.prefix(bytesMax))
@@ -117,7 +108,7 @@ struct PeerConnection: ~Copyable, Sendable {
 }
 
 extension PeerError {
-  init(_ error: BodyError<Never>) {
+  init(_ error: BodyError) {
     switch error {
     case .stream(let error): self = .stream(error)
     case .brokenOff: self = .malformed(.bad("the answer breaks off"))

@@ -42,6 +42,15 @@ enum PeerError: Error {
     }
   }
 
+  /// Whether the other node has reacted, if only to say something else than what it should. A connection of the pool that
+  /// it closed earlier says nothing.
+  var isReaction: Bool {
+    switch self {
+    case .turnedAway, .malformed: true
+    case .closed, .stream: false
+    }
+  }
+
   /// The error as it is counted.
   var kind: PeerFailure {
     switch self {

@@ -4,18 +4,77 @@ import KVHTTP
 import KVLinux
 import KVWire
 
+/// What leads to the other nodes: idle connections, names, and how they have fared.
+final class Peers: Sendable {
+  let pool = PeerPool()
+  let watch: PeerWatch
+  let names: PeerNames
+  let metrics: Metrics
+
+  init(watch: PeerWatch, names: PeerNames, metrics: Metrics) {
+    self.watch = watch
+    self.names = names
+    self.metrics = metrics
+  }
+
+  /// Forgets everything, because the peer list has changed.
+  func clear() {
+    pool.clear()
+    watch.clear()
+    names.clear()
+  }
+}
+
+/// A question to another node whose answer is a text.
+struct PeerQuestion: Sendable {
+  /// What it is about, for errors: `LIST`.
+  let subject: String
+  let head: HTTPRequestHead
+  let answerBytesMax: Int
+}
+
+/// Asks other nodes questions. A test can stand in for it.
+protocol PeerQuestions: Sendable {
+  /// The text of the answer.
+  func ask(_ question: PeerQuestion, of peer: Peer, _ limits: Limits) async throws(ExchangeError) -> [UInt8]
+  /// The error that an answer amounts to which is not the protocol.
+  func malformed(_ error: HTTPSyntaxError, _ question: PeerQuestion, of peer: Peer) -> ExchangeError
+}
+
+extension Peers: PeerQuestions {
+  func ask(_ question: PeerQuestion, of peer: Peer, _ limits: Limits) async throws(ExchangeError) -> [UInt8] {
+    let link = PeerLink(peers: self, peer: peer, limits: limits, subject: question.subject)
+    return try await link.text(question.head, bytesMax: question.answerBytesMax)
+  }
+
+  func malformed(_ error: HTTPSyntaxError, _ question: PeerQuestion, of peer: Peer) -> ExchangeError {
+    metrics.countFailure(of: peer.name, .malformed)
+    return .refused(PeerError.malformed(error).failure(question.subject, peer))
+  }
+}
+
 /// The way to another node: a connection from the pool or a new one, and a question asked over it.
 struct PeerLink {
-  let node: Node
-  let cluster: Cluster
+  let peers: Peers
   let peer: Peer
+  let limits: Limits
   /// What the question is about, for errors: `GET mykey`.
   let subject: String
+
+  /// A connection to the node, from the pool if there is one and the request may be repeated should it turn out to be
+  /// dead. A node that has been silent is not waited for again.
+  func connect(isRepeatable: Bool) async throws(ExchangeError) -> PeerConnection {
+    if case .failFast(let reason) = peers.watch.verdict(peer) {
+      throw failed(.suspect, Failure(.unavailable, "\(subject): \(peer) does not react: \(reason)"))
+    }
+    if isRepeatable, let stream = peers.pool.take(peer.address) { return connection(stream, isReused: true) }
+    return try await connectAnew()
+  }
 
   /// Sends a request's head and reads the answer's.
   ///
   /// A connection from the pool that turns out to be dead is replaced, once: no byte of a value has been sent
-  /// then, and everything but a value may be repeated.
+  /// then, and what may not be repeated is not sent over one.
   func ask(
     _ head: HTTPRequestHead, _ connection: inout PeerConnection
   ) async throws(ExchangeError) -> HTTPResponseHead {
@@ -28,13 +87,53 @@ struct PeerLink {
     do throws(PeerError) { return try await watched(&connection, head) } catch { throw failed(error) }
   }
 
+  /// Reads the head of the answer to a value that was sent.
+  func receiveHead(_ connection: inout PeerConnection) async throws(ExchangeError) -> HTTPResponseHead {
+    do throws(PeerError) { return try await connection.receiveHead() } catch { throw failed(error) }
+  }
+
+  /// What the owner answers. It cannot have stored a value that it was not given all of.
+  func response(
+    _ answer: HTTPResponseHead, to request: ValueRequest, isAllSent: Bool, _ connection: inout PeerConnection
+  ) async throws(ExchangeError) -> Response {
+    do throws(PeerError) {
+      let response = try await connection.response(answer, to: request, peer)
+      if case .stored = response, !isAllSent { throw .malformed(.bad("success before the end of the value")) }
+      return response
+    } catch {
+      throw failed(error)
+    }
+  }
+
+  /// Asks for something that is text, at most so many bytes, and returns it.
+  func text(_ head: HTTPRequestHead, bytesMax: Int) async throws(ExchangeError) -> [UInt8] {
+    var connection = try await connect(isRepeatable: true)
+    let answer = try await ask(head, &connection)
+    let text: [UInt8]
+    do throws(PeerError) {
+      text = try await connection.receiveText(answer, requestMethod: head.method, bytesMax: bytesMax)
+    } catch {
+      throw failed(error)
+    }
+    guard answer.status == 200 else {
+      throw failed(.refused, PeerProtocol.failure(status: answer.status, text: text[...], from: peer))
+    }
+    release(connection)
+    return text
+  }
+
+  /// Gives a connection back whose exchange is complete.
+  func release(_ connection: consuming PeerConnection) {
+    if connection.isReusable { peers.pool.put(connection.release(), peer.address) }
+  }
+
   /// Counts what the node made of a request, and turns it into what the client is told.
   func failed(_ error: PeerError) -> ExchangeError {
     failed(error.kind, error.failure(subject, peer))
   }
 
   /// Counts what the node made of a request.
-  func count(_ failure: PeerFailure) { node.metrics.countFailure(of: peer.name, failure) }
+  func count(_ failure: PeerFailure) { peers.metrics.countFailure(of: peer.name, failure) }
 
   private func failed(_ kind: PeerFailure, _ failure: Failure) -> ExchangeError {
     count(kind)
@@ -46,34 +145,25 @@ struct PeerLink {
   ) async throws(PeerError) -> HTTPResponseHead {
     do throws(PeerError) {
       let answer = try await connection.ask(head)
-      node.peerWatch.reacted(peer)
+      peers.watch.reacted(peer)
       return answer
     } catch {
       if error.isSilence {
-        node.peerWatch.keptWaiting(peer, reason: "no answer to \(subject)")
+        peers.watch.keptWaiting(peer, reason: "no answer to \(subject)")
         // Others in the pool lead to the same silence, and each would cost a request the same wait.
-        node.peers.clear(peer.address)
+        peers.pool.clear(peer.address)
+      } else if error.isReaction {
+        peers.watch.reacted(peer)
       }
       throw error
     }
   }
 
-  /// A connection to the node, from the pool if there is one. A node that has been silent is not waited for again.
-  func connect() async throws(ExchangeError) -> PeerConnection {
-    if case .failFast(let reason) = node.peerWatch.verdict(peer) {
-      throw failed(.suspect, Failure(.unavailable, "\(subject): \(peer) does not react: \(reason)"))
-    }
-    if let stream = node.peers.take(peer.address) { return connection(stream, isReused: true) }
-    return try await connectAnew()
-  }
-
   private func connection(_ stream: consuming Stream, isReused: Bool) -> PeerConnection {
-    PeerConnection(
-      stream, isReused: isReused, acknowledgementTimeout: cluster.configuration.limits.connectTimeout)
+    PeerConnection(stream, isReused: isReused, acknowledgementTimeout: limits.connectTimeout)
   }
 
   private func connectAnew() async throws(ExchangeError) -> PeerConnection {
-    let limits = cluster.configuration.limits
     let started = Instant.now
     let reason: String
     do {
@@ -83,37 +173,18 @@ struct PeerLink {
       return connection(stream, isReused: false)
     } catch let error as StreamError where error == .timedOut {
       reason = "no answer within \(limits.connectTimeout) (ConnectTimeout=)"
-      node.peerWatch.keptWaiting(peer, reason: reason)
+      peers.watch.keptWaiting(peer, reason: reason)
     } catch {
       reason = "\(error)"
-      if error is StreamError { node.peerWatch.reacted(peer) }
+      if let error = error as? StreamError, error != .stopped { peers.watch.reacted(peer) }
     }
     throw failed(.unreachable, Failure(.unavailable, "\(subject): \(peer) cannot be reached: \(reason)"))
   }
 
-  /// Asks for something that is text, at most so many bytes, and returns it.
-  func text(_ head: HTTPRequestHead, bytesMax: Int) async throws(ExchangeError) -> [UInt8] {
-    var connection = try await connect()
-    let answer = try await ask(head, &connection)
-    let text: [UInt8]
-    do throws(PeerError) {
-      text = try await connection.receiveText(answer, requestMethod: head.method, bytesMax: bytesMax)
-    } catch {
-      throw failed(error)
-    }
-    guard answer.status == 200 else {
-      throw failed(.refused, PeerProtocol.failure(status: answer.status, text: text[...], from: peer))
-    }
-    if connection.isReusable { node.peers.put(connection.release(), peer.address) }
-    return text
-  }
-
   private func addresses() async throws(ResolveError) -> [SocketAddress] {
     switch peer.address.host {
-    case .address(let address): return [SocketAddress(address, port: peer.address.port)]
-    case .name(let name):
-      return try await node.names.addresses(
-        of: name, peer.address, within: cluster.configuration.limits.connectTimeout)
+    case .address(let address): [SocketAddress(address, port: peer.address.port)]
+    case .name(let name): try await peers.names.addresses(of: name, peer.address, within: limits.connectTimeout)
     }
   }
 }

@@ -4,7 +4,7 @@ import KVWire
 import Synchronization
 
 /// Idle connections to other nodes, kept for the next request.
-final class PeerConnections: Sendable {
+final class PeerPool: Sendable {
   private struct Idle {
     let stream: Handoff<Stream>
     let since: Instant
@@ -29,13 +29,15 @@ final class PeerConnections: Sendable {
         clear(address)
         return nil
       }
-      if (try? stream.socket.peek()) == .wouldBlock { return stream }
+      if !stream.hasArrived { return stream }
     }
     return nil
   }
 
-  /// Keeps a connection whose last exchange is complete.
+  /// Keeps a connection whose last exchange is complete, and on which nothing more has come.
   func put(_ stream: consuming Stream, _ address: PeerAddress) {
+    // What is unread would be taken for the answer to whoever asks next.
+    guard stream.unread.isEmpty else { return }
     let entry = Idle(stream: Handoff(stream), since: .now)
     // Closed outside the lock, when the dropped entry goes away.
     _ = idle.withLock { idle -> Idle? in

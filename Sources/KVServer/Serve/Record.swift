@@ -1,9 +1,95 @@
 import KVCluster
 import KVCore
 import KVDialect
+import KVLinux
+import KVWire
 import Logging
 
-/// What is remembered of a request once it is over, for metrics and the access log.
+/// Runs an exchange, sees to it that the client learns how it failed, and counts it: for metrics and the access log.
+struct Record: Sendable {
+  let metrics: Metrics
+  let current: CurrentCluster
+  let logger: Logger
+
+  /// Runs one exchange with a client to its end.
+  func exchange(
+    _ about: RequestAbout, of client: inout Client,
+    _ exchange: (inout Client) async throws(ExchangeError) -> Traffic
+  ) async {
+    let started = Instant.now
+    metrics.begin()
+    var traffic = Traffic()
+    var outcome = RequestRecord.Outcome.ok
+    do throws(ExchangeError) {
+      traffic = try await exchange(&client)
+    } catch {
+      outcome = await end(error, about.fields, of: &client)
+    }
+    let record = RequestRecord(
+      operation: about.operation, dialect: client.dialect ?? .classic, outcome: outcome, peer: about.peer,
+      traffic: traffic, seconds: Instant.now.since(started).inSeconds)
+    metrics.end(record)
+    if current.value.configuration.logsAccess {
+      log(.info, "access", about.fields.merging(record.fields) { $1 }, client)
+    }
+  }
+
+  /// Counts a connection that was turned away because there were too many.
+  func refusedConnection() { metrics.refuseConnection() }
+
+  private func end(
+    _ error: ExchangeError, _ fields: Logger.Metadata, of client: inout Client
+  ) async -> RequestRecord.Outcome {
+    switch error {
+    case .refused(let failure):
+      log(failure.isOurs ? .warning : .info, "refused: \(failure)", fields, client)
+      do throws(StreamError) { try await client.send(.failure(failure)) } catch { client.abandon() }
+      return failure.isOurs ? .serverError : .clientError
+    case .broken(let reason):
+      log(.info, "connection reset: \(reason)", fields, client)
+      client.abandon()
+      return .reset
+    }
+  }
+
+  private func log(
+    _ level: Logger.Level, _ message: String, _ fields: Logger.Metadata, _ client: borrowing Client
+  ) {
+    var fields = fields
+    fields["client"] = "\(client.address)"
+    logger.log(level: level, "\(message)", metadata: fields)
+  }
+}
+
+/// What a request is about, for whoever records it. Log lines carry the fields under these names; in the journal each is
+/// `KVNODE_` and the name.
+struct RequestAbout: Sendable {
+  /// `GET`, `LIST` and so on; `NONE` for what is no request.
+  let operation: String
+  /// The node that the request goes to, where that is another one.
+  let peer: String?
+  let fields: Logger.Metadata
+
+  init(_ arrival: Client.Arrival, _ topology: Topology) {
+    guard case .request(let request) = arrival else {
+      (operation, peer, fields) = ("NONE", nil, [:])
+      return
+    }
+    operation = request.operationName
+    var fields: Logger.Metadata = ["op": "\(operation)"]
+    var owner: Peer?
+    if case .value(let request) = request {
+      fields["key"] = "\(request.key)"
+      if request.relayed == nil, !topology.owns(request.key.slot) { owner = topology.owner(of: request.key.slot) }
+    }
+    if let owner { fields["peer"] = "\(owner.name)" }
+    if let mark = request.relayed { fields["relayed_by"] = "\(mark.node)" }
+    peer = owner?.name
+    self.fields = fields
+  }
+}
+
+/// What is remembered of a request once it is over.
 struct RequestRecord: Sendable {
   /// How it ended, in the few words that metrics are divided by.
   enum Outcome: String, Sendable, CaseIterable {
@@ -16,7 +102,7 @@ struct RequestRecord: Sendable {
     case reset
   }
 
-  /// The operation, or `list`.
+  /// The operation, or `LIST`.
   let operation: String
   let dialect: Dialect
   let outcome: Outcome
@@ -25,29 +111,18 @@ struct RequestRecord: Sendable {
   /// How many bytes of a value came in and went out.
   let traffic: Traffic
   let seconds: Double
+
+  /// How the request ended, for the access log.
+  var fields: Logger.Metadata {
+    [
+      "outcome": "\(outcome.rawValue)", "dialect": "\(dialect)", "seconds": "\(seconds)",
+      "received_bytes": "\(traffic.receivedBytes)", "sent_bytes": "\(traffic.sentBytes)",
+    ]
+  }
 }
 
 /// Bytes of values that a request moved.
 struct Traffic: Sendable, Equatable {
   var receivedBytes = 0
   var sentBytes = 0
-}
-
-/// The names under which log lines carry what they are about; in the journal each is `KVNODE_` and the name.
-enum LogFields {
-  /// What a request is about, and the node it goes to where that is another one.
-  static func about(_ request: ValueRequest, _ route: Topology.Route) -> Logger.Metadata {
-    var fields: Logger.Metadata = ["op": "\(request.operation.rawValue)", "key": "\(request.key)"]
-    if case .peer(let peer) = route { fields["peer"] = "\(peer.name)" }
-    if let mark = request.relayed { fields["relayed_by"] = "\(mark.node)" }
-    return fields
-  }
-
-  /// How a request ended.
-  static func about(_ record: RequestRecord) -> Logger.Metadata {
-    [
-      "outcome": "\(record.outcome.rawValue)", "dialect": "\(record.dialect)", "seconds": "\(record.seconds)",
-      "received_bytes": "\(record.traffic.receivedBytes)", "sent_bytes": "\(record.traffic.sentBytes)",
-    ]
-  }
 }

@@ -6,8 +6,6 @@ import KVWire
 
 /// A connection to a node, which carries one question at a time. It belongs to the task that opened it.
 final class NodeConnection {
-  private static let headReadBytes = 16 * 1024
-
   let endpoint: Endpoint
   /// What is being asked, for errors: `GET mykey`.
   var subject: String
@@ -71,21 +69,18 @@ final class NodeConnection {
 
   /// Reads the head of an answer.
   func receiveHead() async throws(CommandError) -> HTTPResponseHead {
-    while true {
-      do throws(HTTPSyntaxError) {
-        if case .head(let head, let byteCount) = try HTTPResponseHead.parse(stream.unread.span) {
-          stream.dropUnread(byteCount)
-          isReusable = isReusable && head.keepAlive
-          return head
-        }
-      } catch {
-        throw failure(error)
-      }
-      let isMore: Bool
-      do throws(StreamError) { isMore = try await stream.fill(bytesMax: Self.headReadBytes) } catch {
-        throw failure(error)
-      }
-      guard isMore else { throw brokenOff }
+    let answer: Result<HTTPResponseHead, HTTPSyntaxError>?
+    do throws(StreamError) {
+      answer = try await Messages().response(from: &stream, within: .whole(stream.idleTimeout))
+    } catch {
+      throw failure(error)
+    }
+    switch answer {
+    case .success(let head):
+      isReusable = isReusable && head.keepAlive
+      return head
+    case .failure(let error): throw failure(error)
+    case nil: throw brokenOff
     }
   }
 
@@ -94,23 +89,7 @@ final class NodeConnection {
 
   /// Sends the bytes of an array in that range, waiting as often as needed.
   func send(_ bytes: [UInt8], _ range: Range<Int>, more: Bool = false) async throws(CommandError) {
-    var offset = range.lowerBound
-    do {
-      while offset < range.upperBound {
-        let part = offset..<range.upperBound
-        if case .moved(let count) = try stream.socket.send(bytes.span.bytes.extracting(part), more: more) {
-          offset += count
-        } else {
-          try await stream.waitWritable()
-        }
-      }
-    } catch let error as StreamError {
-      throw failure(error)
-    } catch let error as SystemError {
-      throw failure(StreamError.failed(error))
-    } catch {
-      preconditionFailure("a socket fails with no other error: \(error)")
-    }
+    do throws(StreamError) { try await stream.send(bytes[range], more: more) } catch { throw failure(error) }
   }
 
   /// Hands over the body that follows a head, to its end.
@@ -121,24 +100,23 @@ final class NodeConnection {
     do throws(HTTPSyntaxError) { framing = try head.bodyFraming(requestMethod: method) } catch { throw failure(error) }
     if framing == .untilEnd { isReusable = false }
     var body = BodyReader(framing)
-    while true {
-      let step: BodyReader.Step
-      do throws(BodyError<CommandError>) {
-        step = try body.step(from: &stream, to: consume)
+    while !body.isComplete {
+      var consumerError: CommandError?
+      let count: Int?
+      do throws(BodyError) {
+        count = try body.pass(from: &stream) { bytes in
+          do throws(CommandError) { try consume(bytes) } catch { consumerError = error }
+        }
       } catch {
         switch error {
         case .stream(let error): throw failure(error)
         case .brokenOff: throw brokenOff
         case .malformed(let error): throw failure(error)
-        case .consumer(let error): throw error
         }
       }
-      switch step {
-      case .moved: continue
-      case .complete: return
-      case .wouldBlock:
-        do throws(StreamError) { try await stream.waitReadable() } catch { throw failure(error) }
-      }
+      if let consumerError { throw consumerError }
+      guard count == nil else { continue }
+      do throws(StreamError) { try await stream.wait(.readable) } catch { throw failure(error) }
     }
   }
 

@@ -8,7 +8,7 @@ import TestSupport
 /// A node, node1, and the owner that it relays to, node2, played by the test.
 enum ScriptedOwner {
   /// What the owner is called in messages.
-  static func name(_ nodes: TestNodes) -> String { nodes.nodes[0].cluster.configuration.peers[1].description }
+  static func name(_ nodes: TestNodes) -> String { nodes.nodes[0].current.value.configuration.peers[1].description }
 
   /// A key that the scripted owner owns.
   static func key() throws -> Key { try TestNodes.key(ownedBy: 1, of: 2) }

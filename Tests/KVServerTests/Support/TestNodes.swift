@@ -14,6 +14,8 @@ struct TestNodes: Sendable {
   let nodes: [Node]
   let ports: [UInt16]
   private let directories: [TemporaryDirectory]
+  /// Threads that all nodes share: they live as long as the process.
+  private static let rooms = Result { try Rooms() }
 
   /// Runs a test against so many nodes, named `node1` and so on, and stops them after it.
   ///
@@ -34,6 +36,7 @@ struct TestNodes: Sendable {
     }
     let directories = try (0..<count).map { _ in try TemporaryDirectory() }
     let peers = peers ?? Self.peers(ports + others)
+    let rooms = try Self.rooms.get()
     let nodes = try (0..<count).map { index in
       var configuration = Configuration(nodeName: "node\(index + 1)")
       configuration.dataDirectory = directories[index].path + "/data"
@@ -42,12 +45,12 @@ struct TestNodes: Sendable {
       configuration.peers = peers.count == 1 ? [] : peers
       configure(index, &configuration.limits)
       let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-      return try Node(configuration, version: "test", openFilesMax: 4096, logger: logger)
+      return try Node(configuration, version: "test", openFilesMax: 4096, logger: logger, rooms: rooms)
     }
     let running = TestNodes(nodes: nodes, ports: ports, directories: directories)
     try await withThrowingTaskGroup { group in
       for (node, socket) in zip(nodes, listening) {
-        group.addTask(executorPreference: node.network) { await Listener(node: node, listening: socket).run() }
+        group.addTask(executorPreference: rooms.network) { await node.listen([socket]) }
       }
       defer { group.cancelAll() }
       try await Wire.test { try await test(running) }

@@ -7,32 +7,34 @@ import KVStore
 /// Lists keys: this node's own from its store, and for a client the other nodes' too, merged.
 ///
 /// A node that does not answer makes the listing fail: a page must never be silently short.
-struct ListExchange {
-  let node: Node
-  let cluster: Cluster
+struct Listing: Sendable {
+  let store: Store
+  let peers: any PeerQuestions
+  let disk: IOExecutor
+  let network: IOExecutor
 
   /// The page that is asked for.
-  func page(_ request: ListRequest) async throws(ExchangeError) -> KeyPage {
+  func page(_ request: ListRequest, _ cluster: Cluster) async throws(ExchangeError) -> KeyPage {
     if let mark = request.relayed {
       if let failure = cluster.topology.disagreement(with: mark, about: "LIST") { throw .refused(failure) }
-      return try await ownPage(request)
+      return try await ownPage(request, cluster)
     }
     var gathering = KeyPageGathering(limit: request.limit)
-    for part in try await parts(request) {
+    for part in try await parts(request, cluster) {
       part.keys.forEach { gathering.insert($0) }
       if let next = part.next { gathering.end(before: next) }
     }
     return gathering.page()
   }
 
-  private func parts(_ request: ListRequest) async throws(ExchangeError) -> [KeyPage] {
+  private func parts(_ request: ListRequest, _ cluster: Cluster) async throws(ExchangeError) -> [KeyPage] {
     let results = await withTaskGroup(of: Result<KeyPage, ExchangeError>.self) { group in
-      group.addTask(executorPreference: node.network) {
-        await result { () async throws(ExchangeError) in try await ownPage(request) }
+      group.addTask(executorPreference: network) {
+        await result { () async throws(ExchangeError) in try await ownPage(request, cluster) }
       }
       for peer in cluster.topology.otherPeers {
-        group.addTask(executorPreference: node.network) {
-          await result { () async throws(ExchangeError) in try await page(request, of: peer) }
+        group.addTask(executorPreference: network) {
+          await result { () async throws(ExchangeError) in try await page(request, of: peer, cluster) }
         }
       }
       var results: [Result<KeyPage, ExchangeError>] = []
@@ -50,35 +52,38 @@ struct ListExchange {
 
   /// The page of the keys that lie here and belong here: what another peer list left behind is not shown, for no
   /// GET would find it.
-  private func ownPage(_ request: ListRequest) async throws(ExchangeError) -> KeyPage {
-    let store = node.store
-    return try await withTaskExecutorPreference(node.disk) { () async throws(ExchangeError) in
+  private func ownPage(_ request: ListRequest, _ cluster: Cluster) async throws(ExchangeError) -> KeyPage {
+    try await withTaskExecutorPreference(disk) { () async throws(ExchangeError) in
       var gathering = KeyPageGathering(limit: request.limit)
       for (number, shard) in ValuePath.shards.enumerated() {
         do throws(SystemError) {
-          try StoreWalk(store: store).forEachKey(shard: shard) { key, _, _ throws(SystemError) in
+          try store.forEachKey(shard: shard) { key in
+            guard request.includes(key.bytes) else { return }
             let slot = key.slot
             // A file that somebody moved to another shard is no value either.
-            guard request.includes(key.bytes), slot.number >> 8 == number, cluster.topology.owns(slot) else { return }
+            guard slot.number >> 8 == number, cluster.topology.owns(slot) else { return }
             gathering.insert(key.bytes)
           }
         } catch {
           throw .refused(Failure(.storeFailed, "LIST: \(error)"))
         }
-        await Task.yield()
+        await IOExecutor.pause()
       }
       return gathering.page()
     }
   }
 
-  private func page(_ request: ListRequest, of peer: Peer) async throws(ExchangeError) -> KeyPage {
-    let link = PeerLink(node: node, cluster: cluster, peer: peer, subject: "LIST")
-    let text = try await link.text(
-      request.head(to: peer, mark: cluster.topology.relayMark), bytesMax: KeyPage.jsonBytesMax)
+  private func page(
+    _ request: ListRequest, of peer: Peer, _ cluster: Cluster
+  ) async throws(ExchangeError) -> KeyPage {
+    let question = PeerQuestion(
+      subject: "LIST", head: request.head(to: peer, mark: cluster.topology.relayMark),
+      answerBytesMax: KeyPage.jsonBytesMax)
+    let text = try await peers.ask(question, of: peer, cluster.limits)
     do throws(HTTPSyntaxError) {
       return try KeyPage(parsing: text)
     } catch {
-      throw link.failed(.malformed(error))
+      throw peers.malformed(error, question, of: peer)
     }
   }
 }

@@ -1,9 +1,9 @@
 import Glibc
-import KVWire
 import Testing
 import TestSupport
 
 @testable import KVLinux
+@testable import KVWire
 
 @Suite(.timeLimit(.minutes(1))) struct PipeTests {
   /// Pipes that an unprivileged user has used up are not this test's matter.
@@ -30,7 +30,7 @@ import TestSupport
       var sinkFar = sink.far.take()
       #expect(try pipe.fill(from: sourceFar.socket, bytesMax: 10) == .wouldBlock)
       try await sourceNear.send(Array("0123456789".utf8))
-      try await sourceFar.waitReadable()
+      try await sourceFar.wait(.readable)
       #expect(try pipe.fill(from: sourceFar.socket, bytesMax: 4) == .moved(4))
       #expect(pipe.byteCount == 4)
       #expect(try pipe.drain(to: sinkNear.socket, more: false) == .moved(4))
@@ -85,7 +85,7 @@ import TestSupport
   private func send(_ bytes: [UInt8], through handoff: Handoff<Stream>) async throws {
     let stream = handoff.take()
     try await stream.send(bytes)
-    try stream.socket.shutdownSending()
+    try stream.shutdownSending()
   }
 
   private func relay(from source: Handoff<Stream>, to sink: Handoff<Stream>) async throws -> Int {
@@ -95,14 +95,14 @@ import TestSupport
     var byteCount = 0
     while true {
       switch try pipe.fill(from: source.socket, bytesMax: .max) {
-      case .wouldBlock: try await source.waitReadable()
+      case .wouldBlock: try await source.wait(.readable)
       case .end:
         try sink.socket.shutdownSending()
         return byteCount
       case .moved(let count):
         byteCount += count
         while pipe.byteCount > 0 {
-          if try pipe.drain(to: sink.socket, more: true) == .wouldBlock { try await sink.waitWritable() }
+          if try pipe.drain(to: sink.socket, more: true) == .wouldBlock { try await sink.wait(.writable) }
         }
       }
     }
@@ -130,7 +130,7 @@ import TestSupport
         byteCount += count
         if pipe.byteCount == 0 {
           try await sourceNear.send([UInt8](repeating: 0x78, count: 10_000))
-          try await sourceFar.waitReadable()
+          try await sourceFar.wait(.readable)
           _ = try pipe.fill(from: sourceFar.socket, bytesMax: 10_000)
         }
         result = try pipe.drain(to: sinkNear.socket, more: false)
@@ -141,7 +141,7 @@ import TestSupport
       let sentCount = byteCount
       async let received = discard(sentCount, from: sink.far)
       while pipe.byteCount > 0 {
-        if try pipe.drain(to: sinkNear.socket, more: false) == .wouldBlock { try await sinkNear.waitWritable() }
+        if try pipe.drain(to: sinkNear.socket, more: false) == .wouldBlock { try await sinkNear.wait(.writable) }
       }
       #expect(try await received == sentCount)
     }
@@ -154,7 +154,7 @@ import TestSupport
     while discarded < byteCount {
       switch try stream.socket.discard(bytesMax: byteCount - discarded) {
       case .moved(let count): discarded += count
-      case .wouldBlock: try await stream.waitReadable()
+      case .wouldBlock: try await stream.wait(.readable)
       case .end: return discarded
       }
     }

@@ -4,12 +4,12 @@ import TestSupport
 
 @testable import KVServer
 
-@Suite(.hangLimit) struct PeerConnectionsTests {
+@Suite(.hangLimit) struct PeerPoolTests {
   private static let address = PeerAddress(host: .name("node2"), port: 7776)
 
   @Test func whatHasBeenIdleTooLongIsClosedWithoutARequest() async throws {
     try await Wire.test {
-      let connections = PeerConnections(idleTimeout: .zero)
+      let connections = PeerPool(idleTimeout: .zero)
       let (near, far) = try await WirePair(ListeningPort()).split()
       connections.put(near.take().stream, Self.address)
       connections.closeExpired()
@@ -20,7 +20,7 @@ import TestSupport
 
   @Test func othersAreKept() async throws {
     try await Wire.test {
-      let connections = PeerConnections()
+      let connections = PeerPool()
       let (near, far) = try await WirePair(ListeningPort()).split()
       connections.put(near.take().stream, Self.address)
       connections.closeExpired()

@@ -1,0 +1,88 @@
+import KVCore
+import KVHTTP
+import KVLinux
+import KVStore
+import KVWire
+
+extension OwnValues {
+  /// Up to which size a value is read whole, where the page cache has it.
+  private static let cachedBytesMax = 64 << 10
+  /// How much sendfile(2) is asked to move at a time: a call that reads cold pages holds its thread so long.
+  private static let sendBytesMax = 1 << 20
+
+  /// Answers a GET or HEAD. A value is opened, and what is known of it read, once.
+  ///
+  /// Where the kernel has all of a small value in memory, and the way to it, this happens on the network threads: a
+  /// change of threads would cost more than the rest. All else is for the disk threads.
+  func get(_ request: ValueRequest, for client: inout Client) async throws(ExchangeError) -> Traffic {
+    if let value = store.openCached(request.key) {
+      let response = ReadOutcome.response(to: request, value.head, now: .now)
+      if let bytes = Self.cachedBytes(of: value, response, request) {
+        try await client.answer(response, value: bytes)
+        return Traffic(sentBytes: bytes.count)
+      }
+      return try await send(value, response, to: request, for: &client)
+    }
+    return try await withTaskExecutorPreference(disk) { () async throws(ExchangeError) in
+      let opened = try stored(request) { () throws(StoreError) in try store.open(request.key) }
+      guard let value = opened else { throw .refused(absence(request)) }
+      let response = ReadOutcome.response(to: request, value.head, now: .now)
+      return try await send(value, response, to: request, for: &client)
+    }
+  }
+
+  /// The bytes that follow a response's head, if they take no disk.
+  private static func cachedBytes(
+    of value: borrowing StoredValue, _ response: Response, _ request: ValueRequest
+  ) -> [UInt8]? {
+    guard case .value(let head) = response else { return [] }
+    if request.operation == .head { return [] }
+    return head.offsets.count <= cachedBytesMax ? value.file.cachedBytes(head.offsets) : nil
+  }
+
+  private func absence(_ request: ValueRequest) -> Failure {
+    request.preconditions.evaluate(nil, for: request.operation, now: .now) == .failed
+      ? StoreError.preconditionFailed.failure(request.operation, request.key)
+      : .absent(request.operation, request.key)
+  }
+
+  private func send(
+    _ value: borrowing StoredValue, _ response: Response, to request: ValueRequest, for client: inout Client
+  ) async throws(ExchangeError) -> Traffic {
+    if case .failure(let failure) = response { throw .refused(failure) }
+    try await client.answer(response)
+    guard request.operation == .get, case .value(let head) = response else { return Traffic() }
+    try await withTaskExecutorPreference(disk) { () async throws(ExchangeError) in
+      try await send(value.file, head.offsets, to: client)
+    }
+    client.endValue()
+    return Traffic(sentBytes: head.offsets.count)
+  }
+
+  private func send(
+    _ file: borrowing File, _ offsets: Range<Int>, to client: borrowing Client
+  ) async throws(ExchangeError) {
+    file.expectSequentialReading()
+    var readBehind = ReadBehind(offsets: offsets, memoryBytes: Process.memoryBytes)
+    var turn = Turn()
+    var offset = offsets.lowerBound
+    while offset < offsets.upperBound {
+      let bytesMax = min(Self.sendBytesMax, offsets.upperBound - offset)
+      let result: TransferResult
+      do throws(StreamError) {
+        result = try client.stream.sendNow(file, at: &offset, bytesMax: bytesMax)
+        if result == .wouldBlock { try await client.stream.wait(.writable, urgency: .bulk) }
+      } catch {
+        throw .broken(reason: "sending stopped at \(offset) of \(offsets.upperBound) bytes: \(error)")
+      }
+      switch result {
+      case .moved(let count):
+        store.countStep()
+        if let passed = readBehind.advanced(to: offset) { file.dropCached(passed) }
+        await turn.moved(count)
+      case .wouldBlock: continue
+      case .end: throw .broken(reason: "the stored file ends at \(offset) of \(offsets.upperBound) bytes")
+      }
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import KVCore
+import KVHTTP
+import KVLinux
+import KVStore
+import KVWire
+
+extension OwnValues {
+  /// Receives a value, commits it and answers. On the disk threads.
+  func put(_ request: ValueRequest, _ limits: Limits, from client: inout Client) async throws(ExchangeError) -> Traffic
+  {
+    let size = ValueSize(of: request, limits: limits)
+    try refusing { () throws(Failure) in try size.checkStated() }
+    let condition = WriteCondition(request.preconditions, for: .put, now: .now)
+    var value = try stored(request) { () throws(StoreError) in
+      try store.check(condition, request.key)
+      return try store.stage(request.key, byteCount: request.valueBytes)
+    }
+    try await receive(&value, size, from: &client)
+    let commit: StagedValue.Commit
+    do throws(StoreError) {
+      commit = try await value.commit(contentType: request.contentType, if: condition)
+    } catch {
+      throw .refused(error.failure(request.operation, request.key))
+    }
+    try await client.answer(.stored(request.key, checksum: commit.attribute.checksum, created: commit.created))
+    return Traffic(receivedBytes: value.byteCount)
+  }
+
+  private func receive(
+    _ value: inout StagedValue, _ size: ValueSize, from client: inout Client
+  ) async throws(ExchangeError) {
+    try await client.invite()
+    var turn = Turn()
+    while !client.body.isComplete {
+      guard let count = try step(&value, size.request, from: &client) else {
+        try await wait(for: size.request, from: client)
+        continue
+      }
+      try refusing { () throws(Failure) in try size.check(value.byteCount) }
+      await turn.moved(count)
+    }
+    try refusing { () throws(Failure) in try size.checkComplete(value.byteCount) }
+  }
+
+  /// Writes what has arrived of the value; nil where nothing has.
+  private func step(
+    _ value: inout StagedValue, _ request: ValueRequest, from client: inout Client
+  ) throws(ExchangeError) -> Int? {
+    var failure: StoreError?
+    let count: Int?
+    do throws(BodyError) {
+      count = try client.body.pass(from: &client.stream) { bytes in
+        do throws(StoreError) { try value.append(bytes) } catch { failure = error }
+      }
+    } catch {
+      throw ExchangeError(error, receiving: request)
+    }
+    if let failure { throw .refused(failure.failure(request.operation, request.key)) }
+    return count
+  }
+
+  private func wait(for request: ValueRequest, from client: borrowing Client) async throws(ExchangeError) {
+    do throws(StreamError) {
+      try await client.stream.wait(.readable, urgency: .bulk)
+    } catch {
+      throw ExchangeError(.stream(error), receiving: request)
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import KVCore
+import KVDialect
+import KVHTTP
+import KVLinux
+import KVWire
+
+/// Serves requests by asking the owner of the key, and passes the bytes through as they come. Nothing is stored.
+struct Relay: Sendable {
+  let peers: Peers
+  let pipes: PipePool
+
+  /// Asks the owner what the client asks, and answers what it answers.
+  func serve(
+    _ request: ValueRequest, at owner: Peer, _ cluster: Cluster, of client: inout Client
+  ) async throws(ExchangeError) -> Traffic {
+    let size = ValueSize(of: request, limits: cluster.limits)
+    try refusing { () throws(Failure) in try size.checkStated() }
+    let link = PeerLink(peers: peers, peer: owner, limits: cluster.limits, subject: request.subject)
+    var connection = try await link.connect(isRepeatable: request.operation != .delete)
+    let head = PeerProtocol.head(request, to: owner, mark: cluster.topology.relayMark)
+    var answer = try await link.ask(head, &connection)
+    // How much of a value has gone, once all of it has.
+    var sentBytes = request.operation == .put ? nil : 0
+    if request.operation == .put && answer.status == 100 {
+      try await client.invite()
+      connection.bePatient()
+      sentBytes = try await forward(request, size, from: &client, to: &connection, link)
+      answer = try await link.receiveHead(&connection)
+    }
+    if sentBytes == nil { connection.spoil() }
+    let response = try await link.response(answer, to: request, isAllSent: sentBytes != nil, &connection)
+    var traffic = Traffic(receivedBytes: sentBytes ?? 0)
+    traffic.sentBytes = try await pass(response, to: request, from: &connection, to: &client, link)
+    link.release(connection)
+    if case .failure(let failure) = response {
+      if failure.isOurs { link.count(.refused) }
+      throw .refused(failure)
+    }
+    return traffic
+  }
+
+  /// Moves the client's value to the owner, and returns how many bytes that were; nil where the owner has an answer
+  /// before the end.
+  private func forward(
+    _ request: ValueRequest, _ size: ValueSize, from client: inout Client, to connection: inout PeerConnection,
+    _ link: PeerLink
+  ) async throws(ExchangeError) -> Int? {
+    let pump = Pump(
+      pipes: pipes, framesChunks: PeerProtocol.bodyFraming(request) == .chunked, heedsSink: true, size: size)
+    do throws(PumpError) {
+      switch try await pump.run(&client.body, from: &client.stream, to: connection.stream) {
+      case .complete(let byteCount): return byteCount
+      case .sinkSpoke: return nil
+      }
+    } catch {
+      switch error {
+      case .source(let error): throw ExchangeError(error, receiving: request)
+      case .sink(let error): throw link.failed(.stream(error))
+      case .refused(let failure): throw .refused(failure)
+      }
+    }
+  }
+
+  /// Passes the response on, but for a failure, and returns how many bytes of a value went.
+  private func pass(
+    _ response: Response, to request: ValueRequest, from connection: inout PeerConnection, to client: inout Client,
+    _ link: PeerLink
+  ) async throws(ExchangeError) -> Int {
+    if case .failure = response { return 0 }
+    guard request.operation == .get, case .value(let head) = response else {
+      try await client.answer(response)
+      return 0
+    }
+    if head.offsets.count <= connection.stream.unread.count {
+      // A small value came along with its head, and goes on with it too.
+      let value = Array(connection.stream.takeUnread(head.offsets.count))
+      try await client.answer(response, value: value)
+    } else {
+      try await client.answer(response)
+      try await passValue(head, from: &connection, to: &client, link)
+    }
+    return head.offsets.count
+  }
+
+  private func passValue(
+    _ head: ValueHead, from connection: inout PeerConnection, to client: inout Client, _ link: PeerLink
+  ) async throws(ExchangeError) {
+    var body = BodyReader(.length(head.offsets.count))
+    let pump = Pump(pipes: pipes, framesChunks: false, heedsSink: false, size: nil)
+    do throws(PumpError) {
+      _ = try await pump.run(&body, from: &connection.stream, to: client.stream)
+    } catch {
+      switch error {
+      case .source(.stream(let error)):
+        link.count(PeerError.stream(error).kind)
+        throw .broken(reason: "\(link.peer) failed amid the value: \(error)")
+      case .source(.brokenOff):
+        link.count(.broken)
+        throw .broken(reason: "\(link.peer) broke the value off")
+      case .sink(let error): throw .broken(reason: "the client does not take the value: \(error)")
+      case .source(.malformed), .refused: preconditionFailure("a body of known length has no framing to be wrong")
+      }
+    }
+    client.endValue()
+  }
+}

@@ -1,0 +1,86 @@
+import KVCore
+import KVHTTP
+import KVLinux
+import KVStore
+import Logging
+
+/// Counts the store's values after the start, and again whenever a check has moved damaged ones to quarantine.
+///
+/// That check is another process, so the directory is all that tells of it.
+struct QuarantineWatch: Worker {
+  /// How many damaged values are named in the log at a time.
+  private static let namedMax = 20
+
+  let store: Store
+  let logger: Logger
+  let pace: Duration
+  private var known: Set<String>?
+
+  init(store: Store, logger: Logger, pace: Duration) {
+    self.store = store
+    self.logger = logger
+    self.pace = pace
+  }
+
+  /// The first look, which takes as long as it takes to look at all values.
+  mutating func begin() async {
+    known = look(knowing: [])
+    if let known, !known.isEmpty { logger.warning("\(known.count) damaged values lie in quarantine/") }
+    await countValues()
+  }
+
+  mutating func step(lateBy _: Duration) async {
+    guard let names = look(knowing: known ?? []), names != known else { return }
+    if let known { tell(names.subtracting(known).sorted()) }
+    known = names
+    await countValues()
+  }
+
+  /// The names of the values in quarantine/, of which some are known already.
+  private func look(knowing known: Set<String>) -> Set<String>? {
+    do throws(SystemError) {
+      let names = Set(try store.layout.quarantine.names())
+      // A mark lies there for a moment, before it changes places with its value.
+      let found = names.filter { name in known.contains(name) || !isUnusedMark(name) }
+      store.quarantinedCount = found.count
+      return found
+    } catch {
+      logger.warning("quarantine/ cannot be read: \(error)")
+      return nil
+    }
+  }
+
+  private func isUnusedMark(_ name: String) -> Bool {
+    // What cannot be looked at is worth being named.
+    (try? Quarantine.isUnusedMark(name, in: store.layout.quarantine)) ?? false
+  }
+
+  private func tell(_ names: [String]) {
+    for name in names.prefix(Self.namedMax) {
+      let key = (try? key(of: name))??.description ?? "unknown"
+      logger.error(
+        "a damaged value was moved away",
+        metadata: ["key": "\(key)", "file": "quarantine/\(PrintableText.escape(name.utf8))"])
+    }
+    if names.count > Self.namedMax {
+      logger.error("\(names.count - Self.namedMax) further damaged values were moved to quarantine/")
+    }
+  }
+
+  private func key(of name: String) throws -> Key? {
+    try store.layout.quarantine.openFile(name)?
+      .attribute(StoreName.quarantinedKeyAttribute, bytesMax: Key.bytesMax).map { try Key($0) }
+  }
+
+  private func countValues() async {
+    for number in ValuePath.shards.indices where !Task.isCancelled {
+      do throws(SystemError) {
+        try store.count(shard: number)
+      } catch {
+        logger.warning("the values cannot be counted, so metrics and status show too few: \(error)")
+        return
+      }
+      await IOExecutor.pause()
+    }
+  }
+}
