@@ -244,3 +244,28 @@ EOF
   memory_stays_below 1 100
   end_crowd
 }
+
+# is_answered URL: with 200, within a few seconds.
+is_answered() { assert_equal 200 "$(curl --silent --max-time 5 --output got --write-out '%{http_code}' "$1")"; }
+
+@test "clients that pipeline requests without end and read every answer, one a thread, keep nobody out" {
+  # A node has so many threads that wait for connections; no request of these clients makes one wait.
+  threads=$(nproc)
+  threads=$((threads > 2 ? threads : 2))
+  start_nodes 1
+  echo small >small
+  assert_equal "$key" "$(put 1 "$key" small)"
+  setpriv --pdeathsig KILL /usr/bin/python3 "$HELPERS/pipeline.py" 127.0.0.1 "$threads" "$key" "$PWD/arrived" "$PWD/leave" \
+    >pipeline.out 3>&- </dev/null &
+  pipeline=$!
+  eventually 30 test -e arrived
+  for _ in {1..10}; do
+    is_answered "http://127.0.0.1:7776/$key"
+    cmp small got
+    is_answered http://127.0.0.1:7777/healthz
+  done
+  touch leave
+  wait $pipeline
+  # They were at it, and were served as well.
+  assert_equal "$threads answered, 0 ended" "$(cat pipeline.out)"
+}
