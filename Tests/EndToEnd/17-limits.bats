@@ -17,10 +17,17 @@ teardown() {
   kill_cluster
 }
 
-# start_crowd COUNT: opens so many connections to node 1 and keeps them, silent, until there is a file `leave`.
-start_crowd() {
+# start_crowd COUNT [NODE]: opens so many connections to node 1, or to that node, and keeps them, silent, until there is
+# a file `leave`.
+start_crowd() { gather crowd.py "127.0.0.${2:-1}" "$1"; }
+
+# start_idlers COUNT NODE: the same, and a request is answered on each before it is idle.
+start_idlers() { gather slow.py "127.0.0.$2" "$1" idle "$other"; }
+
+# gather HELPER ARGUMENT...
+gather() {
   rm -f arrived
-  setpriv --pdeathsig KILL /usr/bin/python3 "$HELPERS/crowd.py" 127.0.0.1 "$1" "$PWD/arrived" "$PWD/leave" \
+  setpriv --pdeathsig KILL /usr/bin/python3 "$HELPERS/$1" "${@:2}" "$PWD/arrived" "$PWD/leave" \
     >crowd.out 2>crowd.err 3>&- </dev/null &
   crowd=$!
   eventually 30 test -e arrived
@@ -157,4 +164,53 @@ has_at_most_descriptors() { (($(descriptors) <= $1)); }
     raw 1 "HELLO\n"
   done >/dev/null
   eventually 10 has_at_most_descriptors "$before"
+}
+
+# store_other: a value on node 2, without the help of node 1, which keeps connections to it.
+store_other() {
+  echo value >value
+  assert_equal "$other" "$(put 2 "$other" value)"
+}
+
+# statuses NODE COUNT: the statuses of so many GETs of node 2's key through a node, each once.
+statuses() {
+  local number
+  for ((number = 0; number < $2; number++)); do
+    curl --silent --max-time 20 --output got --write-out '%{http_code}\n' "http://127.0.0.$1:7776/$other"
+  done | sort -u
+}
+
+# serves_clients: node 2 answers every one of many, those before it gone.
+serves_clients() { [[ $(statuses 2 50) == 200 ]]; }
+
+# turns_clients_away: node 2 has no place for a client, whatever words it has for it.
+turns_clients_away() { [[ $(raw 2 "GET $other\n") == 'ERROR: '*'too many connections, try again later (MaxConnections=)' ]]; }
+
+@test "an owner that has no place for clients still takes what other nodes relay to it" {
+  configure 2 limits '[Limits]' MaxConnections=4
+  start_node 1
+  start_node 2
+  store_other
+  start_idlers 4 2
+  eventually 10 turns_clients_away
+  assert_equal 200 "$(statuses 1 10)"
+  cmp value got
+  turns_clients_away
+  end_crowd
+  eventually 20 serves_clients
+  assert_equal 200 "$(statuses 1 50)"
+}
+
+@test "a moment of too many connections at an owner spoils no relayed request for good" {
+  configure 2 limits '[Limits]' MaxConnections=4
+  start_node 1
+  start_node 2
+  store_other
+  start_idlers 4 2
+  eventually 10 turns_clients_away
+  # Whatever comes of these, it is over when the four have gone.
+  statuses 1 5 >&2
+  end_crowd
+  eventually 20 serves_clients
+  assert_equal 200 "$(statuses 1 50)"
 }
