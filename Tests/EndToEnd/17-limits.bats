@@ -1,5 +1,7 @@
 # More connections than a node takes: whoever comes too late is told so, nothing spins, and service resumes.
 
+# shellcheck disable=SC2154 # support.bash and bats set variables, and every test is a subshell.
+
 load support
 
 TOO_MANY='ERROR: too many connections, try again later (MaxConnections=)'
@@ -166,6 +168,9 @@ has_at_most_descriptors() { (($(descriptors) <= $1)); }
   eventually 10 has_at_most_descriptors "$before"
 }
 
+# full N: what node N says of itself to a client that it has no place for.
+full() { echo "ERROR: node$1: too many connections, try again later (MaxConnections=)"; }
+
 # store_other: a value on node 2, without the help of node 1, which keeps connections to it.
 store_other() {
   echo value >value
@@ -185,6 +190,22 @@ serves_clients() { [[ $(statuses 2 50) == 200 ]]; }
 
 # turns_clients_away: node 2 has no place for a client, whatever words it has for it.
 turns_clients_away() { [[ $(raw 2 "GET $other\n") == 'ERROR: '*'too many connections, try again later (MaxConnections=)' ]]; }
+
+# ask_owner: sends node 2 a GET in HTTP and leaves the end of the connection to the node: it must come soon and be no
+# reset. The answer goes to `asker.out`.
+ask_owner() {
+  local text="GET /$other HTTP/1.1\\r\\nHost: node2\\r\\n\\r\\n"
+  start_client asker 127.0.0.2 text="$text" read
+  # Far sooner than a connection is given up on which another request may come.
+  eventually 20 has_ended asker
+  finish_client asker
+  assert_equal 0 "$client_status"
+}
+
+has_ended() { process_is_gone "$(cat "$1.pid")"; }
+
+# header NAME: of what ask_owner got.
+header() { tr -d '\r' <asker.out | sed -n "1,/^\$/s/^$1: //Ip"; }
 
 @test "an owner that has no place for clients still takes what other nodes relay to it" {
   configure 2 limits '[Limits]' MaxConnections=4
@@ -213,4 +234,35 @@ turns_clients_away() { [[ $(raw 2 "GET $other\n") == 'ERROR: '*'too many connect
   end_crowd
   eventually 20 serves_clients
   assert_equal 200 "$(statuses 1 50)"
+}
+
+@test "silent clients past every limit shut out no relay" {
+  configure 2 limits '[Limits]' MaxConnections=8
+  start_node 1
+  start_node 2
+  store_other
+  start_crowd 200 2
+  eventually 10 turns_clients_away
+  assert_equal 200 "$(statuses 1 10)"
+  cmp value got
+  end_crowd
+  eventually 20 serves_clients
+  assert_equal 200 "$(statuses 1 50)"
+}
+
+@test "past every limit a client is told in its own dialect which node is full" {
+  configure 2 limits '[Limits]' MaxConnections=8
+  start_node 2
+  store_other
+  start_crowd 200 2
+  eventually 10 turns_clients_away
+  for _ in {1..10}; do
+    ask_owner
+    assert_matches '^HTTP/1\.1 503 ' "$(head -n 1 asker.out)"
+    assert_equal close "$(header Connection)"
+    assert_equal "$(full 2)" "ERROR: $(tail -n 1 asker.out)"
+    assert_equal "$(full 2)" "$(raw 2 "GET $other\n")"
+  done
+  end_crowd
+  eventually 20 serves_clients
 }
