@@ -191,11 +191,11 @@ serves_clients() { [[ $(statuses 2 50) == 200 ]]; }
 # turns_clients_away: node 2 has no place for a client, whatever words it has for it.
 turns_clients_away() { [[ $(raw 2 "GET $other\n") == 'ERROR: '*'too many connections, try again later (MaxConnections=)' ]]; }
 
-# ask_owner: sends node 2 a GET in HTTP and leaves the end of the connection to the node: it must come soon and be no
-# reset. The answer goes to `asker.out`.
+# ask_owner [twice]: sends node 2 a GET in HTTP, or two in one piece, and leaves the end of the connection to the node: it
+# must come soon and be no reset. The answer goes to `asker.out`.
 ask_owner() {
   local text="GET /$other HTTP/1.1\\r\\nHost: node2\\r\\n\\r\\n"
-  start_client asker 127.0.0.2 text="$text" read
+  start_client asker 127.0.0.2 text="$text${1:+$text}" read
   # Far sooner than a connection is given up on which another request may come.
   eventually 20 has_ended asker
   finish_client asker
@@ -263,6 +263,21 @@ header() { tr -d '\r' <asker.out | sed -n "1,/^\$/s/^$1: //Ip"; }
     assert_equal "$(full 2)" "ERROR: $(tail -n 1 asker.out)"
     assert_equal "$(full 2)" "$(raw 2 "GET $other\n")"
   done
+  end_crowd
+  eventually 20 serves_clients
+}
+
+@test "a client that is refused in HTTP is told that the connection ends, and it does" {
+  configure 2 limits '[Limits]' MaxConnections=4
+  start_node 2
+  store_other
+  start_idlers 4 2
+  eventually 10 turns_clients_away
+  ask_owner twice
+  assert_matches '^HTTP/1\.1 503 ' "$(head -n 1 asker.out)"
+  assert_equal close "$(header Connection)"
+  # The second request is not answered.
+  assert_equal 1 "$(grep -c '^HTTP/1\.1 ' asker.out)"
   end_crowd
   eventually 20 serves_clients
 }
