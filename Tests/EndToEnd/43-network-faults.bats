@@ -347,6 +347,26 @@ send_away() {
   eventually 15 works
 }
 
+# gets KEY: what a client in HTTP gets for it.
+gets() { in_here curl --silent --max-time 20 "http://10.77.0.1:7776/$1"; }
+
+@test "an owner that adds an answer nobody asked for: the next client gets its own answer all the same" {
+  start 1
+  background in_there setpriv --pdeathsig KILL /usr/bin/python3 "$HELPERS/chatty.py" 10.77.0.2 "$PWD/ready"
+  eventually 10 test -e ready
+  another=$(key_owned_by 2 another)
+  absent=$(key_owned_by 2 none)
+  for _ in {1..5}; do
+    assert_equal "value of $key" "$(gets "$key")"
+    assert_equal "value of $another" "$(gets "$another")"
+    # What follows an error, and a client in the other dialect.
+    assert_equal "GET $absent: no such key" "$(gets "$absent")"
+    assert_equal "value of $key" "$(get "$key")"
+    assert_equal "ERROR: GET $absent: no such key" "$(get "$absent")"
+    assert_equal "value of $another" "$(get "$another")"
+  done
+}
+
 @test "a name that cannot be resolved is an error in time; one that no longer can is used as it was known" {
   printf 'nameserver 127.0.0.1\n' >resolv.conf
   sed -i 's/^node2=.*/node2=node2.test:7776/' "$CLUSTER"/node?.conf
