@@ -367,6 +367,32 @@ gets() { in_here curl --silent --max-time 20 "http://10.77.0.1:7776/$1"; }
   done
 }
 
+@test "a name with two addresses, and silence at the first: the second is tried in the same ConnectTimeout=" {
+  configure all limits '[Limits]' ConnectTimeout=3s IdleTimeout=10s
+  ip -n "$there" address add 10.77.0.3/24 dev far
+  in_there nft -f - <<'EOF'
+table inet fault {
+  chain in { type filter hook input priority 0; ip daddr 10.77.0.3 counter drop; }
+}
+EOF
+  printf '127.0.0.1 localhost\n10.77.0.3 node2.test\n10.77.0.2 node2.test\n' >hosts
+  named=(nsenter --net="/run/netns/$here" unshare --mount --propagation private
+    sh -c "mount --bind '$PWD/hosts' /etc/hosts && exec \"\$@\"" sh)
+  # The resolver puts them in an order of its own.
+  assert_equal '10.77.0.3 10.77.0.2' "$("${named[@]}" getent ahosts node2.test | awk '$2 == "STREAM" { print $1 }' | xargs)"
+  sed -i 's/^node2=.*/node2=node2.test:7776/' "$CLUSTER"/node?.conf
+  start 2
+  start_node 1 "${named[@]}"
+  # More often than it takes for a node that keeps requests waiting to be suspect.
+  for _ in {1..5}; do
+    works
+    # A new connection each time.
+    in_there ss -K src 10.77.0.2 sport = 7776 >/dev/null
+  done
+  # The first has been tried.
+  assert_matches 'counter packets [1-9]' "$(in_there nft list table inet fault)"
+}
+
 @test "a name that cannot be resolved is an error in time; one that no longer can is used as it was known" {
   printf 'nameserver 127.0.0.1\n' >resolv.conf
   sed -i 's/^node2=.*/node2=node2.test:7776/' "$CLUSTER"/node?.conf
