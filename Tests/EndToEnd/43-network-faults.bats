@@ -312,6 +312,28 @@ round_trip_in_loss() {
   works_again
 }
 
+@test "a suspect owner that is back, and so full that it says no more than that: it reacts, and is asked again" {
+  start 1
+  stand_in mute
+  for number in 1 2 3; do start_client "asker$number" 10.77.0.1 text="GET $key\\n" shut read; done
+  for number in 1 2 3; do finish_client "asker$number"; done
+  eventually 5 log_has 1 'node2 (10.77.0.2:7776) does not react'
+  send_away
+  stand_in full
+  # One of these is the probe.
+  eventually 20 asked_and_reacts
+  for _ in {1..5}; do assert_matches '^ERROR: .*too many connections' "$(get "$key")"; done
+  # Nothing but the refusals kept requests from being served.
+  send_away
+  start 2
+  works
+}
+
+asked_and_reacts() {
+  get "$key" >answer
+  log_has 1 'node2 (10.77.0.2:7776) reacts again'
+}
+
 # stand_in MANNER: a stranger takes node 2's place.
 stand_in() {
   rm -f ready

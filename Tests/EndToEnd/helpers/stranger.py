@@ -9,6 +9,7 @@ Takes connections on port 7776 and behaves in the manner, to whatever it is told
   close      closes at once                    half       sends a tenth of the value that it announces
   created    201, before it has the value      huge       announces a value of 2^62 bytes
   continue   100, again and again              future     answers in HTTP/3.7
+  full       has one line for every request, that it has too many connections
 """
 import os
 import socket
@@ -29,6 +30,7 @@ def answer(connection, manner):
         "huge": b"HTTP/1.1 200 OK\r\n" + DATE + b"Content-Length: 4611686018427387904\r\n\r\nvalue",
         "future": b"HTTP/3.7 200 OK\r\nContent-Length: 0\r\n\r\n",
         "close": b"",
+        "full": b"ERROR: too many connections, try again later (MaxConnections=)\n",
     }
     if manner in fixed:
         connection.sendall(fixed[manner])
