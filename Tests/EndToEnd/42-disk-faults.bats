@@ -81,14 +81,24 @@ put_fails() {
   done
 }
 
-# inject NODE SYSCALL:error=…:when=N: from now on, the Nth such call of each thread. The tracer ends with the node.
+# inject NODE SYSCALL:error=…[:when=N] [PATH]: from now on such calls fail, or each thread's Nth. Where a path is named,
+# only calls about it do, and only those count: a node has many threads, and which of them does a call, and what else it
+# has done by then, is no matter of a test. The path is compared with what a descriptor is open on, and with what stands
+# in the call. The tracer ends with the node.
 inject() {
   local pid
   pid=$(node_pid "$1")
-  setpriv --pdeathsig KILL strace -f -qq -e "trace=${2%%:*}" -e "inject=$2" -o "$PWD/injected" -p "$pid" 3>&- </dev/null &
+  setpriv --pdeathsig KILL strace -f -qq ${3:+-P "$3"} -e "trace=${2%%:*}" -e "inject=$2" -o "$PWD/injected" -p "$pid" \
+    3>&- </dev/null &
   tracer=$!
   eventually 10 is_traced "$pid"
 }
+
+# content_of N: the file of the Nth value that node 2 has taken since its start, while it is in the making.
+content_of() { printf '%s/data/staging/%s' "$DISK" "$1"; }
+
+# The directory that the key's value is in.
+value_directory() { dirname "$(value_path "$key")"; }
 
 is_traced() { ! grep -q '^TracerPid:\s0$' /proc/"$1"/task/*/status; }
 
@@ -214,19 +224,15 @@ prepare_injection() {
 
 @test "a failed fsync of the content: the old value stays, and the store changes nothing any more" {
   prepare_injection
-  inject 2 fsync:error=EIO:when=1
-  # The probe of the self-check may be the one that fails.
-  assert_matches "^ERROR: PUT $key: (the store is read-only: )?fsync: Input/output error" "$(put 1 "$key" value)"
+  inject 2 fsync:error=EIO:when=1 "$(content_of 2)"
+  assert_matches "^ERROR: PUT $key: fsync: Input/output error" "$(put 1 "$key" value)"
   get 1 "$key" | cmp - before
   read_only_until_restart
 }
 
 @test "a failed fsync of the directory: the new value is there whole, unacknowledged, and the store changes nothing" {
   prepare_injection
-  # Without a self-check in between, the second sync of a PUT is that of the directory.
-  kill_node 2
-  start_node 2
-  inject 2 fsync:error=EIO:when=2
+  inject 2 fsync:error=EIO:when=1 "$(value_directory)"
   assert_matches "^ERROR: PUT $key: fsync: Input/output error" "$(put 1 "$key" value)"
   get 1 "$key" | cmp - value
   assert_equal 503 "$(http_status PUT 1 "$key" -T value)"
@@ -234,18 +240,14 @@ prepare_injection() {
 
 @test "a failed fsync of a DEL: an error, and the store changes nothing any more" {
   prepare_injection
-  kill_node 2
-  start_node 2
-  inject 2 fsync:error=EIO:when=1
+  inject 2 fsync:error=EIO:when=1 "$(value_directory)"
   assert_matches "^ERROR: DEL $key: fsync: Input/output error" "$(del 1 "$key")"
   assert_equal 503 "$(http_status PUT 1 "$key" -T value)"
 }
 
 @test "an fsync that finds the disk full (delayed allocation) counts as failed too" {
   prepare_injection
-  kill_node 2
-  start_node 2
-  inject 2 fsync:error=ENOSPC:when=1
+  inject 2 fsync:error=ENOSPC:when=1 "$(content_of 2)"
   assert_equal 507 "$(http_status PUT 1 "$key" -T value)"
   get 1 "$key" | cmp - before
   assert_equal 503 "$(http_status PUT 1 "$key" -T value)"
@@ -256,33 +258,39 @@ prepare_injection() {
   mount_disk 64M
   start_node 1
   random_file before 100000
-  # The call, the status; with a value of 200,000 bytes the second write is not the first.
-  while read -r fault expected; do
+  # The call, what it is about, the status; with a value of 200,000 bytes the second write is not the first. The value is
+  # the node's second: 2 is the name of its file for those calls that make the file and move it.
+  while read -r fault about expected; do
     echo "fault: $fault" >&2
+    case $about in
+      content) path=$(content_of 2) ;;
+      name) path=2 ;;
+      disk) path=$DISK/data/values ;;
+    esac
     start_node 2
     assert_equal "$key" "$(put 1 "$key" before)"
-    inject 2 "$fault"
+    inject 2 "$fault" "$path"
     assert_equal "$expected" "$(http_status PUT 1 "$key" -T value)"
     end_injection
     grep -q INJECTED injected
     if ((expected >= 500)); then unharmed; else get 1 "$key" | cmp - value; fi
     kill_node 2
   done <<'EOF'
-pwrite64:error=EIO:when=1 500
-pwrite64:error=ENOSPC:when=1 507
-pwrite64:error=EDQUOT:when=1 507
-pwrite64:error=EINTR:when=1 204
-fsetxattr:error=ENOSPC:when=1 507
-fsetxattr:error=EIO:when=1 500
-fallocate:error=ENOSPC:when=1 507
-fallocate:error=EIO:when=1 500
-fallocate:error=EOPNOTSUPP:when=1 204
-fallocate:error=EINTR:when=1 204
-renameat:error=EIO:when=1 500
-renameat:error=ENOSPC:when=1 507
-openat:error=EIO:when=1 500
-openat:error=EMFILE:when=1 500
-fstatfs:error=EIO:when=1 500
+pwrite64:error=EIO:when=1 content 500
+pwrite64:error=ENOSPC:when=1 content 507
+pwrite64:error=EDQUOT:when=1 content 507
+pwrite64:error=EINTR:when=1 content 204
+fsetxattr:error=ENOSPC:when=1 content 507
+fsetxattr:error=EIO:when=1 content 500
+fallocate:error=ENOSPC:when=1 content 507
+fallocate:error=EIO:when=1 content 500
+fallocate:error=EOPNOTSUPP:when=1 content 204
+fallocate:error=EINTR:when=1 content 204
+renameat:error=EIO:when=1 name 500
+renameat:error=ENOSPC:when=1 name 507
+openat:error=EIO:when=1 name 500
+openat:error=EMFILE:when=1 name 500
+fstatfs:error=EIO disk 500
 EOF
 }
 
