@@ -438,6 +438,63 @@ thaw() {
   thaw
 }
 
+# A disk whose every sync takes a second, and 100 clients that put small values into it for 15 s: from now on until
+# finish_puts. The service manager listens, and waits 10 s at the most for a sign of life.
+start_puts_on_slow_disk() {
+  mount_disk 64M
+  configure all limits '[Limits]' IdleTimeout=200s
+  setpriv --pdeathsig KILL /usr/bin/python3 "$HELPERS/manager.py" "$PWD/notify" >heard 3>&- </dev/null &
+  manager=$!
+  eventually 10 test -S notify
+  start_node 1
+  start_node 2 env NOTIFY_SOCKET="$PWD/notify" WATCHDOG_USEC=10000000
+  assert_equal "$key" "$(put 1 "$key" value)"
+  inject 2 fsync:delay_exit=1000000
+  setpriv --pdeathsig KILL /usr/bin/python3 "$HELPERS/puts.py" 2 100 15 "$PWD/sent" >putters.out 3>&- </dev/null &
+  putters=$!
+  eventually 20 test -e sent
+}
+
+puts_are_under_way() { ! process_is_gone "$putters"; }
+
+# Every one of the PUTs has been acknowledged in the end.
+finish_puts() {
+  wait "$putters"
+  assert_matches '^[0-9]{3,} acknowledged$' "$(cat putters.out)"
+  end_injection
+}
+
+# Drops what the kernel holds of the stored value in memory, so that the next GET is of the disk.
+forget_value() { dd if="$(value_path "$key")" iflag=nocache count=0 status=none; }
+
+@test "beside PUTs that wait for a slow disk's syncs, GETs of what is there and of what is not do not wait" {
+  start_puts_on_slow_disk
+  none=$(key_owned_by 2 none)
+  rounds=0
+  while puts_are_under_way; do
+    # The PUTs alone would take 25 s one after another on 8 threads.
+    assert_equal "ERROR: GET $none: no such key" "$(timeout 10 nc 127.0.0.2 7776 <<<"GET $none")"
+    forget_value
+    timeout 10 nc 127.0.0.1 7776 <<<"GET $key" | cmp - value
+    rounds=$((rounds + 1))
+  done
+  ((rounds > 3))
+  finish_puts
+}
+
+@test "a slow disk that has many PUTs to sync is no sick one: health stays good, and the watchdog hears of the node" {
+  start_puts_on_slow_disk
+  while puts_are_under_way; do
+    assert_equal 'ok 200' "$(health 2)"
+  done
+  finish_puts
+  kill "$manager"
+  wait "$manager" || true
+  read -r count longest <heard
+  echo "$count signs of life, $longest ms at the most without one" >&2
+  ((count >= 3 && longest < 10000))
+}
+
 @test "a value that was cut short, or grew, is an error to read, in every way; it can be replaced and deleted" {
   start_node 1
   configure 2 disk '[Node]' "DataDirectory=$DISK/data"
