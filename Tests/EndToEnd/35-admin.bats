@@ -321,3 +321,61 @@ has_accesses() { (($(accesses "$1") >= $2)); }
   eventually 10 log_has 1 'a\x0aoutcome=ok'
   assert_equal '' "$(grep -E '^(outcome|access)' "$CLUSTER/node1.log" || true)"
 }
+
+# Starts nodes 1 and 3, of which the first writes its log to somebody who reads none of it before there is a file `go`;
+# what is read then goes to the file `log`.
+start_unread() {
+  mkfifo pipe
+  setpriv --pdeathsig KILL /usr/bin/python3 "$HELPERS/standstill.py" pipe "$PWD/still" "$PWD/go" log 3>&- </dev/null &
+  eventually 10 test -e still
+  configure 1 access '[Node]' AccessLog=yes
+  start_node 3
+  # The shell becomes the node.
+  # shellcheck disable=SC2016 # What it expands is its own.
+  start_node 1 sh -c 'exec "$@" >"$0" 2>&1' "$PWD/pipe"
+}
+
+# ask_often COUNT: GETs of the node's own key and of the other's by turns; prints how often which status came.
+ask_often() {
+  local number
+  for ((number = 0; number < $1 / 2; number++)); do printf 'url=%s\noutput=body\n' "$(url 1 "$own")" "$(url 1 "$other")"; done >urls
+  # The first answer that does not come ends it.
+  curl --silent --max-time 20 --fail-early --config urls --write-out '%{http_code}\n' | sort | uniq -c | xargs
+}
+
+# all_is_told COUNT: as many lines are told of as dropped as are counted, and so many requests have a line or are among
+# them.
+all_is_told() {
+  get 1 "$own" >answer
+  [[ $(dropped_in_log) == "$(metric 1 kvnode_log_lines_dropped_total)" ]] &&
+    (($(grep -c ' op=.* access$' log) + $(dropped_in_log) >= $1))
+}
+
+dropped_in_log() {
+  sed -n '/log lines were dropped/s/.*lines=\([0-9]*\).*/\1/p' log | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+@test "a log that nobody reads holds nothing up: lines are dropped, counted, and told of once it is read again" {
+  start_unread
+  echo hello >value
+  assert_equal 201 "$(http -T value "$(url 1 "$own")")"
+  assert_equal 201 "$(http -T value "$(url 1 "$other")")"
+  assert_equal '2000 200' "$(ask_often 2000)"
+  assert_equal hello "$(get 1 "$own")"
+  assert_equal hello "$(get 1 "$other")"
+  assert_equal 200 "$(admin 1 healthz)"
+  assert_equal 200 "$(admin 1 metrics)"
+  assert_matches 'TYPE kvnode_log_lines_dropped_total counter' "$(cat body)"
+  assert_matches '^[1-9][0-9]*$' "$(metric 1 kvnode_log_lines_dropped_total)"
+  touch go
+  eventually 20 all_is_told 2004
+  (($(dropped_in_log) > 0))
+}
+
+@test "a node whose log nobody reads ends on SIGTERM all the same" {
+  start_unread
+  # Far more than has room.
+  ask_often 500 || true
+  kill -TERM "$(node_pid 1)"
+  eventually 20 node_is_gone 1
+}
