@@ -5,10 +5,11 @@ client.py put DIALECT HOST:PORT FILE BYTES TIMES KEY...   stores the bytes of FI
 client.py get DIALECT HOST:PORT BYTES TIMES KEY...        fetches values of that length
 client.py fill HOST:PORT BYTES FIRST END PREFIX           stores small values as PREFIX<FIRST> … PREFIX<END - 1>
 client.py latency put|get HOST:PORT BYTES TIMES END PREFIX   one request at a time, of PREFIX0 … PREFIX<END - 1>
+client.py pace HOST:PORT BYTES SECONDS KEY                fetches one value again and again for so many seconds
 
 DIALECT is http (one connection a key, kept) or classic (one a transfer). put and get have one process a key, which
-makes TIMES transfers of it; they print the seconds from when all were connected to the last answer. latency prints
-the median and the 99th percentile in microseconds. Wrong answers end it with status 1.
+makes TIMES transfers of it; they print the seconds from when all were connected to the last answer. latency and
+pace print the median and the 99th percentile in microseconds. Wrong answers end it with status 1.
 """
 import os
 import random
@@ -215,11 +216,26 @@ def latency(request, address, length, times, end, prefix):
             client.connection.sendall(put_head(key, len(body)) + body)
             client.discard(client.answer_length(key))
         microseconds.append((time.monotonic_ns() - start) / 1000)
+    print_percentiles(microseconds)
+
+
+def pace(address, length, seconds, key):
+    client = HTTP(address)
+    microseconds = []
+    deadline = time.monotonic() + float(seconds)
+    while time.monotonic() < deadline:
+        start = time.monotonic_ns()
+        client.get(key, int(length))
+        microseconds.append((time.monotonic_ns() - start) / 1000)
+    print_percentiles(microseconds)
+
+
+def print_percentiles(microseconds):
     microseconds.sort()
     print("%.0f\t%.0f" % (microseconds[len(microseconds) // 2], microseconds[len(microseconds) * 99 // 100]))
 
 
-COMMANDS = {"put": put, "get": get, "fill": fill, "latency": latency}
+COMMANDS = {"put": put, "get": get, "fill": fill, "latency": latency, "pace": pace}
 
 
 def main():
