@@ -163,3 +163,30 @@ put_then_get() {
     for number in {1..32}; do assert_equal "$stem$number" "$(cat "answer$number")"; done
   done
 }
+
+# Half of the streams fetch values and half store them, for ever; all through node 1, which owns none of them.
+@test "beside 24 relayed streams that never end, 100 small GETs are answered, and rightly" {
+  random_file small 1000
+  random_file large $((8 << 20))
+  own=$(key_owned_by 1 small)
+  other=$(key_owned_by 2 small)
+  put 1 "$own" small
+  put 1 "$other" small
+  keys=()
+  for number in {1..24}; do keys+=("$(key_owned_by $((number % 3 + 2)) "stream$number-")"); done
+  setpriv --pdeathsig KILL /usr/bin/python3 "$REPOSITORY/bench/streams.py" 127.0.0.1:7776 large $((8 << 20)) "$PWD/begun" \
+    "${keys[@]}" >rate 3>&- </dev/null &
+  streams=$!
+  eventually 60 test -e begun
+  SECONDS=0
+  for _ in {1..50}; do
+    get 1 "$own" | cmp - small
+    get 1 "$other" | cmp - small
+  done
+  # So that what hangs is not taken for slow.
+  ((SECONDS < 200))
+  # They end well unless an answer to one of them was wrong.
+  kill $streams
+  wait $streams
+  assert_matches '^[0-9]+\.[0-9]+$' "$(cat rate)"
+}
