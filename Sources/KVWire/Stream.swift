@@ -52,12 +52,15 @@ import KVLinux
   /// Takes unread bytes out.
   package mutating func takeUnread(_ byteCount: Int) -> ArraySlice<UInt8> {
     let taken = unread.prefix(byteCount)
-    unread = unread.dropFirst(byteCount)
+    dropUnread(byteCount)
     return taken
   }
 
   /// Forgets unread bytes that have been used where they stood.
-  package mutating func dropUnread(_ byteCount: Int) { unread = unread.dropFirst(byteCount) }
+  package mutating func dropUnread(_ byteCount: Int) {
+    // An empty slice would keep what it was cut from, and many connections wait with nothing unread.
+    unread = byteCount >= unread.count ? [] : unread.dropFirst(byteCount)
+  }
 
   /// Hands over the next bytes, at most so many: unread ones first, else what has arrived. Does not wait.
   ///

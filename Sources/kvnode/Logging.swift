@@ -6,6 +6,8 @@ struct LogEntry: Sendable {
   let level: Logger.Level
   let message: Logger.Message
   let metadata: Logger.Metadata
+  /// The module that logged it.
+  let source: String
   let file: String
   let function: String
   let line: UInt
@@ -16,7 +18,7 @@ struct LogEntry: Sendable {
   static func dropped(_ count: Int) -> LogEntry {
     LogEntry(
       level: .warning, message: "log lines were dropped, because nobody took them in time",
-      metadata: ["lines": "\(count)"], file: #fileID, function: #function, line: #line, time: Timestamp.now)
+      metadata: ["lines": "\(count)"], source: "kvnode", file: #fileID, function: #function, line: #line, time: Timestamp.now)
   }
 }
 
@@ -38,7 +40,7 @@ struct QueueLogHandler: LogHandler {
     queue.push(
       LogEntry(
         level: event.level, message: event.message, metadata: metadata.merging(event.metadata ?? [:]) { $1 },
-        file: event.file, function: event.function, line: event.line, time: Timestamp.now))
+        source: event.source, file: event.file, function: event.function, line: event.line, time: Timestamp.now))
   }
 }
 
@@ -48,7 +50,9 @@ enum LogSink {
   /// Writes an entry. May block.
   static func write(_ entry: LogEntry, toJournal: Bool) {
     if toJournal, Journal.send(fields(entry)) { return }
-    Process.writeError("\(entry.time) \(entry.level) kvnode: \(LogLine.text(entry.message, entry.metadata))\n")
+    let fields = LogLine.fields(entry.metadata)
+    Process.writeError(
+      "\(entry.time) \(entry.level) kvnode:\(fields) [\(entry.source)] \(entry.message)\n")
   }
 
   private static func fields(_ entry: LogEntry) -> [String] {
@@ -74,9 +78,13 @@ enum LogSink {
 
 /// A log message as one line for people.
 enum LogLine {
+  /// The metadata in the order of their names, a space before each.
+  static func fields(_ metadata: Logger.Metadata) -> String {
+    metadata.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+  }
+
   /// The message, then its metadata in the order of their names.
   static func text(_ message: Logger.Message, _ metadata: Logger.Metadata) -> String {
-    let pairs = metadata.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
-    return "\(message)\(pairs.joined())"
+    "\(message)\(fields(metadata))"
   }
 }

@@ -29,7 +29,7 @@ import Testing
     Taken(admission.enter(limits)) != nil
   }
 
-  private func isUndecided(_ taken: Taken) -> Bool { taken.place.interrupter != nil }
+  private func isUndecided(_ taken: Taken) -> Bool { taken.place.isUndecided }
 
   @Test func servesAsManyAsAllowedAndAwaitsTheNextOnesRequest() throws {
     let admission = Admission()
@@ -84,14 +84,31 @@ import Testing
   @Test func theNewestComerTakesThePlaceOfWhoeverHasKeptHisWaitingForLongest() throws {
     let admission = Admission()
     let client = Taken(admission.enter(limits(1)))
-    var silent = (0..<64).compactMap { _ in Taken(admission.enter(limits(1))) }
-    #expect(client != nil && silent.count == 64)
+    var silent = (0..<32).compactMap { _ in Taken(admission.enter(limits(1))) }
+    #expect(client != nil && silent.count == 32)
     // Each may come for as long as those that had to give up their places are on their way out.
-    let more = (0..<64).compactMap { _ in Taken(admission.enter(limits(1))) }
-    #expect(more.count == 64)
+    let more = (0..<32).compactMap { _ in Taken(admission.enter(limits(1))) }
+    #expect(more.count == 32)
     #expect(!hasPlace(admission, limits(1)))
     silent = []
     #expect(hasPlace(admission, limits(1)))
+  }
+
+  @Test func anotherNodesConnectionTakesThePlaceOfOneThatIsIdle() throws {
+    let admission = Admission()
+    let client = Taken(admission.enter(limits(1)))
+    var idle = try enter(admission, limits(1))
+    var busy = try enter(admission, limits(1))
+    var next = try enter(admission, limits(1))
+    var tooMany = try enter(admission, limits(1))
+    var admitted = [idle.settle(asPeer: true), busy.settle(asPeer: true)]
+    idle.rest()
+    admitted += [next.settle(asPeer: true), tooMany.settle(asPeer: true)]
+    #expect(admitted == [true, true, true, false])
+    let isStillThere = idle.settle(asPeer: true)
+    #expect(!isStillThere)
+    #expect(admission.counts == (clients: 1, peers: 2))
+    #expect(client != nil)
   }
 
   @Test func aLowerLimitHoldsForNewcomersOnly() {

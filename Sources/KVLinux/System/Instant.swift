@@ -27,15 +27,13 @@ extension HTTPDate {
 
 /// The wall clock's time as log lines bear it.
 package enum Timestamp {
-  /// The time now in UTC, to the millisecond: `2026-11-28T16:44:56.123Z` (RFC 3339).
+  /// The time now, by the host's time zone: `2026-11-28T16:44:56+0000`.
   package static var now: String {
-    let nanoseconds = Instant.wallNanoseconds
-    var seconds = time_t(nanoseconds / 1_000_000_000)
+    var seconds = time_t(Instant.wallNanoseconds / 1_000_000_000)
     var parts = tm()
-    gmtime_r(&seconds, &parts)
+    localtime_r(&seconds, &parts)
     var text = [CChar](repeating: 0, count: 32)
-    let count = strftime(&text, text.count, "%Y-%m-%dT%H:%M:%S", &parts)
-    let milliseconds = String(1000 + nanoseconds / 1_000_000 % 1000).dropFirst()
-    return String(decoding: text.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self) + ".\(milliseconds)Z"
+    let count = strftime(&text, text.count, "%Y-%m-%dT%H:%M:%S%z", &parts)
+    return String(decoding: text.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 }

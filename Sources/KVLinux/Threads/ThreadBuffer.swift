@@ -90,6 +90,18 @@ extension Array<UInt8> {
   }
 }
 
+extension Array<UInt8> {
+  /// Lends the bytes to code that writes them to wherever they lie.
+  @inline(__always)
+  package mutating func withMutableBytes<Result, Failure: Error>(
+    _ body: (inout MutableRawSpan) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    var span = mutableSpan
+    var bytes = span.mutableBytes
+    return try body(&bytes)
+  }
+}
+
 extension ArraySlice<UInt8> {
   /// Lends the bytes to code that takes them from wherever they lie.
   @inline(__always)

@@ -29,23 +29,25 @@ package struct Rooms: Sendable {
 
 /// How many connections the limit of open files allows.
 struct DescriptorBudget: Equatable, Sendable {
-  /// What each connection may hold open at once: its socket, one to the owner, a value's file and directory,
+  /// What a client's connection may hold open at once: its socket, one to the owner, a value's file and directory,
   /// and both ends of a pipe.
-  private static let perConnection = 6
-  /// What the process holds open besides, connections that are being turned away not counted.
+  private static let perClient = 6
+  /// What another node's may, for which nothing is relayed.
+  private static let perPeer = 3
+  /// What the process holds open besides, connections that are being turned away included.
   private static let reserved = 128
-  /// Which part of the connections is for other nodes, where there are too few for all.
+  /// Which part of the descriptors is for other nodes, where there are too few for all.
   private static let peersPart = 5
 
-  let connectionsMax: Int
+  /// How many descriptors connections may take.
+  let descriptorsMax: Int
 
-  init(openFilesMax: Int) {
-    connectionsMax = max(2, (openFilesMax - Self.reserved - Admission.undecidedDescriptorsMax) / Self.perConnection)
-  }
+  init(openFilesMax: Int) { descriptorsMax = max(0, openFilesMax - Self.reserved) }
 
   /// `MaxConnections=` clients and as many connections of other nodes, or what fits.
   func limits(connectionsMax wanted: Int) -> Admission.Limits {
-    let peersMax = min(wanted, max(1, connectionsMax / Self.peersPart))
-    return Admission.Limits(clientsMax: min(wanted, connectionsMax - peersMax), peersMax: peersMax)
+    let peersMax = min(wanted, max(1, descriptorsMax / Self.peersPart / Self.perPeer))
+    let clientsMax = min(wanted, max(1, (descriptorsMax - peersMax * Self.perPeer) / Self.perClient))
+    return Admission.Limits(clientsMax: clientsMax, peersMax: peersMax)
   }
 }

@@ -45,6 +45,7 @@ struct Client: ~Copyable {
   mutating func nextRequest() async -> Arrival {
     let messages = Messages(interrupter: place.interrupter)
     let isFirst = life.dialect == nil
+    place.rest()
     do throws(StreamError) {
       let arrival = try await messages.head(
         from: &stream, within: isFirst ? .whole(limits.headerTimeout) : .fromFirstByte(limits.headerTimeout)

@@ -75,7 +75,7 @@ struct BenchWorker: Sendable {
       let upload = Upload(
         key: key, terms: Upload.Terms(), connection: connection, progress: ProgressBar("", isWanted: false))
       _ = try await upload.run(byteCount: plan.valueBytes) { bytes, bytesMax throws(CommandError) in
-        let count = min(bytes.copy(noise.span.bytes), bytesMax)
+        let count = min(noise.withBytes { bytes.copy($0) }, bytesMax)
         control.moved(count)
         return count
       }

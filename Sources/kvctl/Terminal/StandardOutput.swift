@@ -11,7 +11,11 @@ struct StandardOutput: ~Copyable {
   func write(_ text: String) throws(CommandError) { try write(Array(text.utf8)) }
 
   func write(_ bytes: [UInt8]) throws(CommandError) {
-    do throws(SystemError) { try file.writeNext(bytes.span.bytes) } catch { throw Self.failure(error) }
+    do throws(SystemError) {
+      try bytes.withBytes { bytes throws(SystemError) in try file.writeNext(bytes) }
+    } catch {
+      throw Self.failure(error)
+    }
   }
 
   private static func failure(_ error: SystemError) -> CommandError {

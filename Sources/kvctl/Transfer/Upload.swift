@@ -98,11 +98,11 @@ struct Upload {
     _ buffer: inout [UInt8], bytesMax: Int, _ checksum: borrowing Checksum,
     from read: (inout MutableRawSpan, Int) throws(CommandError) -> Int
   ) throws(CommandError) -> Int {
-    var span = buffer.mutableSpan
-    var bytes = span.mutableBytes
-    let count = try read(&bytes, bytesMax)
-    checksum.update(bytes.bytes.extracting(first: count))
-    return count
+    try buffer.withMutableBytes { bytes throws(CommandError) in
+      let count = try read(&bytes, bytesMax)
+      checksum.update(bytes.bytes.extracting(first: count))
+      return count
+    }
   }
 
   private func send(_ buffer: [UInt8], _ count: Int, inChunk: Bool) async throws(CommandError) {
