@@ -18,7 +18,8 @@ struct LogEntry: Sendable {
   static func dropped(_ count: Int) -> LogEntry {
     LogEntry(
       level: .warning, message: "log lines were dropped, because nobody took them in time",
-      metadata: ["lines": "\(count)"], source: "kvnode", file: #fileID, function: #function, line: #line, time: Timestamp.now)
+      metadata: ["lines": "\(count)"], source: "kvnode", file: #fileID, function: #function, line: #line,
+      time: Timestamp.now)
   }
 }
 

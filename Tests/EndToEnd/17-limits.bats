@@ -101,7 +101,7 @@ has_at_most_descriptors() { (($(descriptors) <= $1)); }
   # One client, and one value that is being relayed: clients and nodes are counted apart.
   start_client holder 127.0.0.2 text=GET await="$PWD/leave"
   eventually 10 turns_clients_away
-  start_client putter 127.0.0.1 text="PUT $other\\nvalue" await="$PWD/leave"
+  start_client putter 127.0.0.1 text="PUT $other\\nvalue" await="$PWD/leave" reset
   eventually 10 has_staged 2 1
   assert_equal "$(full 2)" "$(raw 1 "GET $other\n")"
   assert_equal "$(full 2)" "$(raw 1 "PUT $other\nvalue")"

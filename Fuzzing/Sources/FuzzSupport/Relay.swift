@@ -8,7 +8,7 @@ package func checkRelay(_ request: ValueRequest) {
   // A head that just fits may not do so any more with what a relay adds: the owner then refuses it as too large.
   guard bytes.count <= HTTPHeadLimits.headBytesMax else { return }
   let head = requestHead(bytes)
-  let relayed = mustSucceed("a relayed request is one") { () throws(Failure) in try HTTPDialect.request(head) }
+  let relayed = mustSucceed("a relayed request is one") { () throws(Failure) in try HTTPDialect.valueRequest(head) }
   require(relayed.operation == request.operation && relayed.key == request.key, "the owner is asked the same")
   require(relayed.relayed == Fixture.mark, "the relay's mark arrives")
   require(relayed.preconditions == request.preconditions, "the conditions arrive")

@@ -41,7 +41,7 @@ private func checkMeaning(_ head: HTTPRequestHead) {
   _ = (head.keepAlive, StatusRequest.matches(head))
   do throws(Failure) {
     if let list = try ListRequest(head) { return check(list) }
-    let request = try HTTPDialect.request(head)
+    let request = try HTTPDialect.valueRequest(head)
     check(request, head)
     checkRelay(request)
     for byteCount in [0, 1, 1000, HTTPHeadLimits.bodyBytesMax] { checkRead(request, byteCount: byteCount) }

@@ -19,28 +19,30 @@ final class Admission: Sendable {
   fileprivate enum Kind {
     case client
     case peer
+    /// Another node's, in a client's place: there was no other.
+    case guest
     /// Nobody knows yet; there was no room for a client when it came.
     case undecided
   }
 
   /// Those who may have to give up their places, in the order they began to wait.
   fileprivate struct Waiting {
-    private var interrupters: [UInt64: Interrupter] = [:]
+    private var entries: [UInt64: (kind: Kind, interrupter: Interrupter)] = [:]
     private var lastNumber: UInt64 = 0
 
-    var count: Int { interrupters.count }
+    var count: Int { entries.count }
 
-    mutating func add(_ interrupter: Interrupter) -> UInt64 {
+    mutating func add(_ kind: Kind, _ interrupter: Interrupter) -> UInt64 {
       lastNumber += 1
-      interrupters[lastNumber] = interrupter
+      entries[lastNumber] = (kind, interrupter)
       return lastNumber
     }
 
     /// False where it has been made to give up its place.
-    mutating func remove(_ number: UInt64) -> Bool { interrupters.removeValue(forKey: number) != nil }
+    mutating func remove(_ number: UInt64) -> Bool { entries.removeValue(forKey: number) != nil }
 
-    mutating func removeOldest() -> Interrupter? {
-      interrupters.keys.min().flatMap { interrupters.removeValue(forKey: $0) }
+    mutating func removeOldest() -> (kind: Kind, interrupter: Interrupter)? {
+      entries.keys.min().flatMap { entries.removeValue(forKey: $0) }
     }
   }
 
@@ -73,12 +75,12 @@ final class Admission: Sendable {
         return (Place.Start(kind: .client, number: nil), nil)
       }
       guard state.leavingCount < Self.leavingMax else { return (nil, nil) }
-      let number = state.undecided.add(interrupter)
+      let number = state.undecided.add(.undecided, interrupter)
       guard state.undecided.count > Self.undecidedMax, let evicted = state.undecided.removeOldest() else {
         return (Place.Start(kind: .undecided, number: number), nil)
       }
       state.leavingCount += 1
-      return (Place.Start(kind: .undecided, number: number), evicted)
+      return (Place.Start(kind: .undecided, number: number), evicted.interrupter)
     }
     evicted?.interrupt()
     return place.map { Place(self, limits, $0, interrupter) }
@@ -87,56 +89,58 @@ final class Admission: Sendable {
   /// A connection's request shows what it is. Nil where there is no room for it, or its place has been given away.
   fileprivate func settle(_ place: borrowing Place, asPeer isPeer: Bool) -> Kind? {
     let (kind, evicted) = state.withLock { state -> (Kind?, Interrupter?) in
-      switch place.kind {
-      case .peer:
-        // Between two requests it may have been made to go.
-        return (place.number.map { state.idlePeers.remove($0) } ?? true ? .peer : nil, nil)
-      case .client:
-        guard isPeer, state.peerCount < place.limits.peersMax else { return (.client, nil) }
-        state.clientCount -= 1
+      // Between two requests it may have been made to go.
+      if place.isResting, let number = place.number, !state.idlePeers.remove(number) { return (nil, nil) }
+      if case .peer = place.kind { return (.peer, nil) }
+      let evicted = isPeer && state.peerCount >= place.limits.peersMax ? state.evictIdlePeer(Self.leavingMax) : nil
+      if isPeer, state.peerCount < place.limits.peersMax {
+        state.leave(place.kind, place.isResting ? nil : place.number)
         state.peerCount += 1
-        return (.peer, nil)
-      case .undecided:
-        var evicted: Interrupter?
-        if isPeer, state.peerCount >= place.limits.peersMax { evicted = state.evictIdlePeer(leavingMax: Self.leavingMax) }
-        let hasRoom = isPeer ? state.peerCount < place.limits.peersMax : state.clientCount < place.limits.clientsMax
-        guard hasRoom else { return (nil, evicted) }
-        state.leaveWaiting(place.number)
-        if isPeer { state.peerCount += 1 } else { state.clientCount += 1 }
-        return (isPeer ? .peer : .client, evicted)
+        return (.peer, evicted)
       }
+      guard case .undecided = place.kind else { return (isPeer ? .guest : .client, evicted) }
+      guard !isPeer, state.clientCount < place.limits.clientsMax else { return (nil, evicted) }
+      state.leave(place.kind, place.number)
+      state.clientCount += 1
+      return (.client, evicted)
     }
     evicted?.interrupt()
     return kind
   }
 
   /// Another node's connection has nothing to do until its next request.
-  fileprivate func rest(_ interrupter: Interrupter) -> UInt64 {
-    state.withLock { $0.idlePeers.add(interrupter) }
+  fileprivate func rest(_ kind: Kind, _ interrupter: Interrupter) -> UInt64 {
+    state.withLock { $0.idlePeers.add(kind, interrupter) }
   }
 
-  fileprivate func leave(_ kind: Kind, _ number: UInt64?) {
-    state.withLock { state in
-      switch kind {
-      case .client: state.clientCount -= 1
-      case .peer:
-        if let number, !state.idlePeers.remove(number) { state.leavingCount -= 1 } else { state.peerCount -= 1 }
-      case .undecided: state.leaveWaiting(number)
-      }
-    }
-  }
+  fileprivate func leave(_ kind: Kind, _ number: UInt64?) { state.withLock { $0.leave(kind, number) } }
 }
 
 extension Admission.State {
-  fileprivate mutating func leaveWaiting(_ number: UInt64?) {
-    if let number, !undecided.remove(number) { leavingCount -= 1 }
+  /// Gives a place back; `number` is that under which the connection waits.
+  fileprivate mutating func leave(_ kind: Admission.Kind, _ number: UInt64?) {
+    if case .undecided = kind {
+      if let number, !undecided.remove(number) { leavingCount -= 1 }
+    } else if let number, !idlePeers.remove(number) {
+      leavingCount -= 1
+    } else {
+      giveBack(kind)
+    }
   }
 
-  fileprivate mutating func evictIdlePeer(leavingMax: Int) -> Interrupter? {
+  fileprivate mutating func evictIdlePeer(_ leavingMax: Int) -> Interrupter? {
     guard leavingCount < leavingMax, let evicted = idlePeers.removeOldest() else { return nil }
-    peerCount -= 1
+    giveBack(evicted.kind)
     leavingCount += 1
-    return evicted
+    return evicted.interrupter
+  }
+
+  private mutating func giveBack(_ kind: Admission.Kind) {
+    switch kind {
+    case .client, .guest: clientCount -= 1
+    case .peer: peerCount -= 1
+    case .undecided: preconditionFailure("whoever is undecided has no place to give back")
+    }
   }
 }
 
@@ -167,6 +171,9 @@ struct Place: ~Copyable, Sendable {
   /// Whether nobody knows yet if there is room for it.
   var isUndecided: Bool { if case .undecided = kind { true } else { false } }
 
+  /// Whether it waits between two requests of another node.
+  fileprivate var isResting: Bool { if case .undecided = kind { false } else { number != nil } }
+
   /// Says who has turned out to be at the other end. False where there is no room for him.
   mutating func settle(asPeer isPeer: Bool) -> Bool {
     guard let settled = admission.settle(self, asPeer: isPeer) else { return false }
@@ -176,7 +183,11 @@ struct Place: ~Copyable, Sendable {
 
   /// Says that the connection has nothing to do until its next request.
   mutating func rest() {
-    if case .peer = kind, number == nil { number = admission.rest(interrupter) }
+    guard number == nil else { return }
+    switch kind {
+    case .peer, .guest: number = admission.rest(kind, interrupter)
+    case .client, .undecided: return
+    }
   }
 
   deinit { admission.leave(kind, number) }
