@@ -23,6 +23,8 @@ package struct Pump {
 
   /// Below so many bytes left, a pipe costs more than a copy.
   private static let spliceBytesMin = 64 << 10
+  /// How much is copied at a time: what a slow sink does not take of it is held in memory, and such sinks may be many.
+  private static let copyBytesMax = 128 << 10
 
   /// The pipes to use; nil copies everything.
   package let pipes: PipePool?
@@ -94,7 +96,7 @@ package struct Pump {
       {
         return result
       }
-      return try source.pass(bytesMax: bytesMax) { bytes in
+      return try source.pass(bytesMax: min(bytesMax, Self.copyBytesMax)) { bytes in
         do throws(StreamError) {
           try outbox.send(framing.bytes(bytes.byteCount), bytes, on: sink)
         } catch {
