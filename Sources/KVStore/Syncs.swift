@@ -2,8 +2,9 @@ import KVCore
 import KVLinux
 import Synchronization
 
-/// Makes files and directories durable, on threads of their own: a sync may take as long as the disk likes, and whoever
-/// only reads must not wait behind it.
+/// Makes files and directories durable. A sync may take as long as the disk likes, and whoever only reads must not wait
+/// behind it: so only a few are done where they are asked for, which saves a change of threads, and all others on threads
+/// of their own.
 ///
 /// After a sync has failed, what the kernel dropped is gone and a second one would report success (fsync(2)): so nothing
 /// is to be changed any more, and the reason is kept.
@@ -13,6 +14,10 @@ package final class Syncs: Sendable {
   private let threads: IOExecutor?
   private let failure = Mutex<SystemError?>(nil)
   private let count = Atomic<Int>(0)
+  private let inPlaceCount = Atomic<Int>(0)
+
+  /// How many disk threads may be held up by syncs at once.
+  private static let inPlaceMax = 2
 
   /// Syncs as durable as that, on those threads.
   package init(_ durability: Durability, threads: IOExecutor?) {
@@ -29,14 +34,20 @@ package final class Syncs: Sendable {
   /// Makes a file's content and attributes durable, if that is wanted.
   func sync(_ file: borrowing File) async throws(SystemError) {
     guard durability == .full else { return }
-    guard let threads else { return try now(file) }
+    guard let threads = takePlace() else {
+      defer { leavePlace() }
+      return try now(file)
+    }
     try await withTaskExecutorPreference(threads) { () async throws(SystemError) in try now(file) }
   }
 
   /// Makes a directory's entries durable, if that is wanted.
   func sync(_ directory: borrowing Directory) async throws(SystemError) {
     guard durability == .full else { return }
-    guard let threads else { return try now(directory) }
+    guard let threads = takePlace() else {
+      defer { leavePlace() }
+      return try now(directory)
+    }
     try await withTaskExecutorPreference(threads) { () async throws(SystemError) in try now(directory) }
   }
 
@@ -45,6 +56,16 @@ package final class Syncs: Sendable {
     do throws(SystemError) { try file.sync() } catch { throw failed(error) }
     count.add(1, ordering: .relaxed)
   }
+
+  /// Nil where the sync may be done on this thread, or else where it is to be done.
+  private func takePlace() -> IOExecutor? {
+    let isFirst = inPlaceCount.add(1, ordering: .relaxed).newValue <= Self.inPlaceMax
+    guard let threads, !isFirst else { return nil }
+    leavePlace()
+    return threads
+  }
+
+  private func leavePlace() { inPlaceCount.subtract(1, ordering: .relaxed) }
 
   private func now(_ directory: borrowing Directory) throws(SystemError) {
     do throws(SystemError) { try directory.sync() } catch { throw failed(error) }

@@ -296,7 +296,8 @@ package final class IOExecutor: TaskExecutor {
   private static func choose(_ state: inout State, jobsSinceLook: Int, isBulkDue: Bool) -> Step {
     if isBulkDue, let continuation = state.bulk.popFirst() { return .resume(continuation) }
     if jobsSinceLook < jobsPerLookMax, let job = state.jobs.popFirst() { return .run(job) }
-    // Whoever has been woken meanwhile goes ahead of tasks in bulk.
+    // Whoever has been woken meanwhile goes ahead of tasks in bulk: a thread that the kernel would wake for it may have to
+    // wait for a processor.
     if jobsSinceLook > 0 && !(state.jobs.isEmpty && state.bulk.isEmpty) { return .look }
     if let continuation = state.bulk.popFirst() { return .resume(continuation) }
     state.sleepingCount += 1

@@ -8,7 +8,7 @@ extension OwnValues {
   /// Up to which size a value is read whole, where the page cache has it.
   private static let cachedBytesMax = 64 << 10
   /// How much sendfile(2) is asked to move at a time: a call that reads cold pages holds its thread so long.
-  private static let sendBytesMax = 1 << 20
+  private static let sendBytesMax = 2 << 20
 
   /// Answers a GET or HEAD. A value is opened, and what is known of it read, once.
   ///
