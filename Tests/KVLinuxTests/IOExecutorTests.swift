@@ -17,6 +17,11 @@ private final class Counters: Sendable {
   func increment(_ index: Int) { counts.withLock { $0[index] += 1 } }
 }
 
+/// Who came when.
+private final class Order: Sendable {
+  let names = Mutex<[String]>([])
+}
+
 @Suite(.timeLimit(.minutes(1))) struct IOExecutorTests {
   private func wait(readable socket: borrowing Socket, until deadline: Instant? = nil) async -> IOExecutor.Wakeup {
     await IOExecutor.current.wait(for: .readable(socket.descriptor), until: deadline)
@@ -345,5 +350,73 @@ private final class Counters: Sendable {
       }
     }
     #expect(counters.all == [10_000])
+  }
+
+  /// A wait for what cannot be watched, such as a regular file, must not be tried again and again for ever.
+  @Test func aDescriptorThatCannotBeWatchedFailsItsWait() async throws {
+    try await onExecutor {
+      let file = try File(path: "/proc/self/exe")
+      let wakeup = await IOExecutor.current.wait(for: .readable(file.descriptor), until: .after(.seconds(3600)))
+      #expect(wakeup == .failed(SystemError(call: "epoll_ctl", code: EPERM)))
+    }
+  }
+
+  @Test func anInterrupterEndsTheWaitUnderWayAndEachLaterOne() async throws {
+    try await onExecutor {
+      let interrupter = Interrupter()
+      let executor = IOExecutor.current
+      async let waiting = executor.wait(until: .after(.seconds(3600)), by: interrupter)
+      interrupter.interrupt()
+      #expect(await waiting == .interrupted)
+      #expect(await executor.wait(until: .after(.seconds(3600)), by: interrupter) == .interrupted)
+    }
+  }
+
+  /// Fails where whoever pauses goes ahead of who has been woken: with one thread the order is certain.
+  @Test func whoIsWokenGoesAheadOfThoseThatPause() async throws {
+    let executor = TestExecutor.make(threadCount: 1)
+    let order = Order()
+    try await onExecutor(executor) {
+      let pair = try await Loopback.pair()
+      let far = pair.far.take()
+      await withDiscardingTaskGroup { group in
+        for number in 0..<8 {
+          group.addTask(executorPreference: executor) {
+            for _ in 0..<3 {
+              await IOExecutor.pause()
+              order.names.withLock { $0.append("paused \(number)") }
+            }
+          }
+        }
+        group.addTask(executorPreference: executor) {
+          let near = pair.near.take()
+          _ = await executor.wait(for: .readable(near.descriptor), until: .after(.seconds(3600)))
+          order.names.withLock { $0.append("woken") }
+        }
+        // Once all of them pause and the last one waits.
+        for _ in 0..<2 { await IOExecutor.pause() }
+        _ = try? Array("x".utf8).withBytes { bytes throws(SystemError) in try far.send(bytes) }
+      }
+    }
+    let woken = order.names.withLock { $0 }.firstIndex(of: "woken") ?? .max
+    // All but those of the first round come later.
+    #expect(woken <= 17)
+  }
+
+  @Test func bulkGoesOnBesidePromptTasksWithoutEnd() async throws {
+    let executor = TestExecutor.make(threadCount: 1)
+    let order = Order()
+    try await onExecutor(executor) {
+      await withDiscardingTaskGroup { group in
+        group.addTask(executorPreference: executor) {
+          while order.names.withLock({ $0.isEmpty }) { await Task.yield() }
+        }
+        group.addTask(executorPreference: executor) {
+          for _ in 0..<100 { await IOExecutor.pause() }
+          order.names.withLock { $0.append("done") }
+        }
+      }
+    }
+    #expect(order.names.withLock { $0 } == ["done"])
   }
 }

@@ -1,0 +1,68 @@
+import KVCore
+import KVDialect
+import KVHTTP
+import KVLinux
+import KVStore
+import Testing
+import TestSupport
+
+@testable import KVServer
+
+/// Other nodes that answer from memory.
+private struct MemoryPeers: PeerQuestions {
+  let answers: [String: String]
+
+  func ask(_ question: PeerQuestion, of peer: Peer, _ limits: Limits) async throws(ExchangeError) -> [UInt8] {
+    guard let answer = answers[peer.name] else {
+      throw .refused(Failure(.unavailable, "\(question.subject): \(peer.name) is away"))
+    }
+    return Array(answer.utf8)
+  }
+
+  func malformed(_ error: HTTPSyntaxError, _ question: PeerQuestion, of peer: Peer) -> ExchangeError {
+    .refused(Failure(.unavailable, "\(question.subject): \(peer.name): \(error)"))
+  }
+}
+
+@Suite(.hangLimit) struct ListingTests {
+  private static func cluster() -> Cluster {
+    var configuration = Configuration(nodeName: "node1")
+    configuration.peers = TestNodes.peers([1, 2, 3])
+    return Cluster(configuration)
+  }
+
+  private let fixture: StoreFixture
+
+  init() throws { fixture = try StoreFixture() }
+
+  private func listing(_ answers: [String: String]) -> Listing {
+    let threads = Wire.executor
+    return Listing(
+      store: fixture.store, peers: MemoryPeers(answers: answers), disk: threads, network: threads)
+  }
+
+  @Test func mergesThePagesOfAllNodesAndEndsWhereOneDoes() async throws {
+    let listing = listing([
+      "node2": "{\"keys\":[\"a\",\"c\"],\"next\":\"e\"}\n", "node3": "{\"keys\":[\"b\",\"d\",\"f\"]}\n",
+    ])
+    try await Wire.test {
+      let page = try await listing.page(ListRequest(prefix: []), Self.cluster())
+      #expect(page.keys.map { String(decoding: $0, as: UTF8.self) } == ["a", "b", "c", "d"])
+      #expect(page.next == Array("e".utf8))
+    }
+  }
+
+  @Test(arguments: [["node2": "{\"keys\":[]}\n"], ["node2": "{\"keys\":[]}\n", "node3": "<html>"]])
+  func aNodeThatDoesNotAnswerAsItShouldFailsTheListing(answers: [String: String]) async throws {
+    let listing = listing(answers)
+    try await Wire.test {
+      var message = ""
+      do throws(ExchangeError) {
+        _ = try await listing.page(ListRequest(prefix: []), Self.cluster())
+      } catch {
+        if case .refused(let failure) = error { message = failure.message }
+      }
+      #expect(message.hasPrefix("LIST: node3"))
+    }
+  }
+}
