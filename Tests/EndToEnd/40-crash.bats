@@ -44,6 +44,17 @@ values() { printf '%s/node1/values/%s' "$CLUSTER" "$(printf '%s\n' "$1" | md5sum
   assert_matches 'violations=0' "$output"
 }
 
+# A power cut would take the directory away with all that was acknowledged.
+@test "the order of a first start: the data directory, what is in it, and its name in its parent" {
+  rm -rf "$CLUSTER/node1"
+  start_node 1 strace -D -f -y -s 200 -e trace=mkdir,mkdirat,fsync -o "$PWD/trace"
+  eventually_in_order \
+    "mkdir\\(\"$CLUSTER/node1\", 0750\\) += 0" \
+    "fsync\\([0-9]+<$CLUSTER>\\) += 0" \
+    "mkdirat\\([0-9]+<$CLUSTER/node1>, \"values\", 0750\\) += 0" \
+    "fsync\\([0-9]+<$CLUSTER/node1>\\) += 0"
+}
+
 @test "the order of a PUT: content, attribute, sync, name, sync of the directory, answer" {
   start_traced
   assert_equal "$key" "$(raw 1 "PUT $key\nvalue")"
