@@ -1,0 +1,136 @@
+import Glibc
+import KVHTTP
+import KVLinux
+import Testing
+import TestSupport
+
+@testable import KVWire
+
+@Suite(.hangLimit) struct FanTests {
+  /// What the far ends got, and how the fan ended.
+  private struct Run: Sendable {
+    var received: [[UInt8]] = []
+    var result: Result<Int, Fan.Failure> = .success(0)
+    var tapped: [UInt8] = []
+    var failedCount = 0
+  }
+
+  /// Sends a payload through a fan to so many sinks; those in `broken` reset the connection at once, and those in `slow`
+  /// have small buffers.
+  private func run(
+    _ payload: Payload, sinkCount: Int, countMin: Int, broken: Set<Int> = [], slow: Set<Int> = []
+  ) async throws -> Run {
+    let port = try ListeningPort()
+    let source = try await WirePair(port).split()
+    var pairs: [(near: Handoff<Wire>, far: Handoff<Wire>)] = []
+    for _ in 0..<sinkCount { pairs.append(try await WirePair(port).split()) }
+    async let sending: Void = {
+      let near = source.near.take()
+      try await near.send(payload.bytes)
+      try near.endSending()
+    }()
+    let fars = pairs.map(\.far)
+    async let receiving = Self.receive(fars, broken: broken, slow: slow)
+    var run = try await Self.fan(source.far.take(), pairs.map(\.near), slow: slow, countMin: countMin)
+    _ = try? await sending
+    run.received = try await receiving
+    return run
+  }
+
+  private static func fan(
+    _ source: consuming Wire, _ nears: [Handoff<Wire>], slow: Set<Int>, countMin: Int
+  ) async throws -> Run {
+    var run = Run()
+    var sinks: [Fan.Sink] = []
+    for (index, near) in nears.enumerated() {
+      let wire = near.take()
+      if slow.contains(index) { wire.stream.socket.shrink(SO_SNDBUF, to: 4096) }
+      sinks.append(Fan.Sink(wire.stream))
+    }
+    var body = BodyReader(.untilEnd)
+    var tapped: [UInt8] = []
+    do throws(Fan.Failure) {
+      run.result = .success(
+        try await Fan(to: sinks, countMin: countMin).run(&body, from: &source.stream) { tapped.append(copying: $0) })
+    } catch {
+      run.result = .failure(error)
+    }
+    run.tapped = tapped
+    run.failedCount = sinks.count { $0.error != nil }
+    for sink in sinks {
+      let stream = sink.release()
+      try? stream.shutdownSending()
+    }
+    return run
+  }
+
+  private static func receive(
+    _ fars: [Handoff<Wire>], broken: Set<Int>, slow: Set<Int>
+  ) async throws -> [[UInt8]] {
+    try await withThrowingTaskGroup(of: (Int, [UInt8]).self) { group in
+      for (index, far) in fars.enumerated() {
+        group.addTask(executorPreference: Wire.executor) {
+          var wire = far.take()
+          if broken.contains(index) {
+            wire.reset()
+            return (index, [])
+          }
+          if slow.contains(index) { wire.stream.socket.shrink(SO_RCVBUF, to: 4096) }
+          return (index, try await wire.receiveAll().bytes)
+        }
+      }
+      var received = [[UInt8]](repeating: [], count: fars.count)
+      for try await (index, bytes) in group { received[index] = bytes }
+      return received
+    }
+  }
+
+  @Test(arguments: [0, 1, 100_000, 3 << 20], [1, 3])
+  func everySinkGetsEveryByte(byteCount: Int, sinkCount: Int) async throws {
+    try await Wire.test {
+      var generator = SeededGenerator(round: byteCount, 9100)
+      let payload = Payload(byteCount: byteCount, &generator)
+      let run = try await run(payload, sinkCount: sinkCount, countMin: sinkCount)
+      #expect(run.result == .success(byteCount))
+      #expect(payload.equals(run.tapped))
+      for bytes in run.received {
+        let text = ChunkedText(bytes)
+        #expect(text.isComplete && text.isWellFormed)
+        #expect(payload.equals(text.data))
+      }
+    }
+  }
+
+  @Test func aSlowSinkLosesNothing() async throws {
+    try await Wire.test {
+      var generator = SeededGenerator(round: 0, 9200)
+      let payload = Payload(byteCount: 128 << 10, &generator)
+      let run = try await run(payload, sinkCount: 3, countMin: 3, slow: [1])
+      #expect(run.result == .success(payload.byteCount))
+      for bytes in run.received { #expect(payload.equals(ChunkedText(bytes).data)) }
+    }
+  }
+
+  @Test func oneThatFailsIsLeftOutWhileEnoughRemain() async throws {
+    try await Wire.test {
+      var generator = SeededGenerator(round: 0, 9300)
+      let payload = Payload(byteCount: 8 << 20, &generator)
+      let run = try await run(payload, sinkCount: 3, countMin: 2, broken: [0])
+      #expect(run.result == .success(payload.byteCount))
+      #expect(run.failedCount == 1)
+      for bytes in run.received[1...] { #expect(payload.equals(ChunkedText(bytes).data)) }
+    }
+  }
+
+  @Test func stopsWhereTooFewRemain() async throws {
+    try await Wire.test {
+      var generator = SeededGenerator(round: 0, 9400)
+      let payload = Payload(byteCount: 8 << 20, &generator)
+      let run = try await run(payload, sinkCount: 3, countMin: 2, broken: [0, 2])
+      #expect(run.result == .failure(.tooFew))
+      #expect(run.failedCount == 2)
+      // Half a value never looks whole.
+      #expect(!ChunkedText(run.received[1]).isComplete)
+    }
+  }
+}
