@@ -54,6 +54,7 @@ package enum PeerProtocol {
   package static func response(
     _ head: HTTPResponseHead, to request: ValueRequest
   ) throws(HTTPSyntaxError) -> Response? {
+    try checkAsked(head.status, request)
     switch (request.operation, head.status) {
     case (.put, 201), (.put, 204):
       return .stored(request.key, checksum: checksum(head.fields), created: head.status == 201)
@@ -69,6 +70,17 @@ package enum PeerProtocol {
     case (_, 400...): return nil
     default: throw .bad("the unexpected status \(head.status)")
     }
+  }
+
+  /// A part, or word that the client has the value, answers only who asked for it: no other could tell it from the whole.
+  private static func checkAsked(_ status: Int, _ request: ValueRequest) throws(HTTPSyntaxError) {
+    let isAsked =
+      switch status {
+      case 206, 416: request.range != nil
+      case 304: !request.preconditions.isEmpty
+      default: true
+      }
+    guard isAsked else { throw .bad("the status \(status), which nobody asked for") }
   }
 
   private static func valueHead(_ head: HTTPResponseHead) throws(HTTPSyntaxError) -> ValueHead {

@@ -26,6 +26,8 @@ extension StagedValue {
       let place = try await store.makePlace(of: key)
       guard let created = try move(to: place, if: condition) else { continue }
       try await store.syncName(in: place, StoreError.init(writing:))
+      // Another's sync of the same directory may have failed meanwhile, and the kernel tells of that once.
+      try store.checkWritable()
       return Commit(attribute: attribute, created: created)
     }
   }
@@ -59,6 +61,7 @@ extension Store {
     }
     // Also where there was nothing: whoever took it away may not have synced that yet, or have died before.
     try await syncName(in: place, StoreError.failed)
+    try checkWritable()
     if existed { try pruneDirectories(of: place.path) }
     return existed
   }

@@ -56,7 +56,6 @@ package struct StagedValue: ~Copyable {
   package mutating func append(_ bytes: RawSpan) throws(StoreError) {
     checksum.update(bytes)
     do throws(SystemError) { try file.write(bytes, at: byteCount) } catch { throw StoreError(writing: error) }
-    store.countStep()
     let before = byteCount
     byteCount += Int(bytes.byteCount)
     if store.durability == .full && byteCount - writeBackFrom >= Self.writeBackBytes {

@@ -25,7 +25,6 @@ package final class Store: Sendable {
   package let syncs: Syncs
   let locks = CommitLocks()
   private let state = Mutex(State())
-  private let stepCount = Atomic<Int>(0)
 
   /// Opens the data directory, makes what is missing in it and empties `staging/`. Syncs are done on `syncThreads`, or
   /// where they are asked for if there are none.
@@ -103,11 +102,9 @@ package final class Store: Sendable {
     set { state.withLock { $0.quarantinedCount = newValue } }
   }
 
-  /// Counts what the store does: while it grows, the store gets on.
-  package var progress: Int { syncs.finishedCount + stepCount.load(ordering: .relaxed) }
-
-  /// Counts a step of a transfer to or from the disk.
-  package func countStep() { stepCount.add(1, ordering: .relaxed) }
+  /// Counts what the disk has made durable: while it grows, the store gets on. What the page cache takes or gives proves
+  /// nothing of the disk.
+  package var progress: Int { syncs.finishedCount }
 
   /// Fails where nothing can be made durable any more.
   func checkWritable() throws(StoreError) {

@@ -81,6 +81,14 @@ private func lines(_ lines: String...) -> String { lines.map { $0 + "\r\n" }.joi
     ValueHead(byteCount: byteCount, checksum: checksum)
   }
 
+  /// A request that any answer may come to.
+  private static func askingForAll(_ operation: KVCore.Operation) -> ValueRequest {
+    var request = ValueRequest(operation: operation, key: keyA)
+    request.range = "bytes=1-2"
+    request.preconditions = Preconditions(["If-None-Match": tag])
+    return request
+  }
+
   private static let part: ValueHead = {
     var part = value(9, nil)
     part.range = 1..<3
@@ -105,7 +113,7 @@ private func lines(_ lines: String...) -> String { lines.map { $0 + "\r\n" }.joi
     operation: KVCore.Operation, status: Int, fields: HTTPFields, response: Response?
   ) throws {
     let head = HTTPResponseHead(status: status, fields: fields)
-    #expect(try PeerProtocol.response(head, to: ValueRequest(operation: operation, key: Self.keyA)) == response)
+    #expect(try PeerProtocol.response(head, to: Self.askingForAll(operation)) == response)
   }
 
   @Test(
@@ -125,7 +133,7 @@ private func lines(_ lines: String...) -> String { lines.map { $0 + "\r\n" }.joi
   func otherAnswersAreErrors(operation: KVCore.Operation, status: Int, fields: HTTPFields, reason: String) {
     let head = HTTPResponseHead(status: status, fields: fields)
     #expect(throws: HTTPSyntaxError.bad(reason)) {
-      try PeerProtocol.response(head, to: ValueRequest(operation: operation, key: Self.keyA))
+      try PeerProtocol.response(head, to: Self.askingForAll(operation))
     }
   }
 
@@ -206,4 +214,20 @@ private func lines(_ lines: String...) -> String { lines.map { $0 + "\r\n" }.joi
     guard let key = try? Key("a".utf8) else { preconditionFailure("the test's key is none") }
     return key
   }()
+
+  /// To a classic client a part would look like the whole, and it has no words for the others.
+  @Test(arguments: [(206, "Content-Range: bytes 0-0/5"), (304, "A: b"), (416, "Content-Range: bytes */5")])
+  func whatNobodyAskedForIsNoAnswer(status: Int, field: String) throws {
+    let text =
+      "HTTP/1.1 \(status) Because\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 1\r\n\(field)\r\n\r\n"
+    guard case .head(let head, _) = try HTTPResponseHead.parse(Array(text.utf8).span) else {
+      Issue.record("no head")
+      return
+    }
+    var request = ValueRequest(operation: .get, key: try key("a"))
+    #expect(throws: HTTPSyntaxError.self) { _ = try PeerProtocol.response(head, to: request) }
+    request.range = "bytes=0-0"
+    request.preconditions = Preconditions(["If-None-Match": "\"x\""])
+    #expect(try PeerProtocol.response(head, to: request) != nil)
+  }
 }

@@ -33,7 +33,10 @@ private func checkParsing(_ head: HTTPResponseHead, bytes: [UInt8], byteCount: I
 
 private func checkMeaning(_ head: HTTPResponseHead, of operation: Operation, text: ArraySlice<UInt8>) {
   let key = mustSucceed("a key") { () throws(KeyError) in try Key("key".utf8) }
-  let request = ValueRequest(operation, key)
+  var request = ValueRequest(operation, key)
+  // Of an answer that it did not ask for, all that is checked is that it is none.
+  request.range = "bytes=0-"
+  request.preconditions = Preconditions(["If-None-Match": "*"])
   _ = (head.keepAlive, try? head.bodyFraming(requestMethod: operation.method))
   do throws(HTTPSyntaxError) {
     if let response = try PeerProtocol.response(head, to: request) {

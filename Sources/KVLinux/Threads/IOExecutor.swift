@@ -326,7 +326,7 @@ package final class IOExecutor: TaskExecutor {
     let count = clinux_epoll_wait(epoll.number, &tokens, CInt(eventsMax), isSleep ? -1 : 0)
     var prompt: [CheckedContinuation<Wakeup, Never>] = []
     var isTimerDue = false
-    state.withLock { state in
+    let needsThread = state.withLock { state in
       if isSleep { state.sleepingCount -= 1 }
       for index in 0..<max(Int(count), 0) {
         let token = withUnsafeBytes(of: &tokens) { $0.load(fromByteOffset: 8 * index, as: UInt64.self) }
@@ -338,10 +338,13 @@ package final class IOExecutor: TaskExecutor {
           prompt.append(waiter.continuation)
         }
       }
+      return state.sleepingCount > 0 && !(state.jobs.isEmpty && state.bulk.isEmpty)
     }
     if isTimerDue { endOverdueWaits() }
     for continuation in prompt.dropFirst() { continuation.resume(returning: .ready) }
     guard let first = prompt.first else { return 0 }
+    // What else there is must not wait until this one comes to a wait: it may block on a disk.
+    if needsThread { wakeThread() }
     dispatch(first, .ready, context)
     return 1
   }

@@ -38,6 +38,8 @@ final class Admission: Sendable {
       return lastNumber
     }
 
+    func contains(_ number: UInt64) -> Bool { entries[number] != nil }
+
     /// False where it has been made to give up its place.
     mutating func remove(_ number: UInt64) -> Bool { entries.removeValue(forKey: number) != nil }
 
@@ -113,6 +115,11 @@ final class Admission: Sendable {
     state.withLock { $0.idlePeers.add(kind, interrupter) }
   }
 
+  fileprivate func isGivenUp(_ number: UInt64?) -> Bool {
+    guard let number else { return false }
+    return state.withLock { !$0.idlePeers.contains(number) }
+  }
+
   fileprivate func leave(_ kind: Kind, _ number: UInt64?) { state.withLock { $0.leave(kind, number) } }
 }
 
@@ -157,7 +164,7 @@ struct Place: ~Copyable, Sendable {
   /// Under which it waits, if it does.
   fileprivate var number: UInt64?
   /// Ends what the connection waits for, where another needs its place more.
-  let interrupter: Interrupter
+  private(set) var interrupter: Interrupter
 
   fileprivate init(
     _ admission: Admission, _ limits: Admission.Limits, _ start: Start, _ interrupter: Interrupter
@@ -167,6 +174,9 @@ struct Place: ~Copyable, Sendable {
     self.interrupter = interrupter
     (kind, number) = (start.kind, start.number)
   }
+
+  /// Whether it had to give up its place between two requests: whoever is at the other end asks again elsewhere.
+  var isGivenUp: Bool { isResting && admission.isGivenUp(number) }
 
   /// Whether nobody knows yet if there is room for it.
   var isUndecided: Bool { if case .undecided = kind { true } else { false } }
@@ -178,6 +188,8 @@ struct Place: ~Copyable, Sendable {
   mutating func settle(asPeer isPeer: Bool) -> Bool {
     guard let settled = admission.settle(self, asPeer: isPeer) else { return false }
     (kind, number) = (settled, nil)
+    // It may have been asked to go in the very moment in which it turned out to have a place.
+    interrupter = Interrupter()
     return true
   }
 

@@ -10,6 +10,9 @@ struct Listener: Sendable {
   /// kernel's queue meanwhile, and those that end give theirs back.
   private static let pause = Duration.milliseconds(100)
 
+  /// How many connections are accepted before others have a turn.
+  private static let acceptedPerTurnMax = 16
+
   let listening: ListeningSocket
   let current: CurrentCluster
   let admission: Admission
@@ -41,11 +44,11 @@ struct Listener: Sendable {
   private func accept(
     from socket: borrowing Socket, into connections: inout DiscardingTaskGroup
   ) async -> Bool {
-    var turn = Turn()
     do throws(SystemError) {
-      while let connection = try socket.accept() {
+      // Whoever waits behind so many is accepted after others had a turn; and a node that stops accepts no more.
+      for _ in 0..<Self.acceptedPerTurnMax {
+        guard let connection = try socket.accept() else { break }
         admit(connection, into: &connections)
-        await turn.served()
       }
     } catch {
       return await pause(for: error)

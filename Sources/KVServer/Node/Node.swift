@@ -87,6 +87,7 @@ package final class Node: Sendable {
   private enum Event: Sendable {
     case served
     case signal(Signals.Signal?)
+    case loaded(Configuration?)
     case drainEnded(IOExecutor.Wakeup)
     case upkeepEnded
   }
@@ -110,7 +111,12 @@ package final class Node: Sendable {
       var isStopping = false
       for await event in events {
         switch event {
-        case .signal(.reload): await self.reload(reload)
+        case .signal(.reload):
+          ServiceManager.notify("RELOADING=1", "MONOTONIC_USEC=\(ServiceManager.monotonicMicroseconds)")
+          events.addTask(executorPreference: rooms.outside) { .loaded(reload()) }
+        case .loaded(let configuration):
+          if let configuration { adopt(configuration) }
+          ServiceManager.notify("READY=1")
         case .signal(.stop) where !isStopping:
           isStopping = true
           beginDrain()
@@ -190,13 +196,6 @@ package final class Node: Sendable {
       guard wakeup == .timedOut else { return wakeup }
     }
     return .timedOut
-  }
-
-  private func reload(_ read: @escaping @Sendable () -> Configuration?) async {
-    ServiceManager.notify("RELOADING=1", "MONOTONIC_USEC=\(ServiceManager.monotonicMicroseconds)")
-    let configuration = await withTaskExecutorPreference(rooms.outside) { read() }
-    if let configuration { adopt(configuration) }
-    ServiceManager.notify("READY=1")
   }
 
   private func adopt(_ configuration: Configuration) {

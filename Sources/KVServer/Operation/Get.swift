@@ -15,19 +15,35 @@ extension OwnValues {
   /// Where the kernel has all of a small value in memory, and the way to it, this happens on the network threads: a
   /// change of threads would cost more than the rest. All else is for the disk threads.
   func get(_ request: ValueRequest, for client: inout Client) async throws(ExchangeError) -> Traffic {
-    if let value = store.openCached(request.key) {
-      let response = ReadOutcome.response(to: request, value.head, now: .now)
-      if let bytes = Self.cachedBytes(of: value, response, request) {
-        try await client.answer(response, value: bytes)
-        return Traffic(sentBytes: bytes.count)
-      }
-      return try await send(value, response, to: request, for: &client)
-    }
+    let opened = store.openCached(request.key)
+    if let traffic = try await sendCached(opened, to: request, for: &client) { return traffic }
+    // The value goes along, to be closed there: the last to close one that was deleted meanwhile frees its space.
+    let handoff = Handoff(opened)
     return try await withTaskExecutorPreference(disk) { () async throws(ExchangeError) in
-      let opened = try stored(request) { () throws(StoreError) in try store.open(request.key) }
-      guard let value = opened else { throw .refused(absence(request)) }
+      guard let value = try open(request, unless: handoff.take()) else { throw .refused(absence(request)) }
+      return try await send(value, to: request, for: &client)
+    }
+  }
+
+  private func open(
+    _ request: ValueRequest, unless opened: consuming StoredValue?
+  ) throws(ExchangeError) -> StoredValue? {
+    if let value = consume opened { return value }
+    return try stored(request) { () throws(StoreError) in try store.open(request.key) }
+  }
+
+  /// Answers where that takes no disk; nil where it does.
+  private func sendCached(
+    _ value: borrowing StoredValue?, to request: ValueRequest, for client: inout Client
+  ) async throws(ExchangeError) -> Traffic? {
+    switch value {
+    case .none: return nil
+    case .some(let value):
       let response = ReadOutcome.response(to: request, value.head, now: .now)
-      return try await send(value, response, to: request, for: &client)
+      if case .failure(let failure) = response { throw .refused(failure) }
+      guard let bytes = Self.cachedBytes(of: value, response, request) else { return nil }
+      try await client.answer(response, value: bytes)
+      return Traffic(sentBytes: bytes.count)
     }
   }
 
@@ -47,14 +63,13 @@ extension OwnValues {
   }
 
   private func send(
-    _ value: borrowing StoredValue, _ response: Response, to request: ValueRequest, for client: inout Client
+    _ value: borrowing StoredValue, to request: ValueRequest, for client: inout Client
   ) async throws(ExchangeError) -> Traffic {
+    let response = ReadOutcome.response(to: request, value.head, now: .now)
     if case .failure(let failure) = response { throw .refused(failure) }
     try await client.answer(response)
     guard request.operation == .get, case .value(let head) = response else { return Traffic() }
-    try await withTaskExecutorPreference(disk) { () async throws(ExchangeError) in
-      try await send(value.file, head.offsets, to: client)
-    }
+    try await send(value.file, head.offsets, to: client)
     client.endValue()
     return Traffic(sentBytes: head.offsets.count)
   }
@@ -77,7 +92,6 @@ extension OwnValues {
       }
       switch result {
       case .moved(let count):
-        store.countStep()
         if let passed = readBehind.advanced(to: offset) { file.dropCached(passed) }
         await turn.moved(count)
       case .wouldBlock: continue

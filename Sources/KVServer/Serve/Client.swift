@@ -50,7 +50,7 @@ struct Client: ~Copyable {
       let arrival = try await messages.head(
         from: &stream, within: isFirst ? .whole(limits.headerTimeout) : .fromFirstByte(limits.headerTimeout)
       ) { stream in parseHead(&stream, &life, &body) }
-      if let arrival { return arrival }
+      if let arrival { return place.isGivenUp ? .gone : arrival }
       guard stream.unread.isEmpty else {
         return refuse(Failure(.badRequest, "the connection ended inside the request"))
       }
