@@ -22,23 +22,23 @@ package struct Messages {
   /// A loop that may be interrupted.
   package init(interrupter: Interrupter? = nil) { self.interrupter = interrupter }
 
-  /// The next head, as `parse` finds it at the start of the unread bytes; it returns nil while more are needed, and has
-  /// dropped what it took. Nil at the end of the stream: what is unread then is the beginning of a head.
-  package func head<Head>(
-    from stream: inout Stream, within patience: Patience, parse: (inout Stream) -> Head?
-  ) async throws(StreamError) -> Head? {
+  /// Reads until `parse` has found a head at the start of the unread bytes: it says whether it has, and then has taken it
+  /// off. False at the end of the stream: what is unread then is the beginning of a head.
+  package func head(
+    from stream: inout Stream, within patience: Patience, parse: (inout Stream) -> Bool
+  ) async throws(StreamError) -> Bool {
     var deadline: Instant?
     if case .whole(let span) = patience { deadline = .after(span) }
     while true {
       if !stream.unread.isEmpty {
-        if let head = parse(&stream) { return head }
+        if parse(&stream) { return true }
         if deadline == nil, case .fromFirstByte(let span) = patience { deadline = .after(span) }
       }
       let isBetween = deadline == nil
       guard
         try await stream.fill(
           bytesMax: Self.readBytes, until: deadline, interruptible: isBetween, by: interrupter)
-      else { return nil }
+      else { return false }
     }
   }
 
@@ -46,28 +46,43 @@ package struct Messages {
   package func request(
     from stream: inout Stream, within patience: Patience
   ) async throws(StreamError) -> Result<HTTPRequestHead, HTTPSyntaxError>? {
-    try await head(from: &stream, within: patience) { stream in
-      stream.take { bytes throws(HTTPSyntaxError) in try HTTPRequestHead.parse(bytes) }
+    var found: Result<HTTPRequestHead, HTTPSyntaxError>?
+    _ = try await head(from: &stream, within: patience) { stream in
+      found = stream.takeRequestHead()
+      return found != nil
     }
+    return found
   }
 
   /// The next head of a response in HTTP.
   package func response(
     from stream: inout Stream, within patience: Patience
   ) async throws(StreamError) -> Result<HTTPResponseHead, HTTPSyntaxError>? {
-    try await head(from: &stream, within: patience) { stream in
-      stream.take { bytes throws(HTTPSyntaxError) in try HTTPResponseHead.parse(bytes) }
+    var found: Result<HTTPResponseHead, HTTPSyntaxError>?
+    _ = try await head(from: &stream, within: patience) { stream in
+      found = stream.takeResponseHead()
+      return found != nil
     }
+    return found
   }
 }
 
 extension Stream {
-  /// Takes a head off the unread bytes, if there is a whole one.
-  package mutating func take<Head>(
-    _ parse: (Span<UInt8>) throws(HTTPSyntaxError) -> HTTPParsed<Head>
-  ) -> Result<Head, HTTPSyntaxError>? {
+  /// Takes a request's head off the unread bytes, if there is a whole one.
+  package mutating func takeRequestHead() -> Result<HTTPRequestHead, HTTPSyntaxError>? {
     do throws(HTTPSyntaxError) {
-      guard case .head(let head, let byteCount) = try parse(unread.span) else { return nil }
+      guard case .head(let head, let byteCount) = try HTTPRequestHead.parse(unread.span) else { return nil }
+      dropUnread(byteCount)
+      return .success(head)
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  /// Takes a response's head off the unread bytes, if there is a whole one.
+  package mutating func takeResponseHead() -> Result<HTTPResponseHead, HTTPSyntaxError>? {
+    do throws(HTTPSyntaxError) {
+      guard case .head(let head, let byteCount) = try HTTPResponseHead.parse(unread.span) else { return nil }
       dropUnread(byteCount)
       return .success(head)
     } catch {

@@ -13,11 +13,14 @@ package final class LogQueue<Entry: Sendable>: Sendable {
     /// Dropped since the log last told of it.
     var untoldCount = 0
     var droppedCount = 0
-    var isWriting = false
+    /// Whether the thread is awake and will look at the queue again.
+    var isAwake = false
   }
 
   private static var entriesMax: Int { 1024 }
   private static var flushNapMicroseconds: UInt32 { 1000 }
+  /// How long the thread lets entries gather: waking it for each would cost whoever logs more than the rest.
+  private static var gatherNapMicroseconds: UInt32 { 5000 }
 
   private let write: @Sendable (Entry) -> Void
   private let told: @Sendable (_ droppedCount: Int) -> Entry
@@ -38,40 +41,45 @@ package final class LogQueue<Entry: Sendable>: Sendable {
 
   /// Takes an entry. Never waits.
   package func push(_ entry: Entry) {
-    let isTaken = state.withLock { state in
+    let wakesThread = state.withLock { state in
       guard state.entries.count < Self.entriesMax else {
         state.droppedCount += 1
         state.untoldCount += 1
         return false
       }
       state.entries.append(entry)
-      return true
+      defer { state.isAwake = true }
+      return !state.isAwake
     }
-    if isTaken { arrived.signal() }
+    if wakesThread { arrived.signal() }
   }
 
   /// Waits until all entries are written, for so long at most: to be called at the end of the process.
   package func flush(within timeout: Duration) {
     let deadline = Instant.after(timeout)
-    while state.withLock({ !$0.entries.isEmpty || $0.isWriting }), Instant.now < deadline {
-      usleep(Self.flushNapMicroseconds)
-    }
+    while state.withLock({ $0.isAwake }), Instant.now < deadline { usleep(Self.flushNapMicroseconds) }
   }
 
   private func runThread() {
     while true {
       arrived.wait()
-      let entry = state.withLock { state in
-        state.isWriting = true
-        return state.entries.popFirst()
-      }
-      if let entry { write(entry) }
-      let untoldCount = state.withLock { state in
-        defer { state.untoldCount = 0 }
-        return state.untoldCount
-      }
-      if untoldCount > 0 { write(told(untoldCount)) }
-      state.withLock { $0.isWriting = false }
+      usleep(Self.gatherNapMicroseconds)
+      while let entry = next() { write(entry) }
     }
+  }
+
+  /// The next entry to be written; nil where there is none, and the thread is to be woken for the next.
+  private func next() -> Entry? {
+    let (entry, untoldCount) = state.withLock { state -> (Entry?, Int) in
+      // What was dropped comes after what was ahead of it in the queue, and before what is to come.
+      if state.untoldCount > 0, state.entries.count < Self.entriesMax {
+        defer { state.untoldCount = 0 }
+        return (nil, state.untoldCount)
+      }
+      let entry = state.entries.popFirst()
+      state.isAwake = entry != nil
+      return (entry, 0)
+    }
+    return untoldCount > 0 ? told(untoldCount) : entry
   }
 }

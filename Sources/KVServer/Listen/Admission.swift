@@ -187,9 +187,9 @@ struct Place: ~Copyable, Sendable {
   /// Says who has turned out to be at the other end. False where there is no room for him.
   mutating func settle(asPeer isPeer: Bool) -> Bool {
     guard let settled = admission.settle(self, asPeer: isPeer) else { return false }
-    (kind, number) = (settled, nil)
     // It may have been asked to go in the very moment in which it turned out to have a place.
-    interrupter = Interrupter()
+    if isUndecided { interrupter = Interrupter() }
+    (kind, number) = (settled, nil)
     return true
   }
 

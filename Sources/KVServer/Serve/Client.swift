@@ -47,9 +47,13 @@ struct Client: ~Copyable {
     let isFirst = life.dialect == nil
     place.rest()
     do throws(StreamError) {
-      let arrival = try await messages.head(
+      var arrival: Arrival?
+      _ = try await messages.head(
         from: &stream, within: isFirst ? .whole(limits.headerTimeout) : .fromFirstByte(limits.headerTimeout)
-      ) { stream in parseHead(&stream, &life, &body) }
+      ) { stream in
+        arrival = parseHead(&stream, &life, &body)
+        return arrival != nil
+      }
       if let arrival { return place.isGivenUp ? .gone : arrival }
       guard stream.unread.isEmpty else {
         return refuse(Failure(.badRequest, "the connection ended inside the request"))
@@ -132,7 +136,7 @@ private func parseHead(
   let line = stream.unread[..<lineEnd]
   recognise(life.dialect ?? Dialect(firstLine: line), stream, &life)
   guard life.dialect == .http else { return parseClassic(line, &stream, &life, &body) }
-  guard let parsed = stream.take({ bytes throws(HTTPSyntaxError) in try HTTPRequestHead.parse(bytes) }) else {
+  guard let parsed = stream.takeRequestHead() else {
     return nil
   }
   return arrival(parsed, &life, &body)

@@ -70,21 +70,17 @@ struct RequestAbout: Sendable {
   let peer: String?
   let fields: Logger.Metadata
 
-  init(_ arrival: Client.Arrival, _ topology: Topology) {
+  init(_ arrival: Client.Arrival, _ route: Topology.Route) {
     guard case .request(let request) = arrival else {
       (operation, peer, fields) = ("NONE", nil, [:])
       return
     }
     operation = request.operationName
     var fields: Logger.Metadata = ["op": "\(operation)"]
-    var owner: Peer?
-    if case .value(let request) = request {
-      fields["key"] = "\(request.key)"
-      if request.relayed == nil, !topology.owns(request.key.slot) { owner = topology.owner(of: request.key.slot) }
-    }
-    if let owner { fields["peer"] = "\(owner.name)" }
+    if case .value(let request) = request { fields["key"] = "\(request.key)" }
+    peer = route.peer?.name
+    if let peer { fields["peer"] = "\(peer)" }
     if let mark = request.relayed { fields["relayed_by"] = "\(mark.node)" }
-    peer = owner?.name
     self.fields = fields
   }
 }

@@ -29,7 +29,8 @@ struct Serve: Sendable {
   /// One request: whoever is admitted and has access is answered, and all is recorded.
   private func serve(_ arrival: Client.Arrival, of client: inout Client) async {
     let cluster = current.value
-    await record.exchange(RequestAbout(arrival, cluster.topology), of: &client) { client throws(ExchangeError) in
+    let route = Self.route(arrival, cluster.topology)
+    await record.exchange(RequestAbout(arrival, route), of: &client) { client throws(ExchangeError) in
       switch arrival {
       case .gone: return Traffic()
       case .refused(let failure): throw .refused(failure)
@@ -39,18 +40,24 @@ struct Serve: Sendable {
           throw .refused(.tooManyConnections(at: cluster.configuration.nodeName))
         }
         try checkAccess(request, from: client.ipAddress, cluster.configuration.access)
-        return try await answer(request, cluster, to: &client)
+        return try await answer(request, route, cluster, to: &client)
       }
     }
   }
 
+  /// Where a request about a value goes; all else is this node's own affair.
+  private static func route(_ arrival: Client.Arrival, _ topology: Topology) -> Topology.Route {
+    guard case .request(.value(let request)) = arrival else { return .own }
+    return topology.route(request.key.slot, relayedBy: request.relayed, about: request.subject)
+  }
+
   /// The owner of a value decides whether the store here or a relay to the owner answers.
   private func answer(
-    _ request: Request, _ cluster: Cluster, to client: inout Client
+    _ request: Request, _ route: Topology.Route, _ cluster: Cluster, to client: inout Client
   ) async throws(ExchangeError) -> Traffic {
     switch request {
     case .value(let request):
-      switch cluster.topology.route(request.key.slot, relayedBy: request.relayed, about: request.subject) {
+      switch route {
       case .own: return try await own.serve(request, cluster.limits, of: &client)
       case .peer(let owner): return try await relay.serve(request, at: owner, cluster, of: &client)
       case .refused(let failure): throw .refused(failure)
