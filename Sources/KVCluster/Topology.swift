@@ -50,7 +50,9 @@ package struct Topology: Sendable {
   /// Where a request about a key of that slot goes. A request that was relayed here is never relayed on, so no pair of
   /// configurations can make a loop.
   package func route(_ slot: Slot, relayedBy mark: RelayMark?, about subject: @autoclosure () -> String) -> Route {
-    if let mark, mark.fingerprint != fingerprint, let failure = disagreement(with: mark, about: subject()) { return .refused(failure) }
+    if let mark, mark.fingerprint != fingerprint, let failure = disagreement(with: mark, about: subject()) {
+      return .refused(failure)
+    }
     guard let owner = owner(of: slot), !owns(slot) else { return .own }
     guard let mark else { return .peer(owner) }
     return .refused(
