@@ -100,7 +100,7 @@ package struct ListRequest: Equatable, Sendable {
   }
 
   /// Whether a key belongs to the listing, apart from the limit.
-  package func includes(_ key: some Collection<UInt8>) -> Bool {
+  package func includes(_ key: [UInt8]) -> Bool {
     key.starts(with: prefix) && !key.lexicographicallyPrecedes(start)
   }
 }

@@ -79,7 +79,7 @@ package struct NodeStatus: Equatable, Sendable {
   private static func string(_ name: String, of object: FlatJSONObject) throws(NodeStatusError) -> String {
     guard let text = object.string(name) else { throw NodeStatusError(reason: "no text under '\(name)'") }
     // It goes to a terminal, or into what this node says.
-    return PrintableText.escape(text.utf8)
+    return PrintableText.escape(Array(text.utf8))
   }
 
   private static func integer(_ name: String, of object: FlatJSONObject) throws(NodeStatusError) -> Int {

@@ -1,3 +1,5 @@
+import KVHTTP
+
 /// What is known of a value beyond its bytes, as the extended attribute `user.kvnode` of its file holds it.
 ///
 /// docs/value-format.md specifies the layout byte by byte. It has 34 bytes: below 40, ext4 keeps an attribute
@@ -77,13 +79,14 @@ package struct ValueChecksum: Hashable, Sendable, CustomStringConvertible {
 
   /// The 16 bytes in canonical order, most significant first, as `xxhsum -H128` prints them.
   package var bytes: [UInt8] {
-    [high, low].flatMap { half in (0..<8).map { UInt8(truncatingIfNeeded: half >> (56 - 8 * UInt64($0))) } }
+    (0..<16).map { index in
+      let half = index < 8 ? high : low
+      return UInt8(truncatingIfNeeded: half >> UInt64(56 - 8 * (index % 8)))
+    }
   }
 
   /// The 32 hex digits that serve as the value's entity tag.
-  package var description: String {
-    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-  }
+  package var description: String { Hexadecimal.digits(bytes) }
 }
 
 /// What a value is said to be (RFC 9110 section 8.3). kvnode hands it back as it came and does not look into it.

@@ -52,7 +52,7 @@ package struct ClassicLine: Equatable, Sendable {
   /// space in it would otherwise quietly become another key.
   package init(parsing line: ArraySlice<UInt8>) throws(Failure) {
     let words = line.split(separator: UInt8(ascii: " "))
-    guard let verb = words.first, let operation = Operation(rawValue: PrintableText.escape(verb)),
+    guard let verb = words.first, let operation = Operation(rawValue: PrintableText.escape(Array(verb))),
       operation != .head
     else {
       throw Failure(.badRequest, "Unsupported operation (only PUT/GET/DEL supported)")
@@ -68,15 +68,15 @@ package struct ClassicLine: Equatable, Sendable {
     if words.count > lastAllowed {
       throw Failure(
         .badRequest,
-        "\(operation.rawValue) \(key): unexpected '\(PrintableText.escape(words[lastAllowed]))' after the key")
+        "\(operation.rawValue) \(key): unexpected '\(PrintableText.escape(Array(words[lastAllowed])))' after the key")
     }
     valueBytes = words.count == 3 ? try Self.length(words[2], key: key) : nil
   }
 
   private static func length(_ word: ArraySlice<UInt8>, key: Key) throws(Failure) -> Int {
     let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
-    guard word.allSatisfy(digits.contains), let length = Int(PrintableText.escape(word)) else {
-      throw Failure(.badRequest, "PUT \(key): '\(PrintableText.escape(word))' is no length in bytes")
+    guard word.allSatisfy(digits.contains), let length = Int(PrintableText.escape(Array(word))) else {
+      throw Failure(.badRequest, "PUT \(key): '\(PrintableText.escape(Array(word)))' is no length in bytes")
     }
     return length
   }

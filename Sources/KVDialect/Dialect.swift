@@ -38,7 +38,7 @@ extension ListRequest {
     for part in query.split(separator: UInt8(ascii: "&")) {
       let pair = part.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
       let value = pair.count > 1 ? Array(pair[1]) : []
-      switch PrintableText.escape(pair[0]) {
+      switch PrintableText.escape(Array(pair[0])) {
       case "list": isList = true
       case "start": start = try Self.decoded(value)
       case "limit": limit = try Self.limit(value)

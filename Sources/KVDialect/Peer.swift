@@ -113,7 +113,7 @@ package enum PeerProtocol {
     let backslash = UInt8(ascii: "\\")
     let line = text.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
       .split(separator: backslash, omittingEmptySubsequences: false)
-      .map { PrintableText.escape($0) }
+      .map { PrintableText.escape(Array($0)) }
       .joined(separator: "\\")
     let message = line.isEmpty ? "\(owner) answered with status \(status)" : line
     return Failure(Failure.Kind(rawValue: status) ?? .unavailable, message)
@@ -125,7 +125,8 @@ package enum PeerProtocol {
     case (nil, nil): return nil
     case (let node?, let fingerprint?):
       return RelayMark(
-        node: PrintableText.escape(node.utf8.prefix(64)), fingerprint: PrintableText.escape(fingerprint.utf8.prefix(64))
+        node: PrintableText.escape(Array(node.utf8.prefix(64))),
+        fingerprint: PrintableText.escape(Array(fingerprint.utf8.prefix(64)))
       )
     default: throw Failure(.badRequest, "\(nodeField) and \(fingerprintField) come together or not at all")
     }

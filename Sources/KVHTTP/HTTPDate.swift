@@ -25,8 +25,19 @@ package struct HTTPDate: Equatable, Comparable, Sendable {
     let (dayNumber, second) = dayAndSecond
     let (year, month, day) = Self.date(dayNumber: dayNumber)
     let weekday = Self.dayNames[Self.modulo(dayNumber + 4, 7)]
-    let clock = [second / 3600, second / 60 % 60, second % 60].map { Self.padded($0, 2) }.joined(separator: ":")
-    return "\(weekday), \(Self.padded(day, 2)) \(Self.monthNames[month - 1]) \(Self.padded(year, 4)) \(clock) GMT"
+    var text: [UInt8] = []
+    text.reserveCapacity(29)
+    text += weekday.utf8
+    text += ", ".utf8
+    Self.append(day, digitCount: 2, to: &text)
+    text += " \(Self.monthNames[month - 1]) ".utf8
+    Self.append(year, digitCount: 4, to: &text)
+    for (separator, number) in [(" ", second / 3600), (":", second / 60 % 60), (":", second % 60)] {
+      text += separator.utf8
+      Self.append(number, digitCount: 2, to: &text)
+    }
+    text += " GMT".utf8
+    return String(decoding: text, as: UTF8.self)
   }
 
   /// The year of the moment, for two-digit years to be compared with.
@@ -81,9 +92,10 @@ package struct HTTPDate: Equatable, Comparable, Sendable {
     return remainder < 0 ? remainder + divisor : remainder
   }
 
-  private static func padded(_ number: Int, _ width: Int) -> String {
-    let digits = String(number)
-    return String(repeating: "0", count: max(0, width - digits.count)) + digits
+  private static func append(_ number: Int, digitCount: Int, to text: inout [UInt8]) {
+    let digits = String(number).utf8
+    for _ in digits.count..<max(digits.count, digitCount) { text.append(UInt8(ascii: "0")) }
+    text += digits
   }
 }
 

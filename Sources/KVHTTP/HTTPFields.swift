@@ -40,16 +40,23 @@ package struct HTTPFields: Sendable {
     let nameStart = bytes.count
     bytes.append(contentsOf: name.utf8)
     let valueStart = bytes.count
+    appendValue(value)
+    let entry = Entry(name: nameStart..<valueStart, value: valueStart..<bytes.count)
+    precondition(!name.isEmpty && name.utf8.allSatisfy(HTTPByte.isToken), "the name of a field is no token")
+    precondition(HTTPByte.trim(bytes.span, entry.value) == entry.value, "the value of a field has blanks around it")
+    entries.append(entry)
+  }
+
+  private mutating func appendValue(_ value: String) {
+    let utf8 = value.utf8
+    bytes.reserveCapacity(bytes.count + utf8.count)
+    if utf8.allSatisfy({ $0 < 0x80 && HTTPByte.isFieldValue($0) }) { return bytes.append(contentsOf: utf8) }
     for scalar in value.unicodeScalars {
       guard let byte = UInt8(exactly: scalar.value), HTTPByte.isFieldValue(byte) else {
         preconditionFailure("the value of a field has a scalar that cannot be sent")
       }
       bytes.append(byte)
     }
-    let entry = Entry(name: nameStart..<valueStart, value: valueStart..<bytes.count)
-    precondition(!name.isEmpty && name.utf8.allSatisfy(HTTPByte.isToken), "the name of a field is no token")
-    precondition(HTTPByte.trim(bytes.span, entry.value) == entry.value, "the value of a field has blanks around it")
-    entries.append(entry)
   }
 
   /// The value of the first field of this name, in whatever case, or nil.

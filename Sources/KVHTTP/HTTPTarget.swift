@@ -6,7 +6,7 @@ package struct HTTPTarget: Equatable, Sendable {
   package let query: [UInt8]?
 
   /// The target that names a key.
-  package init(key: some Collection<UInt8>, query: [UInt8]? = nil) {
+  package init(key: [UInt8], query: [UInt8]? = nil) {
     path = [HTTPByte.slash] + PercentCoding.encode(key)
     self.query = query
   }

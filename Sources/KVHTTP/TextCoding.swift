@@ -30,44 +30,64 @@ package enum PercentCoding {
   ///
   /// The dots of a segment that is just `.` or `..` are written `%2E`, for many clients resolve such segments
   /// (RFC 3986 section 5.2.4) before they send a path.
-  package static func encode(_ key: some Collection<UInt8>) -> [UInt8] {
+  package static func encode(_ key: [UInt8]) -> [UInt8] {
     var path: [UInt8] = []
     path.reserveCapacity(key.count + key.count / 4)
-    for (number, segment) in key.split(separator: HTTPByte.slash, omittingEmptySubsequences: false).enumerated() {
-      if number > 0 { path.append(HTTPByte.slash) }
-      let isDotSegment = segment.count <= 2 && segment.allSatisfy { $0 == HTTPByte.dot }
-      for byte in segment {
-        if HTTPByte.isUnreserved(byte), !isDotSegment {
-          path.append(byte)
-        } else {
-          path.append(HTTPByte.percent)
-          path.append(hexadecimalDigit(byte >> 4))
-          path.append(hexadecimalDigit(byte & 0x0F))
-        }
-      }
+    var segmentStart = 0
+    while true {
+      let segmentEnd = key[segmentStart...].firstIndex(of: HTTPByte.slash) ?? key.count
+      appendSegment(key[segmentStart..<segmentEnd], to: &path)
+      if segmentEnd == key.count { return path }
+      path.append(HTTPByte.slash)
+      segmentStart = segmentEnd + 1
     }
-    return path
   }
 
-  private static func hexadecimalDigit(_ value: UInt8) -> UInt8 {
-    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "A") + value - 10
+  private static func appendSegment(_ segment: ArraySlice<UInt8>, to path: inout [UInt8]) {
+    let isDotSegment = segment.count <= 2 && segment.allSatisfy { $0 == HTTPByte.dot }
+    for byte in segment {
+      if HTTPByte.isUnreserved(byte), !isDotSegment {
+        path.append(byte)
+      } else {
+        path.append(HTTPByte.percent)
+        path.append(Hexadecimal.digit(byte >> 4, ten: UInt8(ascii: "A")))
+        path.append(Hexadecimal.digit(byte & 0x0F, ten: UInt8(ascii: "A")))
+      }
+    }
+  }
+}
+
+/// Bytes as hexadecimal digits.
+package enum Hexadecimal {
+  /// Two digits a byte, in lower case.
+  package static func digits(_ bytes: [UInt8]) -> String {
+    var digits: [UInt8] = []
+    digits.reserveCapacity(2 * bytes.count)
+    for byte in bytes {
+      digits.append(digit(byte >> 4))
+      digits.append(digit(byte & 0x0F))
+    }
+    return String(decoding: digits, as: UTF8.self)
+  }
+
+  fileprivate static func digit(_ value: UInt8, ten: UInt8 = UInt8(ascii: "a")) -> UInt8 {
+    value < 10 ? UInt8(ascii: "0") + value : ten + value - 10
   }
 }
 
 /// Bytes from outside, made fit for a line that people read.
 package enum PrintableText {
   /// Keeps well-formed UTF-8 and writes control characters, backslashes and malformed bytes as `\xNN`.
-  package static func escape(_ bytes: some Collection<UInt8>) -> String {
+  package static func escape(_ bytes: [UInt8]) -> String {
     var text = ""
-    var rest = Array(bytes)[...]
+    var rest = bytes[...]
     while let first = rest.first {
       let scalar = leadingScalar(of: rest)
       if let scalar, isPrintable(scalar) {
         text.unicodeScalars.append(scalar)
         rest = rest.dropFirst(UTF8.width(scalar))
       } else {
-        let digits = String(first, radix: 16)
-        text += first < 16 ? "\\x0\(digits)" : "\\x\(digits)"
+        text += "\\x\(Hexadecimal.digits([first]))"
         rest = rest.dropFirst()
       }
     }
@@ -82,9 +102,10 @@ package enum PrintableText {
   }
 
   private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar.properties.generalCategory {
+    if scalar.isASCII { return (0x20..<0x7F).contains(scalar.value) && scalar != "\\" }
+    return switch scalar.properties.generalCategory {
     case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned, .privateUse: false
-    default: scalar != "\\"
+    default: true
     }
   }
 }

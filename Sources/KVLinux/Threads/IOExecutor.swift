@@ -76,7 +76,16 @@ package final class IOExecutor: TaskExecutor {
     var timerSetFor: Instant?
     /// Threads inside epoll_wait, which need the wake descriptor to learn of a job.
     var sleepingCount = 0
+    /// Whether a sleeping thread has been sent for and nobody has come yet. Whoever comes sends for the next one.
+    var isWakeUnderway = false
     var isInterrupted = false
+
+    /// Whether to send for a sleeping thread now; the caller must then do so.
+    mutating func sendsForThread() -> Bool {
+      guard sleepingCount > 0, !isWakeUnderway, !(jobs.isEmpty && bulk.isEmpty) else { return false }
+      isWakeUnderway = true
+      return true
+    }
   }
 
   /// What a thread does next.
@@ -196,13 +205,13 @@ package final class IOExecutor: TaskExecutor {
   /// Takes a job of a task that prefers this executor.
   package func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
-    if let context = ThreadLocals.context, context.isDispatching, context.next == nil, context.executor === self {
-      context.next = job
+    if let context = ThreadLocals.context, context.isDispatching, context.executor === self {
+      context.dispatched.append(job)
       return
     }
     let needsThread = state.withLock { state in
       state.jobs.append(job)
-      return state.sleepingCount > 0
+      return state.sendsForThread()
     }
     if needsThread { wakeThread() }
   }
@@ -217,7 +226,7 @@ package final class IOExecutor: TaskExecutor {
   private func queue(inBulk continuation: CheckedContinuation<Wakeup, Never>) {
     let needsThread = state.withLock { state in
       state.bulk.append(continuation)
-      return state.sleepingCount > 0 && state.bulk.count > 1
+      return state.bulk.count > 1 && state.sendsForThread()
     }
     if needsThread { wakeThread() }
   }
@@ -268,7 +277,7 @@ package final class IOExecutor: TaskExecutor {
         jobsSinceLook += 1
         jobsSinceBulk += 1
       case .resume(let continuation):
-        dispatch(continuation, .ready, context)
+        dispatch([continuation], context)
         jobsSinceLook += 1
         jobsSinceBulk = 0
       case .look:
@@ -286,9 +295,9 @@ package final class IOExecutor: TaskExecutor {
   private func nextStep(jobsSinceLook: Int, isBulkDue: Bool) -> Step {
     let (step, needsThread) = state.withLock { state -> (Step, Bool) in
       let step = Self.choose(&state, jobsSinceLook: jobsSinceLook, isBulkDue: isBulkDue)
-      return (step, state.sleepingCount > 0 && !(state.jobs.isEmpty && state.bulk.isEmpty))
+      return (step, state.sendsForThread())
     }
-    // Two wakes may have reached only one thread, so each thread that finds more than its own job passes it on.
+    // A thread that has come sends for the next one while there is more than it can take.
     if needsThread { wakeThread() }
     return step
   }
@@ -309,14 +318,20 @@ package final class IOExecutor: TaskExecutor {
     job.runSynchronously(on: asUnownedTaskExecutor())
   }
 
-  /// Resumes a task and goes on with it on this very thread.
-  private func dispatch(
-    _ continuation: CheckedContinuation<Wakeup, Never>, _ wakeup: Wakeup, _ context: ThreadContext
-  ) {
+  /// Resumes tasks whose descriptors are ready and goes on with the first of them on this very thread.
+  private func dispatch(_ continuations: [CheckedContinuation<Wakeup, Never>], _ context: ThreadContext) {
     context.isDispatching = true
-    continuation.resume(returning: wakeup)
+    for continuation in continuations { continuation.resume(returning: .ready) }
     context.isDispatching = false
-    if let job = context.next.take() { run(job, context) }
+    guard let first = context.dispatched.first else { return }
+    // What else there is must not wait until this one comes to a wait: it may block on a disk.
+    let needsThread = state.withLock { state in
+      state.jobs.append(contentsOf: context.dispatched.dropFirst())
+      return state.sendsForThread()
+    }
+    context.dispatched.removeAll(keepingCapacity: true)
+    if needsThread { wakeThread() }
+    run(first, context)
   }
 
   /// Takes events from the kernel, queues the tasks that they are for and runs the first of the prompt ones: returns how
@@ -326,11 +341,12 @@ package final class IOExecutor: TaskExecutor {
     let count = clinux_epoll_wait(epoll.number, &tokens, CInt(eventsMax), isSleep ? -1 : 0)
     var prompt: [CheckedContinuation<Wakeup, Never>] = []
     var isTimerDue = false
-    let needsThread = state.withLock { state in
+    state.withLock { state in
       if isSleep { state.sleepingCount -= 1 }
       for index in 0..<max(Int(count), 0) {
         let token = withUnsafeBytes(of: &tokens) { $0.load(fromByteOffset: 8 * index, as: UInt64.self) }
         if token == Token.timer { isTimerDue = true }
+        if token == Token.wake { state.isWakeUnderway = false }
         guard let waiter = state.waiters.removeValue(forKey: token) else { continue }
         if waiter.urgency == .bulk {
           state.bulk.append(waiter.continuation)
@@ -338,14 +354,10 @@ package final class IOExecutor: TaskExecutor {
           prompt.append(waiter.continuation)
         }
       }
-      return state.sleepingCount > 0 && !(state.jobs.isEmpty && state.bulk.isEmpty)
     }
     if isTimerDue { endOverdueWaits() }
-    for continuation in prompt.dropFirst() { continuation.resume(returning: .ready) }
-    guard let first = prompt.first else { return 0 }
-    // What else there is must not wait until this one comes to a wait: it may block on a disk.
-    if needsThread { wakeThread() }
-    dispatch(first, .ready, context)
+    if prompt.isEmpty { return 0 }
+    dispatch(prompt, context)
     return 1
   }
 

@@ -24,10 +24,10 @@ package enum ThreadBuffer {
 /// What a thread of an `IOExecutor` is about. It belongs to that thread alone.
 final class ThreadContext {
   unowned let executor: IOExecutor
-  /// Whether the thread is resuming a task that it wants to run next itself.
+  /// Whether the thread is resuming tasks, whose jobs it takes itself.
   var isDispatching = false
-  /// The job of that task.
-  var next: UnownedJob?
+  /// The jobs of those tasks.
+  var dispatched: [UnownedJob] = []
   /// When the thread began the job that it runs.
   var turnBegan = Instant.now
 

@@ -21,7 +21,7 @@ enum PeerError: Error {
       self = .malformed(error)
       return
     }
-    self = .turnedAway(reason: PrintableText.escape(reason.prefix(PeerProtocol.errorTextBytesMax)))
+    self = .turnedAway(reason: PrintableText.escape(Array(reason.prefix(PeerProtocol.errorTextBytesMax))))
   }
 
   /// Whether a connection from the pool may have been closed by the other node before the request got there.

@@ -20,20 +20,22 @@ struct Client: ~Copyable {
   /// Follows the current request's body.
   var body = BodyReader(.none)
   private var life = ClientLife()
+  private let peer: SocketAddress?
   private var place: Place
   private let limits: Limits
 
   init(_ stream: consuming Stream, _ place: consuming Place, limits: Limits) {
+    peer = stream.peer
     self.stream = stream
     self.place = place
     self.limits = limits
   }
 
   /// The other side's address, for log lines.
-  var address: String { stream.peer?.description ?? "a closed connection" }
+  var address: String { peer?.description ?? "a closed connection" }
 
   /// The other side's address without the port, where it is known.
-  var ipAddress: IPAddress? { stream.peer?.address }
+  var ipAddress: IPAddress? { peer?.address }
 
   /// Whether another request may follow.
   var isOpen: Bool { life.isOpen }

@@ -23,7 +23,7 @@ struct Record: Sendable {
     do throws(ExchangeError) {
       traffic = try await exchange(&client)
     } catch {
-      outcome = await end(error, about.fields, of: &client)
+      outcome = await end(error, about, of: &client)
     }
     let record = RequestRecord(
       operation: about.operation, dialect: client.dialect ?? .classic, outcome: outcome, peer: about.peer,
@@ -38,15 +38,15 @@ struct Record: Sendable {
   func refusedConnection() { metrics.refuseConnection() }
 
   private func end(
-    _ error: ExchangeError, _ fields: Logger.Metadata, of client: inout Client
+    _ error: ExchangeError, _ about: RequestAbout, of client: inout Client
   ) async -> RequestRecord.Outcome {
     switch error {
     case .refused(let failure):
-      log(failure.isOurs ? .warning : .info, "refused: \(failure)", fields, client)
+      log(failure.isOurs ? .warning : .info, "refused: \(failure)", about.fields, client)
       do throws(StreamError) { try await client.send(.failure(failure)) } catch { client.abandon() }
       return failure.isOurs ? .serverError : .clientError
     case .broken(let reason):
-      log(.info, "connection reset: \(reason)", fields, client)
+      log(.info, "connection reset: \(reason)", about.fields, client)
       client.abandon()
       return .reset
     }
@@ -68,20 +68,26 @@ struct RequestAbout: Sendable {
   let operation: String
   /// The node that the request goes to, where that is another one.
   let peer: String?
-  let fields: Logger.Metadata
+  private let request: Request?
 
   init(_ arrival: Client.Arrival, _ route: Topology.Route) {
     guard case .request(let request) = arrival else {
-      (operation, peer, fields) = ("NONE", nil, [:])
+      (operation, peer, self.request) = ("NONE", nil, nil)
       return
     }
     operation = request.operationName
+    peer = route.peer?.name
+    self.request = request
+  }
+
+  /// What log lines say of it. They are made only where there is a line.
+  var fields: Logger.Metadata {
+    guard let request else { return [:] }
     var fields: Logger.Metadata = ["op": "\(operation)"]
     if case .value(let request) = request { fields["key"] = "\(request.key)" }
-    peer = route.peer?.name
     if let peer { fields["peer"] = "\(peer)" }
     if let mark = request.relayed { fields["relayed_by"] = "\(mark.node)" }
-    self.fields = fields
+    return fields
   }
 }
 

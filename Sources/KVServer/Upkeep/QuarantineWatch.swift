@@ -60,7 +60,7 @@ struct QuarantineWatch: Worker {
       let key = (try? key(of: name))??.description ?? "unknown"
       logger.error(
         "a damaged value was moved away",
-        metadata: ["key": "\(key)", "file": "quarantine/\(PrintableText.escape(name.utf8))"])
+        metadata: ["key": "\(key)", "file": "quarantine/\(PrintableText.escape(Array(name.utf8)))"])
     }
     if names.count > Self.namedMax {
       logger.error("\(names.count - Self.namedMax) further damaged values were moved to quarantine/")

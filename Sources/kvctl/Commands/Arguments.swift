@@ -61,7 +61,7 @@ struct KeyArgument: ParsableArguments {
     do throws(HTTPSyntaxError) {
       if isEncoded { bytes = try PercentCoding.decode(bytes.span) }
     } catch {
-      throw CommandError(.usage, "the key '\(PrintableText.escape(key.utf8))': \(error)")
+      throw CommandError(.usage, "the key '\(PrintableText.escape(Array(key.utf8)))': \(error)")
     }
     do throws(KeyError) { return try Key(bytes) } catch { throw CommandError(.usage, "\(error)") }
   }

@@ -10,7 +10,7 @@ enum CheckText {
     case .damaged(let finding): "damaged: \(finding.path) (key \(finding.key)): \(finding.fault)\(move(of: finding))\n"
     case .lost(let key, let path, let quarantinePath):
       "lost: \(path) (key \(key)): found damaged earlier, it lies in \(quarantinePath)\n"
-    case .unchecked(let path, let error): "unchecked: \(PrintableText.escape(path.utf8)): \(error)\n"
+    case .unchecked(let path, let error): "unchecked: \(PrintableText.escape(Array(path.utf8))): \(error)\n"
     }
   }
 
