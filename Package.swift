@@ -28,6 +28,8 @@ let package = Package(
   targets: [
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(name: "CMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
     .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
     .target(name: "CLinux"),
     .target(name: "KVHTTP", swiftSettings: safe),
@@ -36,7 +38,9 @@ let package = Package(
     .target(name: "KVCluster", dependencies: ["KVCore"], swiftSettings: safe),
     .target(
       name: "KVLinux",
-      dependencies: ["KVCore", "KVHTTP", "CLinux", "CXXHash", "CMD", "CSystemd", collections, heap],
+      dependencies: [
+        "KVCore", "KVHTTP", "CLinux", "CXXHash", "CMD", "CCrypto", "CLMDB", "CSystemd", collections, heap,
+      ],
       swiftSettings: strict),
     .target(name: "KVWire", dependencies: ["KVLinux", "KVCore", "KVHTTP"], swiftSettings: safe),
     .target(name: "KVStore", dependencies: ["KVLinux", "KVCore", "KVHTTP"], swiftSettings: safe),

@@ -3,7 +3,7 @@
 
 # What building kvnode needs beside a Swift toolchain.
 # shellcheck disable=SC2034 # Used by whoever sources this file.
-readonly BUILD_PACKAGES=(libmd-dev libxxhash-dev libsystemd-dev pkg-config)
+readonly BUILD_PACKAGES=(liblmdb-dev libmd-dev libssl-dev libxxhash-dev libsystemd-dev pkg-config)
 
 # What building the Debian package needs besides.
 # shellcheck disable=SC2034 # Used by whoever sources this file.

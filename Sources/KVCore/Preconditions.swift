@@ -11,110 +11,127 @@ package struct Preconditions: Equatable, Sendable {
     case failed
   }
 
-  /// The fields that hold conditions, in the order they are looked at.
-  package static let fieldNames = ["If-Match", "If-Unmodified-Since", "If-None-Match", "If-Modified-Since", "If-Range"]
+  /// What If-Range names.
+  private enum Validator: Equatable, Sendable {
+    case tag(EntityTag)
+    case date(HTTPDate)
+  }
 
-  private let values: [String: String]
+  private var ifMatch: EntityTagList?
+  private var ifNoneMatch: EntityTagList?
+  private var ifUnmodifiedSince: HTTPDate?
+  private var ifModifiedSince: HTTPDate?
+  private var ifRange: Validator?
+  /// The fields as they were sent, for a relayed request.
+  private var fields = HTTPFields()
 
   /// No condition.
-  package init() { values = [:] }
+  package init() {}
 
-  /// The conditions in a request's fields.
-  package init(_ fields: HTTPFields) {
-    var values: [String: String] = [:]
-    for name in Self.fieldNames where fields.contains(name) {
-      // A list may be spread over several fields, and elements of it may be empty (RFC 9110 section 5.6.1).
-      values[name] = fields.all(name).filter { !$0.isEmpty }.joined(separator: ", ")
+  /// The conditions in a request's fields. One that cannot be read is an error, where RFC 9110 would have some ignored:
+  /// whoever sends a condition does not want what it was to prevent.
+  package init(_ fields: HTTPFields, now: HTTPDate) throws(HTTPSyntaxError) {
+    ifMatch = try Self.read("If-Match", fields, EntityTagList.parse)
+    ifNoneMatch = try Self.read("If-None-Match", fields, EntityTagList.parse)
+    ifUnmodifiedSince = try Self.read("If-Unmodified-Since", fields) { values throws(HTTPSyntaxError) in
+      try Self.date(values, now)
     }
-    self.values = values
+    ifModifiedSince = try Self.read("If-Modified-Since", fields) { values throws(HTTPSyntaxError) in
+      try Self.date(values, now)
+    }
+    ifRange = try Self.read("If-Range", fields) { values throws(HTTPSyntaxError) in try Self.validator(values, now) }
+    for name in ["If-Match", "If-Unmodified-Since", "If-None-Match", "If-Modified-Since", "If-Range"] {
+      for value in fields.all(name) { self.fields.append(name, value) }
+    }
   }
 
   /// Whether there is any condition.
-  package var isEmpty: Bool { values.isEmpty }
+  package var isEmpty: Bool { fields.isEmpty }
 
   /// The conditions as fields, for a relayed request.
   package func append(to fields: inout HTTPFields) {
-    for name in Self.fieldNames {
-      if let value = values[name] { fields.append(name, value) }
-    }
+    for field in self.fields { fields.append(field.name, field.value) }
   }
 
   /// Whether to carry the request out on a key in that state, by the order of RFC 9110 section 13.2.2.
-  package func evaluate(_ state: ValueState?, for operation: Operation, now: HTTPDate) -> Outcome {
-    if let list = values["If-Match"] {
-      if !EntityTagList(parsing: list).matchesStrongly(state) { return .failed }
-    } else if let date = date("If-Unmodified-Since", now: now), let state, date < state.modifiedAt {
+  package func evaluate(_ state: ValueState?, for operation: Operation) -> Outcome {
+    if let ifMatch {
+      if !ifMatch.matchesStrongly(state) { return .failed }
+    } else if let ifUnmodifiedSince, let state, ifUnmodifiedSince < state.modifiedAt {
       return .failed
     }
     let isRead = operation == .get || operation == .head
-    if let list = values["If-None-Match"] {
-      if EntityTagList(parsing: list).matchesWeakly(state) { return isRead ? .notModified : .failed }
-    } else if isRead, let date = date("If-Modified-Since", now: now), let state, state.modifiedAt <= date {
+    if let ifNoneMatch {
+      if ifNoneMatch.matchesWeakly(state) { return isRead ? .notModified : .failed }
+    } else if isRead, let ifModifiedSince, let state, state.modifiedAt <= ifModifiedSince {
       return .notModified
     }
     return .proceed
   }
 
-  /// Whether a Range is to be heeded: If-Range, where given, must name the very value there is (RFC 9110 section 13.1.5).
+  /// Whether a Range is to be heeded: If-Range, where given, must name the very value there is (RFC 9110 section
+  /// 13.1.5). A date is none of a second that has not passed: the value could change in it once more.
   package func permitsRange(of state: ValueState, now: HTTPDate) -> Bool {
-    guard let value = values["If-Range"] else { return true }
-    if value.contains("\"") { return EntityTagList(parsing: value).matchesStrongly(state) }
-    return HTTPDate.parse(value, now: now) == state.modifiedAt
+    switch ifRange {
+    case nil: true
+    case .tag(let tag): !tag.isWeak && state.isNamed(tag)
+    case .date(let date): date == state.modifiedAt && state.modifiedAt < now
+    }
   }
 
-  private func date(_ name: String, now: HTTPDate) -> HTTPDate? {
-    values[name].flatMap { HTTPDate.parse($0, now: now) }
+  private static func read<Condition>(
+    _ name: String, _ fields: HTTPFields, _ parse: ([String]) throws(HTTPSyntaxError) -> Condition
+  ) throws(HTTPSyntaxError) -> Condition? {
+    let values = fields.all(name)
+    if values.isEmpty { return nil }
+    do throws(HTTPSyntaxError) { return try parse(values) } catch { throw .bad("\(name): \(error.reason)") }
+  }
+
+  private static func date(_ values: [String], _ now: HTTPDate) throws(HTTPSyntaxError) -> HTTPDate {
+    guard values.count == 1, let date = HTTPDate.parse(values[0], now: now) else {
+      throw .bad("\(HTTPSyntaxError.quote(values.joined(separator: ", ").utf8.span)) is no date")
+    }
+    return date
+  }
+
+  private static func validator(_ values: [String], _ now: HTTPDate) throws(HTTPSyntaxError) -> Validator {
+    if values.count == 1, values[0].hasPrefix("\"") || values[0].hasPrefix("W/") {
+      return .tag(try EntityTagList.parseTag(values[0]))
+    }
+    return .date(try date(values, now))
   }
 }
 
 /// What conditions are compared with.
 package struct ValueState: Equatable, Sendable {
-  /// The opaque part of the entity tag; nil for a value without a recorded checksum, which no tag matches.
-  package let entityTag: Substring?
+  /// The value's checksum; nil where none was recorded, and then no tag names the value.
+  package let checksum: ValueChecksum?
   /// When the value was committed, to the second.
   package let modifiedAt: HTTPDate
 
   /// The state of a value.
   package init(checksum: ValueChecksum?, modifiedAt: HTTPDate) {
-    entityTag = checksum.map { $0.description[...] }
+    self.checksum = checksum
     self.modifiedAt = modifiedAt
+  }
+
+  /// Whether a tag is the value's own, weak or not. Tags were the bare hex digits once, and clients may hold such.
+  fileprivate func isNamed(_ tag: EntityTag) -> Bool {
+    guard let checksum else { return false }
+    return tag.opaque == checksum.entityTag || tag.opaque == checksum.description
   }
 }
 
-/// The value of If-Match or If-None-Match (RFC 9110 section 13.1): `*`, or entity tags separated by commas.
-struct EntityTagList: Equatable, Sendable {
-  private struct Tag: Equatable, Sendable {
-    let opaque: Substring
-    let isWeak: Bool
-  }
-
-  private let isAny: Bool
-  private let tags: [Tag]
-
-  /// Reads a list; what is no entity tag in it matches nothing.
-  init(parsing text: String) {
-    isAny = text == "*"
-    var tags: [Tag] = []
-    var rest = text[...]
-    while let quote = rest.firstIndex(of: "\"") {
-      let isWeak = rest[..<quote].hasSuffix("W/")
-      let start = rest.index(after: quote)
-      guard let end = rest[start...].firstIndex(of: "\"") else { break }
-      tags.append(Tag(opaque: rest[start..<end], isWeak: isWeak))
-      rest = rest[rest.index(after: end)...]
-    }
-    self.tags = tags
-  }
-
+extension EntityTagList {
   /// Whether the tag of what there is, or nothing, is in the list by the strong comparison (RFC 9110 section 8.8.3.2).
   func matchesStrongly(_ state: ValueState?) -> Bool {
     guard let state else { return false }
-    return isAny || tags.contains { !$0.isWeak && $0.opaque == state.entityTag }
+    return isAny || tags.contains { !$0.isWeak && state.isNamed($0) }
   }
 
   /// The same by the weak comparison.
   func matchesWeakly(_ state: ValueState?) -> Bool {
     guard let state else { return false }
-    return isAny || tags.contains { $0.opaque == state.entityTag }
+    return isAny || tags.contains { state.isNamed($0) }
   }
 }

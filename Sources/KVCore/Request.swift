@@ -6,8 +6,8 @@ package enum Request: Equatable, Sendable {
   case value(ValueRequest)
   /// Which keys there are.
   case list(ListRequest)
-  /// What this node is and how it does.
-  case status
+  /// Something about this node rather than a key.
+  case node(NodeRequest)
 
   /// The request in words, for errors: `GET mykey`.
   package var subject: String { if case .value(let request) = self { request.subject } else { operationName } }
@@ -17,7 +17,7 @@ package enum Request: Equatable, Sendable {
     switch self {
     case .value(let request): request.operation.rawValue
     case .list: "LIST"
-    case .status: "STATUS"
+    case .node(let request): request.name
     }
   }
 
@@ -26,7 +26,31 @@ package enum Request: Equatable, Sendable {
     switch self {
     case .value(let request): request.relayed
     case .list(let request): request.relayed
-    case .status: nil
+    case .node: nil
+    }
+  }
+}
+
+/// What is asked about a node itself.
+package enum NodeRequest: Equatable, Sendable {
+  /// What it is and how it does, in figures.
+  case status
+  /// Whether it does well, for whoever chooses among nodes.
+  case health
+  /// What answers here, for people.
+  case welcome
+  /// Which methods there are for a key.
+  case methods
+  /// The same of the node as a whole, which has none while it does not do well.
+  case methodsOfNode
+
+  /// The question in one word.
+  package var name: String {
+    switch self {
+    case .status: "STATUS"
+    case .health: "HEALTH"
+    case .welcome: "WELCOME"
+    case .methods, .methodsOfNode: "OPTIONS"
     }
   }
 }
@@ -42,8 +66,10 @@ package struct ValueRequest: Equatable, Sendable {
   /// How many bytes the value is meant to have, where that was said. A classic PUT may say so and is still
   /// ended by the end of the stream.
   package var valueBytes: Int?
-  /// What a value to be stored is said to be, where that was said.
-  package var contentType: ContentType?
+  /// What is to be kept beside a value that is stored.
+  package var fields = ValueFields()
+  /// The digests that a value to be stored must have, as the client's fields say it.
+  package var digests: [StatedDigest] = []
   /// Under which conditions the request is to be carried out.
   package var preconditions = Preconditions()
   /// The Range field as it was sent.

@@ -14,6 +14,10 @@ package enum Response: Equatable, Sendable {
   case deleted(Key, existed: Bool)
   /// A whole JSON text about the cluster rather than a key.
   case json([UInt8])
+  /// A text for people and programs about the node rather than a key.
+  case text(String)
+  /// Which methods there are.
+  case methods
   /// Nothing was done, or not all of it.
   case failure(Failure)
 }
@@ -28,15 +32,15 @@ package struct ValueHead: Equatable, Sendable {
   package let checksum: ValueChecksum?
   /// When it was committed.
   package let modifiedAt: HTTPDate
-  /// What it is said to be.
-  package let contentType: ContentType
+  /// What is kept beside it.
+  package let fields: ValueFields
 
   /// The head of a value.
-  package init(byteCount: Int, checksum: ValueChecksum?, modifiedAt: HTTPDate, contentType: ContentType = .standard) {
+  package init(byteCount: Int, checksum: ValueChecksum?, modifiedAt: HTTPDate, fields: ValueFields = ValueFields()) {
     self.byteCount = byteCount
     self.checksum = checksum
     self.modifiedAt = modifiedAt
-    self.contentType = contentType
+    self.fields = fields
   }
 
   /// The offsets of what is sent.
@@ -50,14 +54,15 @@ package struct ValueHead: Equatable, Sendable {
 package enum ReadOutcome {
   /// The response by the request's conditions and range (RFC 9110 sections 13.2.2 and 14.2).
   package static func response(to request: ValueRequest, _ head: ValueHead, now: HTTPDate) -> Response {
-    switch request.preconditions.evaluate(head.state, for: request.operation, now: now) {
+    switch request.preconditions.evaluate(head.state, for: request.operation) {
     case .notModified: return .notModified(head)
     case .failed:
       return .failure(
         Failure(.preconditionFailed, "\(request.operation.rawValue) \(request.key): the precondition does not hold"))
     case .proceed: break
     }
-    guard let range = request.range.flatMap({ ByteRange(parsing: $0) }),
+    // Of no bytes no part can be asked for, and all of them are the answer.
+    guard head.byteCount > 0, let range = request.range.flatMap({ ByteRange(parsing: $0) }),
       request.preconditions.permitsRange(of: head.state, now: now)
     else { return .value(head) }
     guard let offsets = range.offsets(byteCount: head.byteCount) else {

@@ -85,32 +85,23 @@ package struct ValueChecksum: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// The 32 hex digits that serve as the value's entity tag.
+  /// 32 hex digits.
   package var description: String { Hexadecimal.digits(bytes) }
-}
 
-/// What a value is said to be (RFC 9110 section 8.3). kvnode hands it back as it came and does not look into it.
-package struct ContentType: Equatable, Sendable, CustomStringConvertible {
-  /// The extended attribute that holds it; absent where it is the default.
-  package static let attributeName = "user.kvnode.type"
-  /// The longest that is kept, in bytes.
-  package static let bytesMax = 255
-  /// What values are that nothing was said of (RFC 9110 section 8.3).
-  package static let standard = ContentType(unchecked: "application/octet-stream")
+  /// What stands between the quotes of the value's entity tag. Bare hex digits would look like an MD5 to clients that
+  /// compare tags with what they have computed.
+  package var entityTag: String { Self.entityTagPrefix + description }
 
-  /// The field's value.
-  package let description: String
-
-  /// Takes printable ASCII of at most 255 bytes; nil for anything else.
-  package init?(_ text: String) {
-    guard (1...Self.bytesMax).contains(text.utf8.count), text.utf8.allSatisfy({ (0x20...0x7e).contains($0) }),
-      text.utf8.first != 0x20, text.utf8.last != 0x20
+  /// Reads an entity tag without its quotes; bare digits, as earlier versions sent them, are taken too.
+  package init?(entityTag: some StringProtocol) {
+    let prefix = Self.entityTagPrefix
+    let digits = entityTag.hasPrefix(prefix) ? entityTag.dropFirst(prefix.count) : entityTag[...]
+    // The standard library's initializer also takes a sign.
+    guard digits.utf8.count == 32, digits.utf8.allSatisfy({ HTTPByte.hexadecimalValue($0) != nil }),
+      let high = UInt64(digits.prefix(16), radix: 16), let low = UInt64(digits.suffix(16), radix: 16)
     else { return nil }
-    description = text
+    self.init(high: high, low: low)
   }
 
-  /// Reads the extended attribute.
-  package init?(decoding bytes: [UInt8]) { self.init(String(decoding: bytes, as: UTF8.self)) }
-
-  private init(unchecked description: String) { self.description = description }
+  private static let entityTagPrefix = "xxh3-"
 }

@@ -5,12 +5,12 @@ import KVHTTP
 package enum ClassicDialect {
   /// The request in a line, its LF excluded; a CR before it is dropped.
   ///
-  /// A PUT's value always ends with the stream, also where its length was stated: only then is it known that
-  /// no byte too many was sent.
+  /// A PUT's value ends with the stream, or with the last of the bytes stated: some clients cannot end theirs before they
+  /// have their answer.
   package static func request(line: ArraySlice<UInt8>) throws(Failure) -> ValueRequest {
     let line = try ClassicLine(parsing: line.last == UInt8(ascii: "\r") ? line.dropLast() : line)
     var request = ValueRequest(line.operation, line.key)
-    if line.operation == .put { request.body = .untilEnd }
+    if line.operation == .put { request.body = line.valueBytes.map { .exactly($0) } ?? .untilEnd }
     request.valueBytes = line.valueBytes
     return request
   }
@@ -20,7 +20,7 @@ package enum ClassicDialect {
     switch response {
     case .stored(let key, _, _): key.bytes + [UInt8(ascii: "\n")]
     case .value, .deleted: []
-    case .notModified, .rangeNotSatisfiable, .json:
+    case .notModified, .rangeNotSatisfiable, .json, .text, .methods:
       preconditionFailure("the classic dialect has no way to ask for this")
     case .failure(let failure): Array("\(failureOpening)\(failure.message)\n".utf8)
     }

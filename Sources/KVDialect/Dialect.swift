@@ -29,61 +29,86 @@ package enum Dialect: Equatable, Sendable {
 }
 
 extension ListRequest {
-  /// The listing that a head asks for, or nil where it asks for a key.
-  package init?(_ head: HTTPRequestHead) throws(Failure) {
-    guard head.method == "GET", let query = head.target.query else { return nil }
-    var start: [UInt8] = []
-    var limit = Self.keysDefault
-    var isList = false
-    for part in query.split(separator: UInt8(ascii: "&")) {
-      let pair = part.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-      let value = pair.count > 1 ? Array(pair[1]) : []
-      switch PrintableText.escape(Array(pair[0])) {
-      case "list": isList = true
-      case "start": start = try Self.decoded(value)
-      case "limit": limit = try Self.limit(value)
-      default: break
+  /// The listing that a head asks for, or nil where it asks for something else.
+  package init?(_ head: HTTPRequestHead, _ query: HTTPQuery) throws(Failure) {
+    guard head.method == "GET", query.parameters.contains(where: { $0.name == "list" }) else { return nil }
+    do throws(HTTPSyntaxError) { self.init(prefix: try head.target.keyBytes()) } catch { throw Failure(error) }
+    for parameter in query.parameters { try read(parameter) }
+    relayed = try PeerProtocol.mark(head.fields)
+  }
+
+  private mutating func read(_ parameter: HTTPQuery.Parameter) throws(Failure) {
+    let text = PrintableText.escape(parameter.value)
+    switch parameter.name {
+    case "list": break
+    case "start":
+      guard let key = ListToken.decode(parameter.value) else {
+        throw Failure(.badRequest, "start= is no \"next\" of a page; from= takes a key")
       }
+      from = key
+    case "from": from = parameter.value
+    case "limit":
+      guard let limit = Int(decimalDigits: text), (1...Self.entriesMax).contains(limit) else {
+        throw Failure(.badRequest, "limit= is not a number from 1 to \(Self.entriesMax)")
+      }
+      self.limit = limit
+    case "delimiter":
+      guard (1...Self.delimiterBytesMax).contains(parameter.value.count) else {
+        throw Failure(.badRequest, "delimiter= is not 1 to \(Self.delimiterBytesMax) bytes")
+      }
+      delimiter = parameter.value
+    case "format":
+      guard let format = Format(rawValue: text) else { throw Failure(.badRequest, "format= is neither json nor lines") }
+      self.format = format
+    case "partial":
+      guard ["yes", "no"].contains(text) else { throw Failure(.badRequest, "partial= is neither yes nor no") }
+      isPartial = text == "yes"
+    default:
+      let name = HTTPSyntaxError.quote(Array(parameter.name.utf8).span)
+      throw Failure(.badRequest, "LIST: the query \(name) has no meaning here")
     }
-    guard isList else { return nil }
-    let prefix: [UInt8]
-    do throws(HTTPSyntaxError) { prefix = try head.target.keyBytes() } catch { throw Failure(error) }
-    self.init(prefix: prefix, start: start, limit: limit, relayed: try PeerProtocol.mark(head.fields))
   }
 
   /// The head by which one node asks another for its part.
   package func head(to peer: Peer, mark: RelayMark) -> HTTPRequestHead {
-    var head = head()
+    var request = self
+    (request.format, request.isPartial) = (.lines, false)
+    var head = request.head()
     head.fields = PeerProtocol.fields(to: peer, mark: mark)
     return head
   }
 
   /// The head by which a client asks, without any field.
   package func head() -> HTTPRequestHead {
-    var query = Array("list&limit=\(limit)".utf8)
-    if !start.isEmpty { query += Array("&start=".utf8) + PercentCoding.encode(start) }
-    return HTTPRequestHead(method: "GET", target: HTTPTarget(key: prefix, query: query))
-  }
-
-  private static func decoded(_ value: [UInt8]) throws(Failure) -> [UInt8] {
-    do throws(HTTPSyntaxError) { return try PercentCoding.decode(value.span) } catch { throw Failure(error) }
-  }
-
-  private static func limit(_ value: [UInt8]) throws(Failure) -> Int {
-    guard let limit = Int(decimalDigits: PrintableText.escape(value)), (1...keysMax).contains(limit) else {
-      throw Failure(.badRequest, "limit= is not a number from 1 to \(keysMax)")
-    }
-    return limit
+    var query = "list&limit=\(limit)"
+    // The form that any key's bytes have in a query.
+    if !from.isEmpty { query += "&start=\(ListToken.encode(from))" }
+    if !delimiter.isEmpty { query += "&delimiter=\(String(decoding: PercentCoding.encode(delimiter), as: UTF8.self))" }
+    if format != .json { query += "&format=\(format.rawValue)" }
+    if isPartial { query += "&partial=yes" }
+    return HTTPRequestHead(method: "GET", target: HTTPTarget(key: prefix, query: Array(query.utf8)))
   }
 }
 
-/// How a node is asked what it is and how it does: `GET /?status`.
-package enum StatusRequest {
-  /// Whether a head asks for the status.
-  package static func matches(_ head: HTTPRequestHead) -> Bool {
-    head.method == "GET" && head.target.path == [UInt8(ascii: "/")] && head.target.query == Array("status".utf8)
+/// How a node is asked about itself: by the path `/` alone, which names no key.
+extension NodeRequest {
+  /// The question in a head, or nil where it is about something else.
+  package init?(_ head: HTTPRequestHead, _ query: HTTPQuery) {
+    let isAsterisk = head.target.path == [HTTPByte.asterisk] && head.method == "OPTIONS"
+    let isAboutNode = head.target.path == [HTTPByte.slash] || isAsterisk
+    switch (head.method, isAboutNode, query.parameters.map(\.name)) {
+    case ("GET", true, ["status"]), ("HEAD", true, ["status"]): self = .status
+    case ("GET", true, ["health"]), ("HEAD", true, ["health"]): self = .health
+    case ("GET", true, []), ("HEAD", true, []): self = .welcome
+    case ("OPTIONS", true, _): self = .methodsOfNode
+    case ("OPTIONS", false, _): self = .methods
+    default: return nil
+    }
   }
+}
 
+/// How one node asks another what it is and how it does: `GET /?status`.
+package enum StatusRequest {
   /// The head of such a request. It carries no mark: nodes that disagree about the peer list answer it too.
   package static func head(to address: PeerAddress) -> HTTPRequestHead {
     HTTPRequestHead(

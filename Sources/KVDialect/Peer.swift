@@ -35,7 +35,9 @@ package enum PeerProtocol {
       fields.append("Transfer-Encoding", "chunked")
       if let valueBytes = request.valueBytes { fields.append(valueBytesField, "\(valueBytes)") }
     }
-    if let contentType = request.contentType { fields.append("Content-Type", "\(contentType)") }
+    if let contentType = request.fields.contentType { fields.append("Content-Type", contentType) }
+    request.fields.appendOthers(to: &fields)
+    StatedDigest.append(request.digests, to: &fields)
     fields.append("Expect", "100-continue")
   }
 
@@ -45,7 +47,7 @@ package enum PeerProtocol {
   package static func bodyFraming(_ request: ValueRequest) -> BodyFraming {
     switch request.body {
     case .length(let byteCount) where byteCount > 0: request.body
-    case .length, .none, .chunked, .untilEnd: .chunked
+    case .length, .none, .chunked, .untilEnd, .exactly: .chunked
     }
   }
 
@@ -90,19 +92,19 @@ package enum PeerProtocol {
     else {
       throw .bad("a value without Last-Modified")
     }
-    let contentType = fields["Content-Type"].flatMap { ContentType($0) } ?? .standard
+    let kept = try ValueFields(fields)
     let contentLength = try fields.contentLength()
     guard head.status == 206 else {
       guard let byteCount = head.status == 304 ? 0 : contentLength else { throw .bad("a value without Content-Length") }
       return ValueHead(
-        byteCount: byteCount, checksum: checksum(fields), modifiedAt: modifiedAt, contentType: contentType)
+        byteCount: byteCount, checksum: checksum(fields), modifiedAt: modifiedAt, fields: kept)
     }
     guard let (range, byteCount) = fields["Content-Range"].flatMap(ContentRange.parse), range.count == contentLength
     else {
       throw .bad("a partial value whose Content-Range and Content-Length do not agree")
     }
     var value = ValueHead(
-      byteCount: byteCount, checksum: checksum(fields), modifiedAt: modifiedAt, contentType: contentType)
+      byteCount: byteCount, checksum: checksum(fields), modifiedAt: modifiedAt, fields: kept)
     value.range = range
     return value
   }
@@ -117,6 +119,13 @@ package enum PeerProtocol {
       .joined(separator: "\\")
     let message = line.isEmpty ? "\(owner) answered with status \(status)" : line
     return Failure(Failure.Kind(rawValue: status) ?? .unavailable, message)
+  }
+
+  /// Whether the beginning of a head, which may be too long to be read, has the mark of a relaying node.
+  package static func isMarked(_ head: ArraySlice<UInt8>) -> Bool {
+    let line = Array("\r\n\(nodeField.lowercased()):".utf8)
+    let bytes = head.prefix(HTTPHeadLimits.headBytesMax).map(HTTPByte.lowercased)
+    return bytes.indices.contains { bytes[$0] == line[0] && bytes[$0...].starts(with: line) }
   }
 
   /// The mark in a request's fields, or nil where no node relayed it.
@@ -141,12 +150,7 @@ package enum PeerProtocol {
   }
 
   private static func checksum(_ fields: HTTPFields) -> ValueChecksum? {
-    guard let tag = fields["ETag"], tag.utf8.count == 34, tag.hasPrefix("\""), tag.hasSuffix("\"") else { return nil }
-    let digits = tag.dropFirst().dropLast()
-    // The standard library's initializer also takes a sign.
-    guard digits.utf8.allSatisfy({ HTTPByte.hexadecimalValue($0) != nil }),
-      let high = UInt64(digits.prefix(16), radix: 16), let low = UInt64(digits.suffix(16), radix: 16)
-    else { return nil }
-    return ValueChecksum(high: high, low: low)
+    guard let tag = fields["ETag"], let parsed = try? EntityTagList.parseTag(tag), !parsed.isWeak else { return nil }
+    return ValueChecksum(entityTag: parsed.opaque)
   }
 }

@@ -6,8 +6,11 @@ package enum BodyFraming: Equatable, Sendable {
   case length(Int)
   /// Chunks follow (RFC 9112 section 7.1).
   case chunked
-  /// Everything until the connection ends; responses only.
+  /// Everything until the connection ends; in HTTP, responses only.
   case untilEnd
+  /// So many bytes, and the sender may or may not end the connection behind them; never in HTTP. What else has come by then
+  /// is handed over too, for whoever counts.
+  case exactly(Int)
 }
 
 extension HTTPRequestHead {

@@ -40,6 +40,43 @@ package struct HTTPDate: Equatable, Comparable, Sendable {
     return String(decoding: text, as: UTF8.self)
   }
 
+  /// The form of RFC 3339, `1994-11-06T08:49:37Z`, in the same years.
+  package var timestamp: String {
+    let (dayNumber, second) = dayAndSecond
+    let (year, month, day) = Self.date(dayNumber: dayNumber)
+    var text: [UInt8] = []
+    text.reserveCapacity(20)
+    Self.append(year, digitCount: 4, to: &text)
+    for (separator, number) in [
+      ("-", month), ("-", day), ("T", second / 3600), (":", second / 60 % 60), (":", second % 60),
+    ] {
+      text += separator.utf8
+      Self.append(number, digitCount: 2, to: &text)
+    }
+    text.append(UInt8(ascii: "Z"))
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// Reads just what `timestamp` writes.
+  package init?(timestamp text: [UInt8]) {
+    let form = Array("0000-00-00T00:00:00Z".utf8)
+    guard text.count == form.count else { return nil }
+    var numbers: [Int] = [0]
+    for (byte, place) in zip(text, form) {
+      if place == UInt8(ascii: "0") {
+        guard HTTPByte.isDigit(byte) else { return nil }
+        numbers[numbers.count - 1] = 10 * numbers[numbers.count - 1] + Int(byte - UInt8(ascii: "0"))
+      } else {
+        guard byte == place else { return nil }
+        numbers.append(0)
+      }
+    }
+    guard numbers[0] >= 1, (1...12).contains(numbers[1]), (1...31).contains(numbers[2]) else { return nil }
+    let start = Self.seconds(year: numbers[0], month: numbers[1], day: numbers[2])
+    self.init(secondsSince1970: start + 3600 * numbers[3] + 60 * numbers[4] + numbers[5])
+    guard timestamp == String(decoding: text, as: UTF8.self) else { return nil }
+  }
+
   /// The year of the moment, for two-digit years to be compared with.
   package var year: Int { Self.date(dayNumber: dayAndSecond.dayNumber).year }
 

@@ -176,6 +176,15 @@ extension HTTPFields {
     return HTTPFields(bytes: [UInt8](copying: section, 0..<section.count), entries: entries)
   }
 
+  /// Reads field lines alone, each with its CRLF.
+  package static func parse(section: [UInt8]) throws(HTTPSyntaxError) -> HTTPFields {
+    let head = Array("-\r\n".utf8) + section + [HTTPByte.carriageReturn, HTTPByte.lineFeed]
+    guard let lines = try HTTPHeadLines.scan(head.span, emptyLinesMax: 0), lines.byteCount == head.count else {
+      throw .bad("the field lines have no end, or one in their midst")
+    }
+    return try parse(head.span, lines: lines)
+  }
+
   /// The index of the colon. A blank before it would let two readers see two names (RFC 9112 section 5.1).
   private static func endOfName(in section: Span<UInt8>, from start: Int) throws(HTTPSyntaxError) -> Int {
     var index = start

@@ -12,8 +12,10 @@ package struct HTTPHeadLines {
   /// Finds the blank line, or nil while it has not come; every line must end in CRLF.
   ///
   /// A wrong line end is an error at once, so that who ends lines with LF alone is told so and not left waiting.
-  package static func scan(_ bytes: Span<UInt8>, emptyLinesMax: Int) throws(HTTPSyntaxError) -> HTTPHeadLines? {
-    let limit = min(bytes.count, HTTPHeadLimits.headBytesMax)
+  package static func scan(
+    _ bytes: Span<UInt8>, emptyLinesMax: Int, limits: HTTPHeadLimits = .ofClients
+  ) throws(HTTPSyntaxError) -> HTTPHeadLines? {
+    let limit = min(bytes.count, limits.bytesMax)
     var startLine: Range<Int>?
     var lineStart = 0
     var emptyLineCount = 0
@@ -29,8 +31,8 @@ package struct HTTPHeadLines {
         startLine = line
       case (_?, false):
         fieldCount += 1
-        guard fieldCount <= HTTPHeadLimits.fieldsMax else {
-          throw .tooLarge("the head has more than \(HTTPHeadLimits.fieldsMax) fields")
+        guard fieldCount <= limits.fieldsMax else {
+          throw .tooLarge("the head has more than \(limits.fieldsMax) fields")
         }
       case (let startLine?, true):
         return HTTPHeadLines(
@@ -38,8 +40,8 @@ package struct HTTPHeadLines {
           fieldCount: fieldCount, byteCount: lineStart)
       }
     }
-    guard bytes.count < HTTPHeadLimits.headBytesMax else {
-      throw .tooLarge("the head is longer than \(HTTPHeadLimits.headBytesMax) bytes")
+    guard bytes.count < limits.bytesMax else {
+      throw .tooLarge("the head is longer than \(limits.bytesMax) bytes")
     }
     return nil
   }
@@ -66,7 +68,19 @@ package struct HTTPHeadLines {
 }
 
 /// What a peer may make us hold or count before we give up on it.
-package enum HTTPHeadLimits {
+package struct HTTPHeadLimits: Sendable {
+  /// How long a head may be.
+  package let bytesMax: Int
+  /// How many fields it may have.
+  package let fieldsMax: Int
+
+  /// What clients are held to.
+  package static let ofClients = HTTPHeadLimits(bytesMax: headBytesMax, fieldsMax: fieldsMax)
+
+  /// What a head may have that was taken from a client within its limits and sent on: a few fields more, and a key that is
+  /// written longer than the client wrote it.
+  package static let ofRelays = HTTPHeadLimits(bytesMax: headBytesMax + 6144, fieldsMax: fieldsMax + 16)
+
   /// The longest head in bytes, from its first byte through the blank line; also the longest trailer section.
   package static let headBytesMax = 16_384
 

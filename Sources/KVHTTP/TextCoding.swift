@@ -70,6 +70,19 @@ package enum Hexadecimal {
     return String(decoding: digits, as: UTF8.self)
   }
 
+  /// The bytes of digits in lower or upper case, or nil where the text has others, or an odd number.
+  package static func bytes(_ digits: ArraySlice<UInt8>) -> [UInt8]? {
+    guard digits.count.isMultiple(of: 2) else { return nil }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(digits.count / 2)
+    for index in stride(from: digits.startIndex, to: digits.endIndex, by: 2) {
+      guard let high = HTTPByte.hexadecimalValue(digits[index]), let low = HTTPByte.hexadecimalValue(digits[index + 1])
+      else { return nil }
+      bytes.append(high << 4 | low)
+    }
+    return bytes
+  }
+
   fileprivate static func digit(_ value: UInt8, ten: UInt8 = UInt8(ascii: "a")) -> UInt8 {
     value < 10 ? UInt8(ascii: "0") + value : ten + value - 10
   }

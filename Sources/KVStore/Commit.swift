@@ -17,10 +17,10 @@ extension StagedValue {
 
   /// Makes the value the key's, if the condition holds; durable before this returns.
   package mutating func commit(
-    contentType: ContentType? = nil, if condition: WriteCondition = .none
+    fields: ValueFields = ValueFields(), if condition: WriteCondition = .none
   ) async throws(StoreError) -> Commit {
     try store.checkWritable()
-    let attribute = try describe(contentType)
+    let attribute = try describe(fields)
     try await syncContent()
     while true {
       let place = try await store.makePlace(of: key)

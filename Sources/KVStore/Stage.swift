@@ -68,14 +68,12 @@ package struct StagedValue: ~Copyable {
   }
 
   /// Records beside the bytes what is known of them.
-  func describe(_ contentType: ContentType?) throws(StoreError) -> ValueAttribute {
+  func describe(_ fields: ValueFields) throws(StoreError) -> ValueAttribute {
     let attribute = ValueAttribute(
       valueBytes: byteCount, committedAtNanoseconds: Instant.wallNanoseconds, checksum: checksum.value)
     do throws(SystemError) {
       try file.setAttribute(ValueAttribute.name, attribute.encoded)
-      if let contentType, contentType != .standard {
-        try file.setAttribute(ContentType.attributeName, Array(contentType.description.utf8))
-      }
+      if !fields.isEmpty { try file.setAttribute(ValueFields.attributeName, fields.encoded) }
     } catch {
       throw StoreError(writing: error)
     }

@@ -46,23 +46,23 @@ package enum StoreError: Error, Equatable, Sendable {
 
 /// Under which condition a value may be replaced or removed; decided on the owner, together with the change.
 package struct WriteCondition {
-  package static let none = WriteCondition(Preconditions(), for: .put, now: HTTPDate(secondsSince1970: 0))
+  package static let none = WriteCondition(Preconditions(), for: .put)
 
   private let preconditions: Preconditions
   private let operation: KVCore.Operation
-  private let now: HTTPDate
 
-  package init(_ preconditions: Preconditions, for operation: KVCore.Operation, now: HTTPDate) {
+  package init(_ preconditions: Preconditions, for operation: KVCore.Operation) {
     self.preconditions = preconditions
     self.operation = operation
-    self.now = now
   }
 
   /// Whether it holds whatever the key's value is.
   package var isEmpty: Bool { preconditions.isEmpty }
 
-  /// Fails unless the condition holds for the key's value, or for its absence.
+  /// Fails unless the condition holds for the key's value, or for its absence. To delete what is not there fails by itself,
+  /// and then its conditions do not count (RFC 9110 section 13.2.1).
   package func check(_ state: ValueState?) throws(StoreError) {
-    guard preconditions.evaluate(state, for: operation, now: now) == .proceed else { throw .preconditionFailed }
+    if state == nil && operation == .delete { return }
+    guard preconditions.evaluate(state, for: operation) == .proceed else { throw .preconditionFailed }
   }
 }

@@ -17,14 +17,14 @@ package struct StoredValue: ~Copyable, Sendable {
 
   private static func head(of file: borrowing File, _ status: File.Status) throws(StoreError) -> ValueHead {
     let attribute: ValueAttribute?
-    let contentType: ContentType?
+    let fields: ValueFields?
     let markedName: [UInt8]?
     do throws(SystemError) {
       markedName = try Quarantine.markedName(file, status)
       attribute = try file.attribute(ValueAttribute.name, bytesMax: ValueAttribute.byteCount)
         .flatMap { try? ValueAttribute(decoding: $0) }
-      contentType = try file.attribute(ContentType.attributeName, bytesMax: ContentType.bytesMax)
-        .flatMap { ContentType(decoding: $0) }
+      fields = try file.attribute(ValueFields.attributeName, bytesMax: ValueFields.attributeBytesMax)
+        .map { ValueFields(decoding: $0) }
     } catch {
       throw .failed(error)
     }
@@ -36,7 +36,7 @@ package struct StoredValue: ~Copyable, Sendable {
     return ValueHead(
       byteCount: status.byteCount, checksum: attribute?.checksum,
       modifiedAt: HTTPDate(secondsSince1970: Int(modifiedAtNanoseconds / 1_000_000_000)),
-      contentType: contentType ?? .standard)
+      fields: fields ?? ValueFields())
   }
 }
 

@@ -17,6 +17,7 @@ package struct BodyReader {
   private enum State {
     case length(remaining: Int)
     case untilEnd
+    case exactly(remaining: Int)
     case chunked(ChunkedDecoder)
     case complete
   }
@@ -33,6 +34,7 @@ package struct BodyReader {
       case .none: .complete
       case .length(let byteCount): byteCount == 0 ? .complete : .length(remaining: byteCount)
       case .untilEnd: .untilEnd
+      case .exactly(let byteCount): .exactly(remaining: byteCount)
       case .chunked: .chunked(ChunkedDecoder())
       }
   }
@@ -42,12 +44,25 @@ package struct BodyReader {
     if case .complete = state { true } else { false }
   }
 
+  /// How many bytes are still to come, as far as that is known.
+  package var announcedBytes: Int {
+    switch state {
+    case .length(let remaining), .exactly(let remaining): max(remaining, 0)
+    case .untilEnd, .chunked, .complete: 0
+    }
+  }
+
   /// Tells what the next bytes are; framing ahead of them is taken off the stream.
   package mutating func next(in stream: inout Stream) throws(BodyError) -> Step {
     switch state {
     case .complete: return .complete
     case .untilEnd: return .data(bytesMax: .max)
     case .length(let remaining): return .data(bytesMax: remaining)
+    case .exactly(let remaining):
+      if remaining > 0 { return .data(bytesMax: remaining + 1) }
+      if try Self.isFollowed(&stream) { return .data(bytesMax: 1) }
+      state = .complete
+      return .complete
     case .chunked(var decoder):
       let step = try Self.next(&decoder, in: &stream)
       state = step == .complete ? .complete : .chunked(decoder)
@@ -59,7 +74,7 @@ package struct BodyReader {
   package mutating func advance(_ result: TransferResult) throws(BodyError) {
     switch (result, state) {
     case (.wouldBlock, _): return
-    case (.end, .untilEnd): state = .complete
+    case (.end, .untilEnd), (.end, .exactly): state = .complete
     case (.end, _): throw .brokenOff
     case (.moved(let count), .length(let remaining)):
       precondition(count <= remaining, "more was moved than the body has")
@@ -68,6 +83,7 @@ package struct BodyReader {
       decoder.advance(dataBytes: count)
       state = .chunked(decoder)
     case (.moved, .untilEnd): return
+    case (.moved(let count), .exactly(let remaining)): state = .exactly(remaining: remaining - count)
     case (.moved, .complete): preconditionFailure("bytes of another message were moved")
     }
   }
@@ -92,6 +108,13 @@ package struct BodyReader {
       case .end: return 0
       }
     }
+  }
+
+  /// Whether more has come by now than was stated.
+  private static func isFollowed(_ stream: inout Stream) throws(BodyError) -> Bool {
+    if !stream.unread.isEmpty { return true }
+    do throws(StreamError) { _ = try stream.fetch(bytesMax: 1) } catch { throw .stream(error) }
+    return !stream.unread.isEmpty
   }
 
   private static func next(

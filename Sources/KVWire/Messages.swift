@@ -69,9 +69,13 @@ package struct Messages {
 
 extension Stream {
   /// Takes a request's head off the unread bytes, if there is a whole one.
-  package mutating func takeRequestHead() -> Result<HTTPRequestHead, HTTPSyntaxError>? {
+  package mutating func takeRequestHead(
+    limits: HTTPHeadLimits = .ofClients
+  ) -> Result<HTTPRequestHead, HTTPSyntaxError>? {
     do throws(HTTPSyntaxError) {
-      guard case .head(let head, let byteCount) = try HTTPRequestHead.parse(unread.span) else { return nil }
+      guard case .head(let head, let byteCount) = try HTTPRequestHead.parse(unread.span, limits: limits) else {
+        return nil
+      }
       dropUnread(byteCount)
       return .success(head)
     } catch {

@@ -194,16 +194,22 @@ import KVLinux
 
   /// How long a closing connection may send what nobody wants before it is cut, and how long it may be silent.
   private static let lingerTimeout = Duration.seconds(30)
+  private static let lingerTimeoutMax = Duration.seconds(600)
   private static let lingerIdleTimeout = Duration.seconds(5)
+  /// What a client must at least manage of what it has announced, so that nobody keeps a closing connection for long.
+  private static let lingerBytesPerSecond = 8 << 20
   private static let discardBytesMax = 1 << 20
 
   /// Closes the connection so that the other side gets all that was sent.
   ///
   /// Closing a socket with unread bytes resets it, and the other side may lose the answer: so what it still
   /// sends is read and dropped until it has closed its half too, for a limited time.
-  package consuming func closeInOrder(by interrupter: Interrupter? = nil) async {
+  ///
+  /// Many clients read no answer before they have sent all that they have announced, and are given time for that.
+  package consuming func closeInOrder(announcedBytes: Int = 0, by interrupter: Interrupter? = nil) async {
     guard (try? socket.shutdownSending()) != nil else { return }
-    let deadline = Instant.after(Self.lingerTimeout)
+    let timeout = Duration.seconds(announcedBytes / Self.lingerBytesPerSecond)
+    let deadline = Instant.after(min(max(timeout, Self.lingerTimeout), Self.lingerTimeoutMax))
     idleTimeout = Self.lingerIdleTimeout
     var turn = Turn()
     while Instant.now < deadline {

@@ -125,9 +125,9 @@ struct ConfigurationTests {
       warnings.map(\.description) == [
         "main:2: Nmae=a: unknown key in [Node], ignored; \(node)",
         "main:3: name=b: unknown key in [Node], ignored; \(node)",
-        "main:4: [Nodes]: unknown section, ignored; known are [Node], [Peers], [Limits], [Access]",
+        "main:4: [Nodes]: unknown section, ignored; known are [Node], [Peers], [Limits], [Access], [HTTP]",
         "main:8: Nmae=d: unknown key in [Limits], ignored; \(limits)",
-        "1.conf:1: [X]: unknown section, ignored; known are [Node], [Peers], [Limits], [Access]",
+        "1.conf:1: [X]: unknown section, ignored; known are [Node], [Peers], [Limits], [Access], [HTTP]",
         "1.conf:3: MaxConnections=1: unknown key in [Node], ignored; \(node)",
       ])
   }

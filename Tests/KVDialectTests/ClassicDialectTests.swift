@@ -15,7 +15,7 @@ private func request(_ text: String) throws(Failure) -> ValueRequest {
   func readsRequests(lineEnd: String) throws {
     let key = try Key("hashme".utf8)
     #expect(try request("PUT hashme" + lineEnd) == ValueRequest(operation: .put, key: key, body: .untilEnd))
-    let sized = ValueRequest(operation: .put, key: key, body: .untilEnd, valueBytes: 5)
+    let sized = ValueRequest(operation: .put, key: key, body: .exactly(5), valueBytes: 5)
     #expect(try request("PUT hashme 5" + lineEnd) == sized)
     #expect(try request("GET hashme" + lineEnd) == ValueRequest(operation: .get, key: key))
     #expect(try request("DEL hashme" + lineEnd) == ValueRequest(operation: .delete, key: key))

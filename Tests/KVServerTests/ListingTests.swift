@@ -19,6 +19,10 @@ import TestSupport
 
   init() throws { fixture = try StoreFixture() }
 
+  private static func lines(_ keys: [String]) -> String {
+    keys.map { "value\t\($0)\t5\t1994-11-06T08:49:37Z\t-\ttext/plain\n" }.joined()
+  }
+
   private func listing(_ answers: [String: String]) -> Listing {
     let threads = Wire.executor
     return Listing(
@@ -27,16 +31,16 @@ import TestSupport
 
   @Test func mergesThePagesOfAllNodesAndEndsWhereOneDoes() async throws {
     let listing = listing([
-      "node2": "{\"keys\":[\"a\",\"c\"],\"next\":\"e\"}\n", "node3": "{\"keys\":[\"b\",\"d\",\"f\"]}\n",
+      "node2": Self.lines(["a", "c"]) + "next\tat-65\n", "node3": Self.lines(["b", "d", "f"]) + "end\n",
     ])
     try await Wire.test {
       let page = try await listing.page(ListRequest(prefix: []), Self.cluster())
-      #expect(page.keys.map { String(decoding: $0, as: UTF8.self) } == ["a", "b", "c", "d"])
+      #expect(page.entries.map(\.name).map { String(decoding: $0, as: UTF8.self) } == ["a", "b", "c", "d"])
       #expect(page.next == Array("e".utf8))
     }
   }
 
-  @Test(arguments: [["node2": "{\"keys\":[]}\n"], ["node2": "{\"keys\":[]}\n", "node3": "<html>"]])
+  @Test(arguments: [["node2": "end\n"], ["node2": "end\n", "node3": "<html>"]])
   func aNodeThatDoesNotAnswerAsItShouldFailsTheListing(answers: [String: String]) async throws {
     let listing = listing(answers)
     try await Wire.test {

@@ -26,6 +26,8 @@ package struct Configuration: Sendable, Equatable {
   package var peers: [Peer] = []
   /// Who may connect.
   package var access = Access()
+  /// What browsers may do.
+  package var http = HTTPSettings()
   /// How much, and how long, the node puts up with.
   package var limits = Limits()
 
@@ -92,6 +94,41 @@ package struct Limits: Sendable, Equatable {
       throw SettingError(expected: "a time span from 1ms to 24h")
     }
     return duration
+  }
+}
+
+/// The `[HTTP]` section: what scripts in browsers may do. docs/security.md says why.
+package struct HTTPSettings: Sendable, Equatable {
+  /// The origins whose scripts may read and write, in lower case, or `*`; empty for none but the node's own.
+  package var allowedOrigins: [String] = []
+  /// The names that requests may be sent to, in lower case; empty for any.
+  package var allowedHosts: [String] = []
+
+  /// Reads origins (RFC 6454 section 6.2), separated by blanks.
+  static func parseOrigins(_ text: String) throws(SettingError) -> [String] {
+    guard let origins = words(text, where: { $0 == "*" || isOrigin($0) }) else {
+      throw SettingError(expected: "origins such as https://app.example.com, or *")
+    }
+    return origins
+  }
+
+  /// Reads the names of hosts, without ports, separated by blanks.
+  static func parseHosts(_ text: String) throws(SettingError) -> [String] {
+    guard let names = words(text, where: { !$0.contains(":") && !$0.contains("/") }) else {
+      throw SettingError(expected: "names of hosts without ports")
+    }
+    return names
+  }
+
+  private static func isOrigin(_ word: String) -> Bool {
+    ["http://", "https://"].contains { scheme in
+      word.hasPrefix(scheme) && word.count > scheme.count && !word.dropFirst(scheme.count).contains("/")
+    }
+  }
+
+  private static func words(_ text: String, where isOne: (String) -> Bool) -> [String]? {
+    let words = text.lowercased().split { $0 == " " || $0 == "\t" || $0 == "," }.map(String.init)
+    return words.allSatisfy(isOne) ? words : nil
   }
 }
 

@@ -55,10 +55,11 @@ struct ConfigurationReader {
     case "Node": return .keys(name, Self.nodeKeys)
     case "Limits": return .keys(name, Self.limitKeys)
     case "Access": return .keys(name, Self.accessKeys)
+    case "HTTP": return .keys(name, Self.httpKeys)
     case "Peers": return .peers
     default:
       let header = "[\(ConfigurationProblem.shortened(name))]"
-      let message = "\(header): unknown section, ignored; known are [Node], [Peers], [Limits], [Access]"
+      let message = "\(header): unknown section, ignored; known are [Node], [Peers], [Limits], [Access], [HTTP]"
       warnings.append(ConfigurationProblem(file: file, line: line, message: message))
       return .unknown
     }
@@ -109,6 +110,11 @@ struct ConfigurationReader {
   private static let accessKeys: Keys = [
     ("AllowedClients", { $0.addBlocks(\.access.allowedClients, $1) }),
     ("AllowedPeers", { $0.addBlocks(\.access.allowedPeers, $1) }),
+  ]
+
+  private static let httpKeys: Keys = [
+    ("AllowedOrigins", { $0.set(\.http.allowedOrigins, $1, HTTPSettings.parseOrigins) }),
+    ("AllowedHosts", { $0.set(\.http.allowedHosts, $1, HTTPSettings.parseHosts) }),
   ]
 
   /// Adds to a list of blocks, which an empty value empties.

@@ -171,14 +171,22 @@ package struct File: ~Copyable, Sendable {
 
   /// An extended attribute of at most so many bytes, or nil where the file has none of that name.
   package func attribute(_ name: String, bytesMax: Int) throws(SystemError) -> [UInt8]? {
-    var value = [UInt8](repeating: 0, count: bytesMax)
-    do throws(SystemError) {
-      let count = try systemCall("fgetxattr") { clinux_get_attribute(descriptor.number, name, &value, value.count) }
-      return Array(value.prefix(count))
-    } catch  where error.code == ENODATA || error.code == EOPNOTSUPP || error.code == ERANGE {
-      return nil
+    // Nearly all are short, and most are absent.
+    for capacity in [min(bytesMax, Self.shortAttributeBytes), bytesMax] {
+      var value = [UInt8](repeating: 0, count: capacity)
+      do throws(SystemError) {
+        let count = try systemCall("fgetxattr") { clinux_get_attribute(descriptor.number, name, &value, value.count) }
+        return Array(value.prefix(count))
+      } catch  where error.code == ENODATA || error.code == EOPNOTSUPP {
+        return nil
+      } catch  where error.code == ERANGE {
+        continue
+      }
     }
+    return nil
   }
+
+  private static let shortAttributeBytes = 128
 }
 
 extension File.Status {

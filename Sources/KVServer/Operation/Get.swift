@@ -20,7 +20,9 @@ extension OwnValues {
     // The value goes along, to be closed there: the last to close one that was deleted meanwhile frees its space.
     let handoff = Handoff(opened)
     return try await withTaskExecutorPreference(disk) { () async throws(ExchangeError) in
-      guard let value = try open(request, unless: handoff.take()) else { throw .refused(absence(request)) }
+      guard let value = try open(request, unless: handoff.take()) else {
+        throw .refused(.absent(request.operation, request.key))
+      }
       return try await send(value, to: request, for: &client)
     }
   }
@@ -54,12 +56,6 @@ extension OwnValues {
     guard case .value(let head) = response else { return [] }
     if request.operation == .head { return [] }
     return head.offsets.count <= cachedBytesMax ? value.file.cachedBytes(head.offsets) : nil
-  }
-
-  private func absence(_ request: ValueRequest) -> Failure {
-    request.preconditions.evaluate(nil, for: request.operation, now: .now) == .failed
-      ? StoreError.preconditionFailed.failure(request.operation, request.key)
-      : .absent(request.operation, request.key)
   }
 
   private func send(

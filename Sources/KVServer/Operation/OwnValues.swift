@@ -28,7 +28,7 @@ struct OwnValues: Sendable {
   }
 
   private func delete(_ request: ValueRequest, for client: inout Client) async throws(ExchangeError) -> Traffic {
-    let condition = WriteCondition(request.preconditions, for: .delete, now: .now)
+    let condition = WriteCondition(request.preconditions, for: .delete)
     let existed: Bool
     do throws(StoreError) {
       existed = try await store.delete(request.key, if: condition)

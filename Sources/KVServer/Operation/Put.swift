@@ -10,15 +10,16 @@ extension OwnValues {
   {
     let size = ValueSize(of: request, limits: limits)
     try refusing { () throws(Failure) in try size.checkStated() }
-    let condition = WriteCondition(request.preconditions, for: .put, now: .now)
+    let condition = WriteCondition(request.preconditions, for: .put)
+    var digests = BodyDigests(request.digests)
     var value = try stored(request) { () throws(StoreError) in
       try store.check(condition, request.key)
       return try store.stage(request.key, byteCount: request.valueBytes)
     }
-    try await receive(&value, size, from: &client)
+    try await receive(&value, size, &digests, from: &client)
     let commit: StagedValue.Commit
     do throws(StoreError) {
-      commit = try await value.commit(contentType: request.contentType, if: condition)
+      commit = try await value.commit(fields: request.fields, if: condition)
     } catch {
       throw .refused(error.failure(request.operation, request.key))
     }
@@ -27,29 +28,33 @@ extension OwnValues {
   }
 
   private func receive(
-    _ value: inout StagedValue, _ size: ValueSize, from client: inout Client
+    _ value: inout StagedValue, _ size: ValueSize, _ digests: inout BodyDigests, from client: inout Client
   ) async throws(ExchangeError) {
     try await client.invite()
     var turn = Turn()
     while !client.body.isComplete {
-      guard let count = try step(&value, size.request, from: &client) else {
+      guard let count = try step(&value, size.request, &digests, from: &client) else {
         try await wait(for: size.request, from: client)
         continue
       }
       try refusing { () throws(Failure) in try size.check(value.byteCount) }
       await turn.moved(count)
     }
-    try refusing { () throws(Failure) in try size.checkComplete(value.byteCount) }
+    try refusing { () throws(Failure) in
+      try size.checkComplete(value.byteCount)
+      try digests.check(size.request)
+    }
   }
 
   /// Writes what has arrived of the value; nil where nothing has.
   private func step(
-    _ value: inout StagedValue, _ request: ValueRequest, from client: inout Client
+    _ value: inout StagedValue, _ request: ValueRequest, _ digests: inout BodyDigests, from client: inout Client
   ) throws(ExchangeError) -> Int? {
     var failure: StoreError?
     let count: Int?
     do throws(BodyError) {
       count = try client.body.pass(from: &client.stream) { bytes in
+        digests.update(bytes)
         do throws(StoreError) { try value.append(bytes) } catch { failure = error }
       }
     } catch {

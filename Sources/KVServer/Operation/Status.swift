@@ -12,6 +12,34 @@ struct OwnStatus: Sendable {
   let health: Health
   let admission: Admission
 
+  /// What is told to whoever asks about the node.
+  func answer(_ request: NodeRequest, _ cluster: Cluster) -> Response {
+    switch request {
+    case .status: return .json(now(cluster).json.bytes)
+    case .methods: return .methods
+    case .welcome: return .text(Self.welcome(version))
+    case .health, .methodsOfNode:
+      if let reason = health.verdict.reason {
+        return .failure(Failure(.unavailable, "\(cluster.configuration.nodeName): \(reason)"))
+      }
+      return request == .health ? .text("ok\n") : .methods
+    }
+  }
+
+  private static func welcome(_ version: String) -> String {
+    """
+    This is kvnode \(version), a store of values under keys. A key is a path:
+
+      curl -f -T FILE http://HOST:7776/KEY       store
+      curl -f -o FILE http://HOST:7776/KEY       fetch
+      curl -f -X DELETE http://HOST:7776/KEY     delete
+      curl -f 'http://HOST:7776/PREFIX?list'     list, as JSON
+
+    /?health says whether this node does well, /?status how it does.
+
+    """
+  }
+
   /// The status now.
   func now(_ cluster: Cluster) -> NodeStatus {
     let space = health.space

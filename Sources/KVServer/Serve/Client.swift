@@ -23,8 +23,12 @@ struct Client: ~Copyable {
   private let peer: SocketAddress?
   private var place: Place
   private let limits: Limits
+  private let crossOrigin: CrossOrigin
+  /// What the answer to the current request carries besides.
+  private var answerFields = HTTPFields()
 
-  init(_ stream: consuming Stream, _ place: consuming Place, limits: Limits) {
+  init(_ stream: consuming Stream, _ place: consuming Place, limits: Limits, _ crossOrigin: CrossOrigin) {
+    self.crossOrigin = crossOrigin
     peer = stream.peer
     self.stream = stream
     self.place = place
@@ -53,7 +57,7 @@ struct Client: ~Copyable {
       _ = try await messages.head(
         from: &stream, within: isFirst ? .whole(limits.headerTimeout) : .fromFirstByte(limits.headerTimeout)
       ) { stream in
-        arrival = parseHead(&stream, &life, &body)
+        arrival = parseHead(&stream, &life, &body, crossOrigin, &answerFields)
         return arrival != nil
       }
       if let arrival { return place.isGivenUp ? .gone : arrival }
@@ -62,7 +66,8 @@ struct Client: ~Copyable {
       }
       return leave(inOrder: true)
     } catch {
-      guard error == .timedOut, !stream.unread.isEmpty || isFirst else { return leave(inOrder: false) }
+      // Whoever has said nothing is told nothing: its next request may be on its way, and would take that for an answer.
+      guard error == .timedOut, !stream.unread.isEmpty else { return leave(inOrder: isFirst) }
       return refuse(Failure(.timedOut, "no complete request within \(limits.headerTimeout) (HeaderTimeout=)"))
     }
   }
@@ -89,7 +94,8 @@ struct Client: ~Copyable {
       case .classic: ClassicDialect.encode(response)
       case .http:
         HTTPDialect.encode(
-          response, keepAlive: exchange.keepsAlive, headOnly: exchange.wantsHeadOnly, now: .now)
+          response, keepAlive: exchange.keepsAlive, headOnly: exchange.wantsHeadOnly, now: .now,
+          crossOrigin: answerFields)
       }
     // A head goes in a packet of its own: sent along with the value's first page it would shift all the pages after it,
     // and each side would copy across their boundaries.
@@ -109,7 +115,7 @@ struct Client: ~Copyable {
     switch life.ending {
     case .byReset: stream.setResetOnClose(true)
     case .atOnce: break
-    case .inOrder: await stream.closeInOrder(by: place.interrupter)
+    case .inOrder: await stream.closeInOrder(announcedBytes: body.announcedBytes, by: place.interrupter)
     }
   }
 
@@ -130,18 +136,39 @@ struct Client: ~Copyable {
 
 /// The request at the start of the unread bytes, or nil while it is not complete.
 private func parseHead(
-  _ stream: inout Stream, _ life: inout ClientLife, _ body: inout BodyReader
+  _ stream: inout Stream, _ life: inout ClientLife, _ body: inout BodyReader, _ crossOrigin: CrossOrigin,
+  _ answerFields: inout HTTPFields
 ) -> Client.Arrival? {
+  guard skipEmptyLines(&stream, life) else { return nil }
   guard let lineEnd = stream.unread.firstIndex(of: UInt8(ascii: "\n")) else {
     return checkUnendedLine(stream, &life)
   }
   let line = stream.unread[..<lineEnd]
   recognise(life.dialect ?? Dialect(firstLine: line), stream, &life)
   guard life.dialect == .http else { return parseClassic(line, &stream, &life, &body) }
-  guard let parsed = stream.takeRequestHead() else {
-    return nil
+  guard let parsed = takeHead(&stream) else { return nil }
+  if case .success(let head) = parsed { answerFields = crossOrigin.fields(for: head) }
+  return arrival(parsed, &life, &body, crossOrigin)
+}
+
+/// A few empty lines before the first request are forgiven, as those before later ones are (RFC 9112 section 2.2). False
+/// while nothing else has come.
+private func skipEmptyLines(_ stream: inout Stream, _ life: borrowing ClientLife) -> Bool {
+  guard life.dialect == nil else { return true }
+  let emptyLine = [UInt8(ascii: "\r"), UInt8(ascii: "\n")]
+  var skipped = 0
+  while skipped < HTTPHeadLimits.emptyLinesMax, stream.unread.starts(with: emptyLine) {
+    stream.dropUnread(emptyLine.count)
+    skipped += 1
   }
-  return arrival(parsed, &life, &body)
+  return !stream.unread.isEmpty
+}
+
+/// A head that a client could send may be somewhat longer where another node has relayed it.
+private func takeHead(_ stream: inout Stream) -> Result<HTTPRequestHead, HTTPSyntaxError>? {
+  let parsed = stream.takeRequestHead()
+  guard case .failure(.tooLarge) = parsed, PeerProtocol.isMarked(stream.unread) else { return parsed }
+  return stream.takeRequestHead(limits: .ofRelays)
 }
 
 private func recognise(_ dialect: Dialect, _ stream: borrowing Stream, _ life: inout ClientLife) {
@@ -179,7 +206,8 @@ private func parseClassic(
 }
 
 private func arrival(
-  _ parsed: Result<HTTPRequestHead, HTTPSyntaxError>, _ life: inout ClientLife, _ body: inout BodyReader
+  _ parsed: Result<HTTPRequestHead, HTTPSyntaxError>, _ life: inout ClientLife, _ body: inout BodyReader,
+  _ crossOrigin: CrossOrigin
 ) -> Client.Arrival {
   do throws(HTTPSyntaxError) {
     let head = try parsed.get()
@@ -190,7 +218,8 @@ private func arrival(
         dialect: .http, keepsAlive: head.keepAlive && head.version == .http11,
         awaitsContinue: head.expectsContinue, wantsHeadOnly: head.method == "HEAD"))
     do throws(Failure) {
-      return .request(try HTTPDialect.request(head))
+      try crossOrigin.checkHost(head)
+      return .request(try HTTPDialect.request(head, now: .now))
     } catch {
       // Well-formed HTTP that asks for nothing we have; the connection goes on if there is no body to skip.
       return .refused(error)

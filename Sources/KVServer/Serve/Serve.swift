@@ -15,7 +15,8 @@ struct Serve: Sendable {
 
   /// Serves one connection until it ends.
   func connection(_ stream: consuming Stream, _ place: consuming Place) async {
-    var client = Client(stream, place, limits: current.value.limits)
+    let cluster = current.value
+    var client = Client(stream, place, limits: cluster.limits, CrossOrigin(cluster.configuration))
     var turn = Turn()
     while client.isOpen {
       let arrival = await client.nextRequest()
@@ -57,15 +58,17 @@ struct Serve: Sendable {
   ) async throws(ExchangeError) -> Traffic {
     switch request {
     case .value(let request):
+      if request.operation != .put { try await client.receiveEmptyBody(request) }
       switch route {
       case .own: return try await own.serve(request, cluster.limits, of: &client)
       case .peer(let owner): return try await relay.serve(request, at: owner, cluster, of: &client)
       case .refused(let failure): throw .refused(failure)
       }
     case .list(let request):
-      try await client.answer(.json(try await listing.page(request, cluster).json))
-    case .status:
-      try await client.answer(.json(status.now(cluster).json.bytes))
+      let page = try await listing.page(request, cluster).written(as: request.format)
+      try await client.answer(request.format == .json ? .json(page) : .text(String(decoding: page, as: UTF8.self)))
+    case .node(let request):
+      try await client.answer(status.answer(request, cluster))
     }
     return Traffic()
   }

@@ -80,10 +80,10 @@ struct EntityTagArgument: ExpressibleByArgument, Equatable {
   init?(argument: String) {
     let isQuoted = argument.count > 2 && argument.hasPrefix("\"") && argument.hasSuffix("\"")
     let text = isQuoted ? String(argument.dropFirst().dropLast()) : argument
-    guard text.utf8.count == 32, text.allSatisfy({ $0.isASCII && $0.isHexDigit }) else { return nil }
-    digits = text.lowercased()
+    guard let checksum = ValueChecksum(entityTag: text.lowercased()) else { return nil }
+    digits = checksum.description
   }
 
   /// The tag as it stands in a field.
-  var field: String { "\"\(digits)\"" }
+  var field: String { "\"xxh3-\(digits)\"" }
 }

@@ -81,17 +81,20 @@ struct Listing: Sendable {
     let connections = ConnectionCache(nodes)
     while listed < keysMax {
       // Each page costs the nodes a walk through all their keys, so pages are as large as they may be.
-      let request = ListRequest(prefix: prefix, start: start, limit: min(keysMax - listed, ListRequest.keysMax))
+      var request = ListRequest(prefix: prefix)
+      request.from = start
+      request.limit = min(keysMax - listed, ListRequest.entriesMax)
+      request.format = .lines
       let page = try await connections.with(nodes.candidates, subject: "LIST") {
-        (connection) async throws(CommandError) -> KeyPage in
+        [request] (connection) async throws(CommandError) -> ListPage in
         try await self.page(request, over: connection)
       }
-      listed += page.keys.count
+      listed += page.entries.count
       if isLong {
-        for bytes in page.keys { try output.write(try await entry(bytes, connections, &text)) }
+        for entry in page.entries { try output.write(try await self.entry(entry.name, connections, &text)) }
       } else {
         var lines: [UInt8] = []
-        for bytes in page.keys { lines += text.entry(bytes, nil) }
+        for entry in page.entries { lines += text.entry(entry.name, nil) }
         try output.write(lines)
       }
       guard let next = page.next else { break }
@@ -103,12 +106,12 @@ struct Listing: Sendable {
     try output.write(text.closing)
   }
 
-  private func page(_ request: ListRequest, over connection: NodeConnection) async throws(CommandError) -> KeyPage {
+  private func page(_ request: ListRequest, over connection: NodeConnection) async throws(CommandError) -> ListPage {
     let answer = try await connection.ask(request.head())
     guard answer.status == 200 else { throw try await connection.failure(answer, method: "GET") }
-    let text = try await connection.receiveText(answer, bytesMax: KeyPage.jsonBytesMax)
+    let text = try await connection.receiveText(answer, bytesMax: ListPage.writtenBytesMax)
     do throws(HTTPSyntaxError) {
-      return try KeyPage(parsing: text)
+      return try ListPage(parsing: text)
     } catch {
       throw CommandError(.failure, "LIST: \(connection.endpoint): \(error)")
     }

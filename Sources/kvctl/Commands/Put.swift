@@ -44,8 +44,10 @@ struct Put: ParsableCommand {
     }
     var terms = Upload.Terms(entityTag: ifMatch, isNew: ifAbsent)
     if let contentType {
-      guard let contentType = ContentType(contentType) else {
-        throw CommandError(.usage, "--content-type must be printable ASCII of 1 to \(ContentType.bytesMax) bytes")
+      let isPrintable = contentType.utf8.allSatisfy { (0x20...0x7E).contains($0) }
+      guard isPrintable, !contentType.isEmpty, contentType.utf8.count <= ValueFields.contentTypeBytesMax else {
+        throw CommandError(
+          .usage, "--content-type must be printable ASCII of 1 to \(ValueFields.contentTypeBytesMax) bytes")
       }
       terms.contentType = contentType
     }

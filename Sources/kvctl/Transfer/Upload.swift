@@ -7,7 +7,7 @@ import KVLinux
 struct Upload {
   /// How a value is to be stored.
   struct Terms: Equatable, Sendable {
-    var contentType: ContentType?
+    var contentType: String?
     /// The key must have the value with this tag.
     var entityTag: EntityTagArgument?
     /// The key must have no value.
@@ -58,7 +58,7 @@ struct Upload {
     } else {
       fields.append("Transfer-Encoding", "chunked")
     }
-    if let contentType = terms.contentType { fields.append("Content-Type", "\(contentType)") }
+    if let contentType = terms.contentType { fields.append("Content-Type", contentType) }
     if let entityTag = terms.entityTag { fields.append("If-Match", entityTag.field) }
     if terms.isNew { fields.append("If-None-Match", "*") }
     fields.append("Expect", "100-continue")
