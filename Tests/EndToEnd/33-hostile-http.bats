@@ -72,7 +72,7 @@ PYTHON
 @test "a long request line that comes in two pieces is read as one that comes at once" {
   # Prefix and start of a listing may each be a whole key, percent-encoded.
   prefix=$(printf '%%61%.0s' {1..1000})
-  client 1 text="GET /$prefix?list&start=$prefix" touch="$PWD/half" await="$PWD/go" \
+  client 1 text="GET /$prefix?list&from=$prefix" touch="$PWD/half" await="$PWD/go" \
     text='%61 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' read >answer 3>&- &
   pid=$!
   eventually 10 test -e half
@@ -86,7 +86,7 @@ PYTHON
 
 @test "a client that sends no head at all costs nothing and is dropped" {
   answer=$(client 1 read)
-  assert_matches 'no complete request within' "$answer"
+  assert_equal '' "$answer"
 }
 
 @test "hostile requests between those of others leave these alone" {

@@ -148,7 +148,7 @@ def targets(key):
     host = b"example.org:80"
     yield Case("absolute form", head(b"GET http://" + host + b"/absent HTTP/1.1"), 404, closes=False)
     yield Case("absolute form, https", head(b"GET HTTPS://" + host + b"/absent HTTP/1.1"), 404, closes=False)
-    yield Case("absolute form without a path", head(b"GET http://" + host + b" HTTP/1.1"), 400, closes=False)
+    yield Case("absolute form without a path", head(b"GET http://" + host + b" HTTP/1.1"), 200, closes=False)
     yield Case("absolute form without a host", head(b"GET http:///" + key + b" HTTP/1.1") + SMUGGLED, 400)
     yield Case("absolute form, user", head(b"GET http://me@x/" + key + b" HTTP/1.1") + SMUGGLED, 400)
     yield Case("other scheme", head(b"GET ftp://x/" + key + b" HTTP/1.1") + SMUGGLED, 400)
@@ -156,7 +156,7 @@ def targets(key):
     yield Case("authority form, GET", head(b"GET " + host + b" HTTP/1.1") + SMUGGLED, 400)
     yield Case("no slash", head(b"GET " + key + b" HTTP/1.1") + SMUGGLED, 400)
     yield Case("asterisk", head(b"GET * HTTP/1.1"), 400, closes=False)
-    yield Case("asterisk, OPTIONS", head(b"OPTIONS * HTTP/1.1"), 405, closes=False)
+    yield Case("asterisk, OPTIONS", head(b"OPTIONS * HTTP/1.1"), 204, closes=False)
     yield Case("asterisk and more", head(b"OPTIONS *x HTTP/1.1") + SMUGGLED, 400)
     yield Case("fragment", get(key + b"#x") + SMUGGLED, 400)
     yield Case("NUL", get(b"a\x00b") + SMUGGLED, 400)
@@ -172,10 +172,10 @@ def targets(key):
     yield Case("%u0041", get(b"%u0041"), 400, closes=False)
     yield Case("% with a sign", get(b"%+1"), 400, closes=False)
     yield Case("line feed in the key", get(b"a%0d%0aX-Header:%20yes"), 404, closes=False)
-    yield Case("no key", get(b""), 400, closes=False)
+    yield Case("no key", get(b"?v=1"), 400, closes=False)
     yield Case("bytes past ASCII", get(b"\xff\xfe"), 404, closes=False)
     # Line feeds in a key do not become lines of an answer or of a relayed head.
-    yield Case("line feeds in a list", head(b"GET /%0d%0a?list&start=%0d%0aX:y HTTP/1.1"), 200, closes=False)
+    yield Case("line feeds in a list", head(b"GET /%0d%0a?list&from=%0d%0aX:y HTTP/1.1"), 200, closes=False)
 
 
 def versions(key):
