@@ -55,9 +55,12 @@ extension Store {
     var removed: File?
     let existed = try locks.withLock(for: key) { () throws(StoreError) in
       try check(condition, in: place)
-      return try replacing(place, newBytes: nil, keepingOpen: &removed, StoreError.failed) { () throws(SystemError) in
+      let existed = try replacing(place, newBytes: nil, keepingOpen: &removed, StoreError.failed) {
+        () throws(SystemError) in
         _ = try place.directory.removeFile(place.path.fileName)
       }
+      index.note(key.bytes, nil)
+      return existed
     }
     // Also where there was nothing: whoever took it away may not have synced that yet, or have died before.
     try await syncName(in: place, StoreError.failed)

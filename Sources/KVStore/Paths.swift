@@ -6,6 +6,9 @@ package enum StoreName {
   package static let values = "values"
   package static let staging = "staging"
   package static let quarantine = "quarantine"
+  /// The directory of the index, and the file in it that says that the index is whole.
+  package static let index = "index"
+  package static let cleanIndex = "clean"
   /// The file that tells the version of this layout, and the same on its way.
   static let format = "format"
   static let newFormat = "format.new"

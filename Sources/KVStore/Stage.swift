@@ -1,4 +1,5 @@
 import KVCore
+import KVHTTP
 import KVLinux
 
 /// A value on its way into the store: a file in `staging/` that no reader sees.
@@ -23,6 +24,8 @@ package struct StagedValue: ~Copyable {
   private var isPreallocated = false
   private var writeBackFrom: Int = 0
   private var isCommitted = false
+  /// What listings tell of it, once that is settled.
+  private var listed: ListedValue?
   private var moveAttempts = 0
   /// The file of the value that this one has replaced, if it is large. Closing it frees its space, which can wait until
   /// the client has its answer.
@@ -68,7 +71,7 @@ package struct StagedValue: ~Copyable {
   }
 
   /// Records beside the bytes what is known of them.
-  func describe(_ fields: ValueFields) throws(StoreError) -> ValueAttribute {
+  mutating func describe(_ fields: ValueFields) throws(StoreError) -> ValueAttribute {
     let attribute = ValueAttribute(
       valueBytes: byteCount, committedAtNanoseconds: Instant.wallNanoseconds, checksum: checksum.value)
     do throws(SystemError) {
@@ -77,6 +80,10 @@ package struct StagedValue: ~Copyable {
     } catch {
       throw StoreError(writing: error)
     }
+    listed = ListedValue(
+      key: key.bytes, byteCount: byteCount, checksum: attribute.checksum,
+      modifiedAt: HTTPDate(secondsSince1970: Int(attribute.committedAtNanoseconds / 1_000_000_000)),
+      contentType: fields.contentType)
     return attribute
   }
 
@@ -93,10 +100,12 @@ package struct StagedValue: ~Copyable {
       var old: File?
       let existed = try store.locks.withLock(for: key) { () throws(StoreError) in
         try store.check(condition, in: place)
-        return try store.replacing(place, newBytes: byteCount, keepingOpen: &old, StoreError.init(writing:)) {
+        let existed = try store.replacing(place, newBytes: byteCount, keepingOpen: &old, StoreError.init(writing:)) {
           () throws(SystemError) in
           try store.layout.staging.rename(name, to: place.path.fileName, in: place.directory)
         }
+        store.index.note(key.bytes, listed)
+        return existed
       }
       replaced = consume old
       isCommitted = true

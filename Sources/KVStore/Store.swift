@@ -21,6 +21,8 @@ package final class Store: Sendable {
   private let minimumFree: FreeSpaceReserve
   /// How many values there are, and of how many bytes.
   package let usage = StoreUsage()
+  /// What there is, in order.
+  package let index: ValueIndex
   /// What makes changes durable.
   package let syncs: Syncs
   let locks = CommitLocks()
@@ -32,6 +34,7 @@ package final class Store: Sendable {
     path: String, durability: Durability, minimumFree: FreeSpaceReserve, syncThreads: IOExecutor? = nil
   ) throws(StoreOpenError) {
     layout = try DataDirectory.open(path: path)
+    index = ValueIndex(in: layout.root, path: path)
     self.durability = durability
     self.minimumFree = minimumFree
     syncs = Syncs(durability, threads: syncThreads)

@@ -34,6 +34,7 @@ import TestSupport
       "node2": Self.lines(["a", "c"]) + "next\tat-65\n", "node3": Self.lines(["b", "d", "f"]) + "end\n",
     ])
     try await Wire.test {
+      try await fixture.store.buildIndex()
       let page = try await listing.page(ListRequest(prefix: []), Self.cluster())
       #expect(page.entries.map(\.name).map { String(decoding: $0, as: UTF8.self) } == ["a", "b", "c", "d"])
       #expect(page.next == Array("e".utf8))
@@ -44,6 +45,7 @@ import TestSupport
   func aNodeThatDoesNotAnswerAsItShouldFailsTheListing(answers: [String: String]) async throws {
     let listing = listing(answers)
     try await Wire.test {
+      try await fixture.store.buildIndex()
       var message = ""
       do throws(ExchangeError) {
         _ = try await listing.page(ListRequest(prefix: []), Self.cluster())

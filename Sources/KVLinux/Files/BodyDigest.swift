@@ -78,6 +78,17 @@ package final class BodyDigest {
   }
 }
 
+/// SHA-256 (FIPS 180-4; libcrypto).
+package enum SHA256 {
+  /// The 32 bytes of the digest.
+  package static func digest(_ bytes: [UInt8]) -> [UInt8] {
+    var digest = [UInt8](repeating: 0, count: 32)
+    let result = EVP_Digest(bytes, bytes.count, &digest, nil, EVP_sha256(), nil)
+    precondition(result == 1, "libcrypto has no sha-256, or no memory")
+    return digest
+  }
+}
+
 /// CRC-32C (RFC 3720 appendix B.4; the Castagnoli polynomial), eight bytes at a step.
 package struct CRC32C {
   /// At `256 * n + byte` stands what the byte does to the sum when n further bytes follow it.

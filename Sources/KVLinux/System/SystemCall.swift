@@ -1,3 +1,4 @@
+import CLMDB
 import CLinux
 import Glibc
 
@@ -5,7 +6,7 @@ import Glibc
 package struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The call's name, as in section 2 of the manual.
   package let call: String
-  /// The value of errno right after the call.
+  /// The value of errno right after the call, or a negative one of LMDB's own.
   package let code: CInt
 
   /// Describes a failed call.
@@ -15,7 +16,10 @@ package struct SystemError: Error, Equatable, Sendable, CustomStringConvertible 
   }
 
   /// What the code means, in English whatever the locale.
-  package var reason: String { String(cString: clinux_error_text(code)) }
+  package var reason: String {
+    if code < 0, let text = mdb_strerror(code) { return String(cString: text) }
+    return String(cString: clinux_error_text(code))
+  }
 
   /// The call and the reason.
   package var description: String { "\(call): \(reason)" }

@@ -133,6 +133,7 @@ package final class Node: Sendable {
         }
       }
     }
+    store.index.close()
     logger.info("stopped")
   }
 
@@ -174,6 +175,12 @@ package final class Node: Sendable {
     events.addTask(executorPreference: rooms.disk) { [store, logger] in
       var worker = QuarantineWatch(store: store, logger: logger, pace: pace)
       await worker.begin()
+      await worker.run(.system)
+      return .upkeepEnded
+    }
+    events.addTask(executorPreference: rooms.disk) { [store, logger] in
+      var worker = IndexKeeper(store: store, logger: logger, pace: pace)
+      await worker.step(lateBy: .zero)
       await worker.run(.system)
       return .upkeepEnded
     }

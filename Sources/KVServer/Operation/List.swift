@@ -6,7 +6,8 @@ import KVStore
 
 /// Lists keys: this node's own from its store, and for a client the other nodes' too, merged.
 ///
-/// A node that does not answer makes the listing fail: a page must never be silently short.
+/// A node that does not answer makes the listing fail, unless it was said that it need not: a page must never be silently
+/// short.
 struct Listing: Sendable {
   let store: Store
   let peers: any PeerQuestions
@@ -20,68 +21,74 @@ struct Listing: Sendable {
       return try await ownPage(request, cluster)
     }
     var gathering = ListGathering(limit: request.limit)
-    for part in try await parts(request, cluster) {
-      part.entries.forEach { gathering.insert($0) }
-      if let next = part.next { gathering.end(before: next) }
+    var missing: [String] = []
+    for (node, part) in await parts(request, cluster) {
+      do throws(ExchangeError) {
+        let page = try part.get()
+        page.entries.forEach { gathering.insert($0) }
+        if let next = page.next { gathering.end(before: next) }
+      } catch {
+        guard request.isPartial else { throw error }
+        missing.append(node)
+      }
     }
-    return gathering.page()
+    var page = gathering.page()
+    page.missing = missing.sorted()
+    return page
   }
 
-  private func parts(_ request: ListRequest, _ cluster: Cluster) async throws(ExchangeError) -> [ListPage] {
-    let results = await withTaskGroup(of: Result<ListPage, ExchangeError>.self) { group in
+  private func parts(
+    _ request: ListRequest, _ cluster: Cluster
+  ) async -> [(node: String, Result<ListPage, ExchangeError>)] {
+    await withTaskGroup(of: (String, Result<ListPage, ExchangeError>).self) { group in
       group.addTask(executorPreference: network) {
-        await result { () async throws(ExchangeError) in try await ownPage(request, cluster) }
+        (
+          cluster.configuration.nodeName,
+          await result { () async throws(ExchangeError) in try await ownPage(request, cluster) }
+        )
       }
       for peer in cluster.topology.otherPeers {
         group.addTask(executorPreference: network) {
-          await result { () async throws(ExchangeError) in try await page(request, of: peer, cluster) }
+          (peer.name, await result { () async throws(ExchangeError) in try await page(request, of: peer, cluster) })
         }
       }
-      var results: [Result<ListPage, ExchangeError>] = []
-      for await result in group { results.append(result) }
-      return results
+      var parts: [(node: String, Result<ListPage, ExchangeError>)] = []
+      for await part in group { parts.append(part) }
+      return parts
     }
-    var parts: [ListPage] = []
-    for result in results { parts.append(try result.get()) }
-    return parts
   }
 
   private func result(_ page: () async throws(ExchangeError) -> ListPage) async -> Result<ListPage, ExchangeError> {
     do throws(ExchangeError) { return .success(try await page()) } catch { return .failure(error) }
   }
 
-  /// The page of the keys that lie here and belong here: what another peer list left behind is not shown, for no
+  /// How long a listing waits for an index that is being made.
+  private static let indexWait = Duration.seconds(10)
+  private static let indexPause = Duration.milliseconds(20)
+
+  /// The page of the values that lie here and belong here: what another peer list left behind is not shown, for no
   /// GET would find it.
   private func ownPage(_ request: ListRequest, _ cluster: Cluster) async throws(ExchangeError) -> ListPage {
-    try await withTaskExecutorPreference(disk) { () async throws(ExchangeError) in
-      var gathering = ListGathering(limit: request.limit)
-      for (number, shard) in ValuePath.shards.enumerated() {
-        do throws(SystemError) {
-          try store.forEachKey(shard: shard) { key in
-            guard key.bytes.starts(with: request.prefix), !key.bytes.lexicographicallyPrecedes(request.from) else {
-              return
-            }
-            let slot = key.slot
-            // A file that somebody moved to another shard is no value either.
-            guard slot.number >> 8 == number, cluster.topology.owns(slot) else { return }
-            if let entry = entry(of: key, request) { gathering.insert(entry) }
-          }
-        } catch {
-          throw .refused(Failure(.storeFailed, "LIST: \(error)"))
+    let deadline = Instant.after(Self.indexWait)
+    while true {
+      do throws(ValueIndex.Unusable) {
+        return try await withTaskExecutorPreference(disk) { () async throws(ValueIndex.Unusable) in
+          try store.index.page(request) { cluster.topology.owns($0.slot) }
         }
-        await IOExecutor.pause()
+      } catch {
+        switch error {
+        case .failed(let reason): throw .refused(Failure(.storeFailed, "LIST: the index: \(reason)"))
+        case .building(let shardCount):
+          guard Instant.now < deadline,
+            await IOExecutor.current.wait(until: .after(Self.indexPause), interruptible: true) == .timedOut
+          else {
+            let name = cluster.configuration.nodeName
+            throw .refused(
+              Failure(.unavailable, "LIST: \(name): the index is being made, \(shardCount * 100 / 256) % so far"))
+          }
+        }
       }
-      return gathering.page()
     }
-  }
-
-  private func entry(of key: Key, _ request: ListRequest) -> ListEntry? {
-    if let group = request.group(of: key.bytes) { return .group(group) }
-    guard let head = (try? store.open(key))??.head else { return nil }
-    return .value(
-      ListedValue(
-        key: key.bytes, byteCount: head.byteCount, checksum: head.checksum, modifiedAt: head.modifiedAt,
-        contentType: head.fields.contentType))
   }
 
   private func page(

@@ -33,6 +33,7 @@ struct QuarantineWatch: Worker {
     guard let names = look(knowing: known ?? []), names != known else { return }
     if let known { tell(names.subtracting(known).sorted()) }
     known = names
+    store.index.markStale()
     await countValues()
   }
 

@@ -1,0 +1,363 @@
+import KVCore
+import KVHTTP
+import KVLinux
+import Synchronization
+
+/// An ordered index of what the files say, for listings. It is never a truth: it is written after a value has its name,
+/// without a sync, and made anew from the files where it may not be whole.
+///
+/// There are two tables. One is looked at; the other is empty, or is being made anew, and then every change goes into both.
+package final class ValueIndex: Sendable {
+  /// Why it cannot be looked at.
+  package enum Unusable: Error, Equatable, Sendable {
+    /// It is being made; so many of the 256 directories are in it.
+    case building(shardCount: Int)
+    case failed(reason: String)
+  }
+
+  private enum Condition: Sendable {
+    case missing
+    case usable
+    case failed(reason: String)
+  }
+
+  private struct State {
+    var condition: Condition
+    var isBuilding = false
+    /// Whether something has changed that no request told of.
+    var isStale = false
+    var shardCount = 0
+  }
+
+  /// Address space for the map; the file grows with what is in it.
+  private static let mapBytesMax = 64 << 30
+  private static let cleanText = "kvnode index 1\n"
+
+  /// The map and what it is made of.
+  private final class Opened: Sendable {
+    let directory: Directory
+    let map: OrderedMap
+    let tables: [OrderedMap.Table]
+    /// Keys that were changed while a table is being made: what a file said before does not count for them.
+    let touched: OrderedMap.Table
+    /// Says which of the two tables is looked at.
+    let meta: OrderedMap.Table
+
+    private static let currentName = Array("current".utf8)
+
+    init(_ directory: consuming Directory, path: String) throws(SystemError) {
+      self.directory = directory
+      map = try OrderedMap(directory: "\(path)/\(StoreName.index)", bytesMax: mapBytesMax, tablesMax: 4)
+      tables = [try map.table("values 0"), try map.table("values 1")]
+      touched = try map.table("touched")
+      meta = try map.table("meta")
+    }
+
+    func current(_ change: borrowing OrderedMap.Change) throws(SystemError) -> OrderedMap.Table {
+      tables[try Self.isSecond(change.value(of: Self.currentName, in: meta)) ? 1 : 0]
+    }
+
+    func current(_ look: borrowing OrderedMap.Look) throws(SystemError) -> OrderedMap.Table {
+      tables[try Self.isSecond(look.value(of: Self.currentName, in: meta)) ? 1 : 0]
+    }
+
+    func other(_ change: borrowing OrderedMap.Change) throws(SystemError) -> OrderedMap.Table {
+      tables[try current(change) == tables[0] ? 1 : 0]
+    }
+
+    func setCurrent(_ table: OrderedMap.Table, _ change: borrowing OrderedMap.Change) throws(SystemError) {
+      try change.put(Self.currentName, [table == tables[1] ? 1 : 0], in: meta)
+    }
+
+    private static func isSecond(_ value: [UInt8]?) -> Bool { value == [1] }
+  }
+
+  private let opened: Opened?
+  private let state: Mutex<State>
+
+  /// Opens the index in a data directory. One that was not closed in order is thrown away: without syncs there is no
+  /// telling what is in it.
+  init(in root: borrowing Directory, path: String) {
+    do throws(SystemError) {
+      let directory = try root.makeAndOpen(StoreName.index)
+      let isClean = try Self.takeCleanMark(directory)
+      if !isClean {
+        for name in OrderedMap.fileNames { _ = try directory.removeFile(name) }
+      }
+      opened = try Opened(directory, path: path)
+      state = Mutex(State(condition: isClean ? .usable : .missing))
+    } catch {
+      opened = nil
+      state = Mutex(State(condition: .failed(reason: "\(error)")))
+    }
+  }
+
+  /// Whether the index is whole. From now on it is not, until that is said again.
+  private static func takeCleanMark(_ directory: borrowing Directory) throws(SystemError) -> Bool {
+    guard let text = try directory.contents(of: StoreName.cleanIndex, bytesMax: 64) else { return false }
+    _ = try directory.removeFile(StoreName.cleanIndex)
+    try directory.sync()
+    return text == Array(cleanText.utf8)
+  }
+
+  /// Says that the index is whole, where it is: to be called last.
+  package func close() {
+    guard let opened else { return }
+    let isWhole = state.withLock { state in
+      guard case .usable = state.condition, !state.isStale else { return false }
+      state.condition = .missing
+      return true
+    }
+    guard isWhole else { return }
+    // Where that fails, the index is made anew at the next start.
+    do throws(SystemError) {
+      try opened.map.sync()
+      let file = try opened.directory.createFile(StoreName.cleanIndex)
+      try Array(Self.cleanText.utf8).withBytes { bytes throws(SystemError) in
+        try file.write(bytes, at: 0)
+      }
+      try file.sync()
+      try opened.directory.sync()
+    } catch {
+      return
+    }
+  }
+
+  /// Whether it should be made anew.
+  package var needsBuilding: Bool {
+    state.withLock { state in
+      if case .usable = state.condition { state.isStale } else { opened != nil }
+    }
+  }
+
+  /// Says that files have come or gone of which no request told.
+  package func markStale() { state.withLock { $0.isStale = true } }
+
+  /// Takes note of a key's new value, or of none.
+  func note(_ key: [UInt8], _ value: ListedValue?) {
+    guard let opened else { return }
+    do throws(SystemError) {
+      try opened.map.change { change throws(SystemError) in
+        let isBuilding = state.withLock { $0.isBuilding }
+        for table in isBuilding ? opened.tables : [try opened.current(change)] {
+          try Self.set(key, value, in: table, change)
+        }
+        if isBuilding { try change.put(IndexEntry.name(key), [], in: opened.touched) }
+      }
+    } catch {
+      fail("\(error)")
+    }
+  }
+
+  private static func set(
+    _ key: [UInt8], _ value: ListedValue?, in table: OrderedMap.Table, _ change: borrowing OrderedMap.Change
+  ) throws(SystemError) {
+    if let value {
+      try change.put(IndexEntry.name(key), IndexEntry.encode(value), in: table)
+    } else {
+      _ = try change.remove(IndexEntry.name(key), from: table)
+    }
+  }
+
+  private func fail(_ reason: String) {
+    state.withLock { state in
+      state.condition = .failed(reason: reason)
+      state.isBuilding = false
+    }
+  }
+}
+
+/// Looking at it.
+extension ValueIndex {
+  /// How many entries are passed over for one page.
+  private static let passedMax = 20_000
+
+  /// A page of the values of the keys that `isOwn` lets through.
+  package func page(_ request: ListRequest, isOwn: (Key) -> Bool) throws(Unusable) -> ListPage {
+    let opened = try usable()
+    var gathering = ListGathering(limit: request.limit)
+    let start = request.from.lexicographicallyPrecedes(request.prefix) ? request.prefix : request.from
+    var scan = Scan(request, stem: IndexEntry.stem(request.prefix))
+    do throws(SystemError) {
+      try opened.map.look { look throws(SystemError) in
+        try look.forEach(in: try opened.current(look), from: IndexEntry.stem(start)) { name, bytes in
+          guard let value = IndexEntry.decode(name, bytes) else { return .next }
+          return scan.step(name, value, isOwn, passedMax: Self.passedMax, into: &gathering)
+        }
+      }
+    } catch {
+      fail("\(error)")
+      throw .failed(reason: "\(error)")
+    }
+    return gathering.page()
+  }
+
+  private func usable() throws(Unusable) -> Opened {
+    let state = state.withLock { $0 }
+    switch (state.condition, opened) {
+    case (.usable, let opened?): return opened
+    case (.failed(let reason), _): throw .failed(reason: reason)
+    default: throw .building(shardCount: state.shardCount)
+    }
+  }
+
+  /// One way through the entries of a page.
+  private struct Scan {
+    private let request: ListRequest
+    private let prefixStem: [UInt8]
+    private var passedCount = 0
+    /// What the names of longer keys begin with that must all be seen, whatever the page has.
+    private var openStem: [UInt8]?
+
+    init(_ request: ListRequest, stem: [UInt8]) {
+      self.request = request
+      prefixStem = stem
+    }
+
+    mutating func step(
+      _ name: [UInt8], _ value: ListedValue, _ isOwn: (Key) -> Bool, passedMax: Int,
+      into gathering: inout ListGathering
+    ) -> OrderedMap.Step {
+      let stem = IndexEntry.isLong(name) ? Array(name[..<IndexEntry.stemBytes]) : nil
+      if !name.starts(with: prefixStem) { return .stop }
+      if gathering.isFull || passedCount >= passedMax, stem == nil || stem != openStem {
+        gathering.end(before: stem ?? value.key)
+        return .stop
+      }
+      openStem = stem
+      passedCount += 1
+      guard value.key.starts(with: request.prefix), !value.key.lexicographicallyPrecedes(request.from),
+        let key = try? Key(value.key), isOwn(key)
+      else { return .next }
+      guard let group = request.group(of: value.key) else {
+        gathering.insert(.value(value))
+        return .next
+      }
+      gathering.insert(.group(group))
+      guard group.count < IndexEntry.stemBytes, let behind = Self.behind(group) else { return .next }
+      return .seek(behind)
+    }
+
+    /// The first bytes after all that begin with these, or nil where nothing can come after.
+    private static func behind(_ group: [UInt8]) -> [UInt8]? {
+      guard let last = group.lastIndex(where: { $0 < 0xFF }) else { return nil }
+      return group[..<last] + [group[last] + 1]
+    }
+  }
+}
+
+/// Making it anew.
+extension ValueIndex {
+  private static let batchEntries = 256
+
+  /// What a file says of a key.
+  typealias Reading = (key: Key, value: ListedValue)
+
+  /// Fills the other table from the files and then looks at that one. `read` gives what the files of a directory say, some
+  /// at a time. On the disk threads.
+  func build(
+    _ read: (_ shard: Int, _ take: ([Reading]) throws(SystemError) -> Void) throws(SystemError) -> Void
+  ) async throws(SystemError) {
+    guard let opened else { return }
+    let table = try opened.map.change { change throws(SystemError) in
+      let table = try opened.other(change)
+      try change.empty(table)
+      try change.empty(opened.touched)
+      state.withLock { state in
+        (state.isBuilding, state.isStale, state.shardCount) = (true, false, 0)
+      }
+      return table
+    }
+    do throws(SystemError) {
+      for shard in ValuePath.shards.indices {
+        if Task.isCancelled { return state.withLock { ($0.isBuilding, $0.isStale) = (false, true) } }
+        try read(shard) { readings throws(SystemError) in
+          for start in stride(from: 0, to: readings.count, by: Self.batchEntries) {
+            try take(readings[start..<min(start + Self.batchEntries, readings.count)], into: table, opened)
+          }
+        }
+        state.withLock { $0.shardCount = shard + 1 }
+        await IOExecutor.pause()
+      }
+      try finish(opened)
+    } catch {
+      fail("\(error)")
+      throw error
+    }
+  }
+
+  private func take(
+    _ readings: ArraySlice<Reading>, into table: OrderedMap.Table, _ opened: Opened
+  ) throws(SystemError) {
+    try opened.map.change { change throws(SystemError) in
+      for (key, value) in readings
+      where try change.value(of: IndexEntry.name(key.bytes), in: opened.touched) == nil {
+        try Self.set(key.bytes, value, in: table, change)
+      }
+    }
+  }
+
+  private func finish(_ opened: Opened) throws(SystemError) {
+    let isWhole = try opened.map.change { change throws(SystemError) in
+      try change.empty(opened.touched)
+      // A change that could not be written meanwhile has ended this.
+      guard state.withLock({ $0.isBuilding }) else { return false }
+      try opened.setCurrent(try opened.other(change), change)
+      state.withLock { $0.isBuilding = false }
+      return true
+    }
+    guard isWhole else { return }
+    state.withLock { $0.condition = .usable }
+    // What the old one holds is given back.
+    try opened.map.change { change throws(SystemError) in try change.empty(try opened.other(change)) }
+  }
+}
+
+extension Store {
+  private static let readingsMax = 1024
+
+  /// Makes the index anew from the files.
+  package func buildIndex() async throws(SystemError) {
+    try await index.build { shard, take throws(SystemError) in
+      var walk = try Walk(values: layout.values, shard: ValuePath.shards[shard])
+      var readings: [ValueIndex.Reading] = []
+      while let entry = walk.next() {
+        switch entry {
+        // A file that somebody moved to another directory is no value.
+        case .value(let key, let place, let name) where key.slot.number >> 8 == shard:
+          if let value = try reading(key, place, name) { readings.append((key, value)) }
+        case .value, .stray: continue
+        // Without it a listing would be silently short.
+        case .unreadable(_, let error): throw error
+        }
+        if readings.count >= Self.readingsMax {
+          try take(readings)
+          readings = []
+        }
+      }
+      try take(readings)
+    }
+  }
+
+  private func reading(_ key: Key, _ place: Walk.Place, _ name: String) throws(SystemError) -> ListedValue? {
+    guard let file = try place.directory.openFile(name) else { return nil }
+    let status = try file.status()
+    guard status.isRegular else { return nil }
+    // What is damaged is listed too, by what little can be said of it.
+    guard let value = try? StoredValue(reading: file, status) else {
+      return ListedValue(
+        key: key.bytes, byteCount: status.byteCount, checksum: nil,
+        modifiedAt: HTTPDate(secondsSince1970: Int(status.modifiedAtNanoseconds / 1_000_000_000)))
+    }
+    return ListedValue(key: key.bytes, value.head)
+  }
+}
+
+extension ListedValue {
+  /// What a listing tells of a value with that head.
+  package init(key: [UInt8], _ head: ValueHead) {
+    self.init(
+      key: key, byteCount: head.byteCount, checksum: head.checksum, modifiedAt: head.modifiedAt,
+      contentType: head.fields.contentType)
+  }
+}
