@@ -14,6 +14,8 @@ package struct ValueFields: Equatable, Sendable {
   package static let attributeBytesMax = contentTypeBytesMax + 2 + linesBytesMax
   /// What values are that nothing was said of (RFC 9110 section 8.3).
   package static let standardContentType = "application/octet-stream"
+  /// How caches may use such values: after asking whether they are still the same (RFC 9111 section 5.2.2.4).
+  package static let standardCacheControl = "no-cache"
   /// The fields of HTTP that are kept beside the type.
   package static let names = [
     "Content-Encoding", "Content-Disposition", "Content-Language", "Cache-Control", "Expires",
@@ -37,7 +39,9 @@ package struct ValueFields: Equatable, Sendable {
   /// Takes from a head what is kept of it.
   package init(_ fields: HTTPFields) throws(HTTPSyntaxError) {
     if let text = fields["Content-Type"], !text.isEmpty, text != Self.standardContentType { contentType = text }
-    for field in fields where Self.isKept(field.name) { others.append(field.name, field.value) }
+    for field in fields where Self.isKept(field.name) && !Self.isStandard(field) {
+      others.append(field.name, field.value)
+    }
     guard (contentType ?? "").unicodeScalars.count <= Self.contentTypeBytesMax else {
       throw .bad("the Content-Type has more than \(Self.contentTypeBytesMax) bytes")
     }
@@ -59,6 +63,11 @@ package struct ValueFields: Equatable, Sendable {
   /// Adds the fields to a head, less the type.
   package func appendOthers(to fields: inout HTTPFields) {
     for field in others { fields.append(field.name, field.value) }
+  }
+
+  /// Adds what caches are told, where that is the standard.
+  package func appendStandardCacheControl(to fields: inout HTTPFields) {
+    if !others.contains("Cache-Control") { fields.append("Cache-Control", Self.standardCacheControl) }
   }
 
   /// The attribute's bytes: the type, and where there is more, each further field on a line that CRLF precedes.
@@ -84,6 +93,11 @@ package struct ValueFields: Equatable, Sendable {
     others.encode(into: &lines)
     // Less the blank line that ends a head.
     return lines.dropLast(2)
+  }
+
+  /// What a value is sent with of which nothing was said.
+  private static func isStandard(_ field: HTTPField) -> Bool {
+    field.value == standardCacheControl && field.name.lowercased() == "cache-control"
   }
 
   private static func isKept(_ name: String) -> Bool {

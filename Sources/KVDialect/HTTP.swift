@@ -123,7 +123,7 @@ package enum HTTPDialect {
       var fields: HTTPFields = [:]
       appendWhatTellsVersions(value, now: now, to: &fields)
       value.fields.appendOthers(to: &fields)
-      if !value.fields.others.contains("Cache-Control") { fields.append("Cache-Control", "no-cache") }
+      value.fields.appendStandardCacheControl(to: &fields)
       return (HTTPResponseHead(status: 304, fields: fields), [])
     case .rangeNotSatisfiable(let byteCount):
       let fields: HTTPFields = [
@@ -147,8 +147,7 @@ package enum HTTPDialect {
   private static func head(of value: ValueHead, now: HTTPDate) -> HTTPResponseHead {
     var fields: HTTPFields = ["Content-Length": "\(value.offsets.count)"]
     value.fields.append(to: &fields)
-    // A cache asks whether what it has is still the value, unless whoever stored it knows better.
-    if !value.fields.others.contains("Cache-Control") { fields.append("Cache-Control", "no-cache") }
+    value.fields.appendStandardCacheControl(to: &fields)
     appendWhatTellsVersions(value, now: now, to: &fields)
     fields.append("Accept-Ranges", "bytes")
     guard let range = value.range else { return HTTPResponseHead(status: 200, fields: fields) }

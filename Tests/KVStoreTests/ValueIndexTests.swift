@@ -51,15 +51,15 @@ import Testing
     var generator = SeededGenerator(seed: 12)
     let fixture = try StoreFixture(durability: .relaxed)
     try await Self.build(fixture.store)
-    var keys = Self.keys(&generator, count: 300)
+    var keys = Self.keys(&generator, count: 90)
     for key in keys { try await fixture.put(try Key(key), key) }
-    for key in Array(keys).prefix(100) {
+    for key in Array(keys).prefix(30) {
       _ = try await fixture.store.delete(try Key(key))
       keys.remove(key)
     }
-    for round in 0..<200 {
+    for round in 0..<60 {
       // What was made by request is the same as what is made from the files.
-      if round == 100 { try await Self.build(fixture.store) }
+      if round == 30 { try await Self.build(fixture.store) }
       var request = ListRequest(prefix: [])
       let key = keys.randomElement(using: &generator) ?? []
       if Bool.random(using: &generator) {

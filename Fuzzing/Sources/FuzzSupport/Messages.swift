@@ -31,9 +31,9 @@ package func responseHead(_ bytes: [UInt8]) -> (head: HTTPResponseHead, byteCoun
 }
 
 /// The head that our own bytes are.
-package func requestHead(_ bytes: [UInt8]) -> HTTPRequestHead {
+package func requestHead(_ bytes: [UInt8], limits: HTTPHeadLimits = .ofClients) -> HTTPRequestHead {
   let parsed = mustSucceed("our own request is well-formed") { () throws(HTTPSyntaxError) in
-    try HTTPRequestHead.parse(bytes.span)
+    try HTTPRequestHead.parse(bytes.span, limits: limits)
   }
   guard case .head(let head, bytes.count) = parsed else { fatalError("not true: our own request is whole") }
   return head

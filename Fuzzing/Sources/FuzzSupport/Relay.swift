@@ -5,15 +5,21 @@ import KVHTTP
 /// Checks that the owner of a key understands a request, relayed to it, as the node did that was asked.
 package func checkRelay(_ request: ValueRequest) {
   let bytes = PeerProtocol.head(request, to: Fixture.owner, mark: Fixture.mark).encoded()
-  // A head that just fits may not do so any more with what a relay adds: the owner then refuses it as too large.
-  guard bytes.count <= HTTPHeadLimits.headBytesMax else { return }
-  let head = requestHead(bytes)
-  let relayed = mustSucceed("a relayed request is one") { () throws(Failure) in try HTTPDialect.valueRequest(head) }
+  let head = requestHead(bytes, limits: .ofRelays)
+  require(
+    bytes.count <= HTTPHeadLimits.headBytesMax || PeerProtocol.isMarked(bytes[...]),
+    "a head that has become too long for a client's is known for a relay's")
+  let asked = mustSucceed("a relayed request is one") { () throws(Failure) in
+    try HTTPDialect.request(head, now: Fixture.now)
+  }
+  guard case .value(let relayed) = asked else { fatalError("a relayed request is about a value") }
   require(relayed.operation == request.operation && relayed.key == request.key, "the owner is asked the same")
   require(relayed.relayed == Fixture.mark, "the relay's mark arrives")
   require(relayed.preconditions == request.preconditions, "the conditions arrive")
   require(relayed.range == request.range, "the range arrives")
-  require(relayed.contentType == request.contentType, "the content type arrives")
+  require(relayed.fields == request.fields, "what is kept arrives")
+  require(relayed.digests == request.digests, "the digests arrive")
+  require(ValueFields(decoding: request.fields.encoded) == request.fields, "what is kept is read back from the file")
   guard request.operation == .put else {
     require(relayed.body == .none, "what is no PUT has no body")
     return

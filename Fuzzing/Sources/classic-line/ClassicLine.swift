@@ -19,7 +19,9 @@ private func check(_ request: ValueRequest) {
   require((1...Key.bytesMax).contains(request.key.bytes.count), "a key has 1 to \(Key.bytesMax) bytes")
   require(!request.key.bytes.contains(UInt8(ascii: " ")), "no classic key has a space")
   require(request.operation != .head, "the classic dialect has no HEAD")
-  require(request.body == (request.operation == .put ? .untilEnd : .none), "only a PUT has a value, up to the end")
+  let valueBody = request.valueBytes.map { BodyFraming.exactly($0) } ?? .untilEnd
+  require(
+    request.body == (request.operation == .put ? valueBody : .none), "only a PUT has a value, as long as was said")
   require(request.valueBytes ?? 0 >= 0, "a length is not negative")
   require(request.operation == .put || request.valueBytes == nil, "only a PUT states a length")
   let again = mustSucceed("a request that is written anew is one") { () throws(Failure) in

@@ -38,10 +38,14 @@ private func checkDialect(_ bytes: [UInt8]) {
 }
 
 private func checkMeaning(_ head: HTTPRequestHead) {
-  _ = (head.keepAlive, StatusRequest.matches(head))
+  _ = head.keepAlive
   do throws(Failure) {
-    if let list = try ListRequest(head) { return check(list) }
-    let request = try HTTPDialect.valueRequest(head)
+    let request: ValueRequest
+    switch try HTTPDialect.request(head, now: Fixture.now) {
+    case .list(let list): return check(list)
+    case .node: return
+    case .value(let value): request = value
+    }
     check(request, head)
     checkRelay(request)
     for byteCount in [0, 1, 1000, HTTPHeadLimits.bodyBytesMax] { checkRead(request, byteCount: byteCount) }
@@ -51,12 +55,13 @@ private func checkMeaning(_ head: HTTPRequestHead) {
 }
 
 private func check(_ list: ListRequest) {
-  require((1...ListRequest.keysMax).contains(list.limit), "a page has a limit")
+  require((1...ListRequest.entriesMax).contains(list.limit), "a page has a limit")
   let again = mustSucceed("a listing that is written anew is one") { () throws(Failure) in
-    try ListRequest(list.head())
+    try HTTPDialect.request(list.head(), now: Fixture.now)
   }
-  let expected = ListRequest(prefix: list.prefix, start: list.start, limit: list.limit)
-  require(again == expected, "written anew, it is the same listing")
+  var expected = list
+  expected.relayed = nil
+  require(again == .list(expected), "written anew, it is the same listing")
 }
 
 private func check(_ request: ValueRequest, _ head: HTTPRequestHead) {
@@ -64,7 +69,7 @@ private func check(_ request: ValueRequest, _ head: HTTPRequestHead) {
   require(request.operation.method == head.method, "the method is the operation's")
   require(request.valueBytes ?? 0 >= 0, "a length is not negative")
   require(request.body != .untilEnd, "no request goes on until the stream ends")
-  require((request.operation == .put) || request.contentType == nil, "only a PUT has a content type")
+  require((request.operation == .put) || request.fields.isEmpty, "only a PUT says what is to be kept")
 }
 
 /// Checks what a value of that size is answered with, and that a relay reads the same from it.

@@ -36,7 +36,9 @@ private func checkMeaning(_ head: HTTPResponseHead, of operation: Operation, tex
   var request = ValueRequest(operation, key)
   // Of an answer that it did not ask for, all that is checked is that it is none.
   request.range = "bytes=0-"
-  request.preconditions = Preconditions(["If-None-Match": "*"])
+  request.preconditions = mustSucceed("a condition is one") { () throws(HTTPSyntaxError) in
+    try Preconditions(["If-None-Match": "*"], now: Fixture.now)
+  }
   _ = (head.keepAlive, try? head.bodyFraming(requestMethod: operation.method))
   do throws(HTTPSyntaxError) {
     if let response = try PeerProtocol.response(head, to: request) {

@@ -38,16 +38,23 @@ private func checkTarget(of key: Key) {
   for segment in target.path.split(separator: UInt8(ascii: "/")) {
     require(![Array(".".utf8)[...], Array("..".utf8)[...]].contains(segment), "no client resolves a segment")
   }
-  let list = ListRequest(prefix: key.bytes, start: key.bytes.reversed(), limit: key.bytes.count)
+  var list = ListRequest(prefix: key.bytes)
+  list.from = key.bytes.reversed()
+  list.limit = key.bytes.count
+  list.delimiter = Array(key.bytes.prefix(ListRequest.delimiterBytesMax))
   let head = HTTPRequestHead(method: "GET", target: target, version: .http10)
   let read = requestHead(head.encoded())
   require(read == head, "a path of our own is read as written")
   let bytes = mustSucceed("a path of our own is a key's") { () throws(HTTPSyntaxError) in try read.target.keyBytes() }
   require(bytes == key.bytes, "the key is read back from a request's path")
   let listHead = requestHead(list.head(to: Fixture.owner, mark: Fixture.mark).encoded())
-  let listRead = mustSucceed("a listing of our own is one") { () throws(Failure) in try ListRequest(listHead) }
-  require(listRead?.prefix == list.prefix && listRead?.start == list.start, "a listing is read back from its head")
-  require(listRead?.limit == list.limit && listRead?.relayed == Fixture.mark, "and so are its limit and mark")
+  let listRead = mustSucceed("a listing of our own is one") { () throws(Failure) in
+    try HTTPDialect.request(listHead, now: Fixture.now)
+  }
+  list.relayed = Fixture.mark
+  list.format = .lines
+  require(listRead == .list(list), "a listing is read back from its head")
+  require(ListToken.decode(Array(ListToken.encode(key.bytes).utf8)) == key.bytes, "and where a page begins")
 }
 
 /// The names of a file system are bytes; a name that is no text comes with replacement characters.

@@ -2,12 +2,12 @@ import FuzzSupport
 import KVCore
 import KVHTTP
 
-/// The input is taken for what other nodes answer with in JSON, a page of keys and a status; for a text that is put into
-/// JSON; and for lines that are gathered as keys.
+/// The input is taken for what other nodes answer with, a page of a listing and a status; for a text that is put into
+/// JSON; and for lines that are gathered as groups of keys.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let bytes = input(start, count)
-  if let page = try? KeyPage(parsing: bytes) { checkWritten(page) }
+  if let page = try? ListPage(parsing: bytes) { checkWritten(page) }
   do throws(FlatJSONError) {
     _ = try FlatJSONObject(parsing: bytes)
   } catch {
@@ -20,9 +20,9 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   return 0
 }
 
-private func checkWritten(_ page: KeyPage) {
+private func checkWritten(_ page: ListPage) {
   let again = mustSucceed("a page of our own can be read") { () throws(HTTPSyntaxError) in
-    try KeyPage(parsing: page.json)
+    try ListPage(parsing: page.written(as: .lines))
   }
   require(again == page, "a page is read as it was written")
 }
@@ -63,13 +63,13 @@ private func checkGathering(_ bytes: [UInt8]) {
   let first = lines.removeFirst()
   guard let limit = first.first.map({ Int($0) + 1 }) else { return }
   let end = Array(first.dropFirst())
-  var gathering = KeyPageGathering(limit: limit)
-  for line in lines { gathering.insert(line) }
+  var gathering = ListGathering(limit: limit)
+  for line in lines { gathering.insert(.group(line)) }
   if !end.isEmpty { gathering.end(before: end) }
   let page = gathering.page()
   let known = Set(lines).filter { end.isEmpty || $0.lexicographicallyPrecedes(end) }
   let sorted = known.sorted { $0.lexicographicallyPrecedes($1) }
-  require(page.keys == Array(sorted.prefix(limit)), "a page has the first of the keys")
+  require(page.entries.map(\.name) == Array(sorted.prefix(limit)), "a page has the first of the keys")
   require(page.next == (sorted.count > limit ? sorted[limit] : end.isEmpty ? nil : end), "it tells where it ends")
   checkWritten(page)
 }

@@ -8,7 +8,7 @@ import KVHTTP
 public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let bytes = input(start, count)
   if let attribute = try? ValueAttribute(decoding: bytes) { check(attribute, bytes) }
-  if let contentType = ContentType(decoding: bytes) { check(contentType, bytes) }
+  check(ValueFields(decoding: bytes))
   return 0
 }
 
@@ -22,22 +22,31 @@ private func check(_ attribute: ValueAttribute, _ bytes: [UInt8]) {
   checkServed(value)
 }
 
-private func check(_ contentType: ContentType, _ bytes: [UInt8]) {
-  require((1...ContentType.bytesMax).contains(bytes.count), "a content type has 1 to \(ContentType.bytesMax) bytes")
-  require(Array(contentType.description.utf8) == bytes, "a content type is kept as it came")
-  let value = ValueHead(
-    byteCount: bytes.count, checksum: nil, modifiedAt: Fixture.now, contentType: contentType)
-  checkServed(value)
+private func check(_ fields: ValueFields) {
+  require(fields.encoded.count <= ValueFields.attributeBytesMax, "what is kept has a limit")
+  require(ValueFields(decoding: fields.encoded) == fields, "what is kept is read as it was written")
+  checkServed(ValueHead(byteCount: 1, checksum: nil, modifiedAt: Fixture.now, fields: fields))
 }
 
 /// Checks that another node learns of the value what this one knows.
 private func checkServed(_ value: ValueHead) {
-  let head = HTTPDialect.encode(.value(value), keepAlive: true, headOnly: true, now: Fixture.now)
+  let now = max(value.modifiedAt, Fixture.now)
+  let head = HTTPDialect.encode(.value(value), keepAlive: true, headOnly: true, now: now)
   let key = mustSucceed("a key") { () throws(KeyError) in try Key("key".utf8) }
   // A length of which HTTP cannot speak is no value's: nothing that large is stored.
   guard value.byteCount <= HTTPHeadLimits.bodyBytesMax else { return }
   let response = mustSucceed("another node reads it") { () throws(HTTPSyntaxError) in
     try PeerProtocol.response(responseHead(head).head, to: ValueRequest(.get, key))
   }
-  require(response == .value(value), "another node learns the same")
+  guard case .value(let learnt) = response else { fatalError("not true: a value is a value") }
+  let isSame =
+    learnt.byteCount == value.byteCount && learnt.checksum == value.checksum && learnt.modifiedAt == value.modifiedAt
+  require(isSame && learnt.fields.contentType == value.fields.contentType, "another node learns the same")
+  // To its clients it says the same, whether the caches' field came with the value or is the default.
+  let again = HTTPDialect.encode(response ?? .value(value), keepAlive: true, headOnly: true, now: now)
+  require(Set(lines(again)) == Set(lines(head)), "another node tells the same")
+}
+
+private func lines(_ bytes: [UInt8]) -> [String] {
+  String(decoding: bytes, as: UTF8.self).split(separator: "\r\n").map(String.init)
 }
