@@ -1,6 +1,7 @@
 import FuzzSupport
 import KVCore
 import KVDialect
+import KVHTTP
 
 /// The input is the line that opens a request in the classic dialect, without its LF.
 @_cdecl("LLVMFuzzerTestOneInput")
