@@ -12,7 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 source scripts/packages.bash
 
 readonly TEST_PACKAGES=(
-  attr bats curl dnsutils e2fsprogs iproute2 jq mount netcat-openbsd nftables procps python3 python3-requests
+  attr bats curl dnsutils e2fsprogs iproute2 jq mount netcat-openbsd netcat-traditional nftables procps python3 python3-requests
   shellcheck strace util-linux wget xxhash
 )
 # Prometheus brings promtool, which judges the metrics, and a daemon that nobody asked for.

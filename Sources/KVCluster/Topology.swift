@@ -47,6 +47,12 @@ package struct Topology: Sendable {
   /// The slot's owner, or nil for a node on its own.
   package func owner(of slot: Slot) -> Peer? { peers.isEmpty ? nil : peers[placement.owner(of: slot)] }
 
+  /// The name of the slot's owner where that is another node.
+  package func otherOwner(of slot: Slot) -> String? {
+    guard let owner = owner(of: slot), !owns(slot) else { return nil }
+    return owner.name
+  }
+
   /// Where a request about a key of that slot goes. A request that was relayed here is never relayed on, so no pair of
   /// configurations can make a loop.
   package func route(_ slot: Slot, relayedBy mark: RelayMark?, about subject: @autoclosure () -> String) -> Route {

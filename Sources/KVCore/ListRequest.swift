@@ -27,6 +27,10 @@ package struct ListRequest: Equatable, Sendable {
   package var format = Format.json
   /// Whether nodes that do not answer are left out, and named, instead of making the listing fail.
   package var isPartial = false
+  /// Whether only values of the node that is asked are meant.
+  package var isOwnOnly = false
+  /// Whether values are meant that lie on a node and belong to another.
+  package var isStranded = false
   /// Set when another node asks: then only this node's values are meant.
   package var relayed: RelayMark?
 

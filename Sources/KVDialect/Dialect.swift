@@ -61,12 +61,23 @@ extension ListRequest {
       guard let format = Format(rawValue: text) else { throw Failure(.badRequest, "format= is neither json nor lines") }
       self.format = format
     case "partial":
-      guard ["yes", "no"].contains(text) else { throw Failure(.badRequest, "partial= is neither yes nor no") }
-      isPartial = text == "yes"
+      isPartial = try Self.truth(parameter.name, text)
+    case "stranded":
+      isStranded = try Self.truth(parameter.name, text)
+    case "scope":
+      guard ["cluster", "node"].contains(text) else {
+        throw Failure(.badRequest, "scope= is neither cluster nor node")
+      }
+      isOwnOnly = text == "node"
     default:
       let name = HTTPSyntaxError.quote(Array(parameter.name.utf8).span)
       throw Failure(.badRequest, "LIST: the query \(name) has no meaning here")
     }
+  }
+
+  private static func truth(_ name: String, _ text: String) throws(Failure) -> Bool {
+    guard ["yes", "no"].contains(text) else { throw Failure(.badRequest, "\(name)= is neither yes nor no") }
+    return text == "yes"
   }
 
   /// The head by which one node asks another for its part.
@@ -86,6 +97,8 @@ extension ListRequest {
     if !delimiter.isEmpty { query += "&delimiter=\(String(decoding: PercentCoding.encode(delimiter), as: UTF8.self))" }
     if format != .json { query += "&format=\(format.rawValue)" }
     if isPartial { query += "&partial=yes" }
+    if isStranded { query += "&stranded=yes" }
+    if isOwnOnly { query += "&scope=node" }
     return HTTPRequestHead(method: "GET", target: HTTPTarget(key: prefix, query: Array(query.utf8)))
   }
 }

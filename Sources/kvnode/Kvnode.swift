@@ -1,6 +1,7 @@
 import KVCore
 import KVLinux
 import KVServer
+import KVStore
 import Logging
 
 /// The daemon: reads the configuration, opens the store and the sockets, serves until told to stop.
@@ -47,6 +48,25 @@ enum Kvnode {
       data         \(configuration.dataDirectory)
 
       """)
+    tellStranded(configuration, cluster)
+  }
+
+  /// Says how many of the values that are stored here the list gives to other nodes: no request would find them.
+  private static func tellStranded(_ configuration: Configuration, _ cluster: Cluster) {
+    guard !configuration.peers.isEmpty else { return }
+    do throws(SystemError) {
+      let stranded = try Stranded.count(
+        dataDirectory: configuration.dataDirectory, otherOwner: cluster.topology.otherOwner(of:))
+      guard let stranded, stranded.valueCount > 0 else { return }
+      guard stranded.total > 0 else {
+        return Process.writeOutput("values       \(stranded.valueCount), all of them this node's own\n")
+      }
+      Process.writeOutput(
+        "values       \(stranded.valueCount), of which the list gives \(stranded.description): no request will find those\n"
+      )
+    } catch {
+      Process.writeError("warning: the values in \(configuration.dataDirectory) cannot be counted: \(error)\n")
+    }
   }
 
   private static func run(_ configuration: Configuration, _ files: ConfigurationFiles) {

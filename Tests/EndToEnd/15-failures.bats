@@ -199,7 +199,7 @@ accepts_nothing() { ! nc -z -w 1 "127.0.0.$1" 7776; }
 @test "a client that resets after its last byte, before its end of stream, stores nothing" {
   start_cluster
   for node in 1 2; do
-    start_client putter 127.0.0.$node text="PUT $key 4000000\\n" bytes=4000000 await="$PWD/go-on" reset
+    start_client putter 127.0.0.$node text="PUT $key\\n" bytes=4000000 await="$PWD/go-on" reset
     eventually 10 has_staged 2 4000000
     touch go-on
     finish_client putter
@@ -208,6 +208,36 @@ accepts_nothing() { ! nc -z -w 1 "127.0.0.$1" 7776; }
     absent
     rm go-on
   done
+}
+
+@test "a PUT of stated length is answered without an end of stream, unless more bytes have come" {
+  local node
+  start_cluster
+  for node in 1 2; do
+    start_client putter 127.0.0.$node text="PUT $key 4000000\\n" bytes=4000000 read
+    finish_client putter
+    assert_equal 0 "$client_status"
+    assert_equal "$key" "$(cat putter.out)"
+    del 3 "$key"
+    # Of nothing, too; and all at once, so that the byte too many is there when the value ends.
+    start_client putter 127.0.0.$node text="PUT $key 0\\n" read
+    finish_client putter
+    assert_equal "$key" "$(cat putter.out)"
+    del 3 "$key"
+    start_client putter 127.0.0.$node text="PUT $key 5\\n123456" read
+    finish_client putter
+    assert_equal "ERROR: PUT $key: more than the 5 bytes stated came" "$(cat putter.out)"
+    absent
+  done
+}
+
+@test "netcat-traditional, which cannot half-close, stores a value of stated length" {
+  local netcat
+  netcat=$(command -v nc.traditional) || skip 'no nc.traditional'
+  start_cluster
+  head -c 3000000 /dev/urandom >value
+  assert_equal "$key" "$( (echo "PUT $key 3000000"; cat value) | timeout 20 "$netcat" 127.0.0.1 7776)"
+  get 2 "$key" | cmp - value
 }
 
 @test "a client that is killed in the midst of a PUT with a stated length stores nothing" {
@@ -246,9 +276,9 @@ accepts_nothing() { ! nc -z -w 1 "127.0.0.$1" 7776; }
   absent
 }
 
-@test "the relay dies in the midst of a PUT of stated length, all of it sent: its owner stores nothing" {
+@test "the relay dies in the midst of a PUT of stated length, nearly all of it sent: its owner stores nothing" {
   start_cluster
-  start_client putter 127.0.0.1 text="PUT $key 4000000\\n" bytes=4000000 await="$PWD/go-on" read
+  start_client putter 127.0.0.1 text="PUT $key 4000001\\n" bytes=4000000 await="$PWD/go-on" read
   eventually 10 has_staged 2 4000000
   kill_node 1
   touch go-on

@@ -121,7 +121,7 @@ has_at_most_descriptors() { (($(descriptors) <= $1)); }
 
 @test "fewer open files than MaxConnections= needs: said at the start, refused in time, none lost" {
   start_node 1 prlimit --nofile=256:256
-  log_has 1 'fewer connections than MaxConnections= fit the limit of open files'
+  eventually 10 log_has 1 'fewer connections than MaxConnections= fit the limit of open files'
   start_crowd 500
   eventually 10 is_refused
   end_crowd

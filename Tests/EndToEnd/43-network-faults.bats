@@ -331,7 +331,7 @@ round_trip_in_loss() {
 
 asked_and_reacts() {
   get "$key" >answer
-  log_has 1 'node2 (10.77.0.2:7776) reacts again'
+  eventually 10 log_has 1 'node2 (10.77.0.2:7776) reacts again'
 }
 
 # stand_in MANNER: a stranger takes node 2's place.

@@ -12,6 +12,7 @@ struct MetricsPage: Sendable {
   let pipes: PipePool
   let store: Store
   let health: Health
+  let stranded: StrandedValues
   /// How many log lines nobody took in time.
   let droppedLogLines: @Sendable () -> Int
 
@@ -58,6 +59,12 @@ struct MetricsPage: Sendable {
     text.single(
       "kvnode_quarantined_files", .gauge, "Damaged values that were moved to quarantine/ and lie there.",
       Double(store.quarantinedCount))
+    if let stranded = stranded.last {
+      text.begin("kvnode_stranded_values", .gauge, "Values stored here that the peer list gives to another node.")
+      for (owner, count) in stranded.countsByOwner.sorted(by: { $0.key < $1.key }) {
+        text.sample("kvnode_stranded_values", [("owner", owner)], Double(count))
+      }
+    }
     text.single(
       "kvnode_healthy", .gauge, "1 when the last self-check found nothing wrong.",
       health.verdict == .healthy ? 1 : 0)

@@ -19,6 +19,7 @@ package final class Node: Sendable {
   private let admin: AdminConnection
   private let selfCheck: SelfCheck
   private let budget: DescriptorBudget
+  private let stranded = StrandedValues()
 
   /// Monitors keep few connections; a stuck one must not take descriptors from clients.
   private static let adminLimits = Admission.Limits(clientsMax: 32, peersMax: 0)
@@ -56,7 +57,7 @@ package final class Node: Sendable {
       health: health,
       metrics: MetricsPage(
         version: version, startedAt: startedAt, metrics: metrics, admission: admission, pipes: pipes, store: store,
-        health: health, droppedLogLines: droppedLogLines),
+        health: health, stranded: stranded, droppedLogLines: droppedLogLines),
       status: ClusterStatus(own: status, peers: peers, network: rooms.network), current: current)
     selfCheck = SelfCheck(
       store: store, health: health, metrics: metrics, disk: rooms.disk, probe: rooms.probe,
@@ -175,6 +176,12 @@ package final class Node: Sendable {
     events.addTask(executorPreference: rooms.disk) { [store, logger] in
       var worker = QuarantineWatch(store: store, logger: logger, pace: pace)
       await worker.begin()
+      await worker.run(.system)
+      return .upkeepEnded
+    }
+    events.addTask(executorPreference: rooms.disk) { [store, current, stranded, logger] in
+      var worker = StrandedWatch(store: store, current: current, stranded: stranded, logger: logger, pace: pace)
+      await worker.step(lateBy: .zero)
       await worker.run(.system)
       return .upkeepEnded
     }

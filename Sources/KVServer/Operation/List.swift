@@ -20,16 +20,17 @@ struct Listing: Sendable {
       if let failure = cluster.topology.disagreement(with: mark, about: "LIST") { throw .refused(failure) }
       return try await ownPage(request, cluster)
     }
+    if request.isOwnOnly { return try await ownPage(request, cluster) }
     var gathering = ListGathering(limit: request.limit)
     var missing: [String] = []
-    for (node, part) in await parts(request, cluster) {
+    for (name, part) in await parts(request, cluster) {
       do throws(ExchangeError) {
         let page = try part.get()
         page.entries.forEach { gathering.insert($0) }
         if let next = page.next { gathering.end(before: next) }
       } catch {
         guard request.isPartial else { throw error }
-        missing.append(node)
+        missing.append(name)
       }
     }
     var page = gathering.page()
@@ -39,7 +40,7 @@ struct Listing: Sendable {
 
   private func parts(
     _ request: ListRequest, _ cluster: Cluster
-  ) async -> [(node: String, Result<ListPage, ExchangeError>)] {
+  ) async -> [(name: String, Result<ListPage, ExchangeError>)] {
     await withTaskGroup(of: (String, Result<ListPage, ExchangeError>).self) { group in
       group.addTask(executorPreference: network) {
         (
@@ -52,7 +53,7 @@ struct Listing: Sendable {
           (peer.name, await result { () async throws(ExchangeError) in try await page(request, of: peer, cluster) })
         }
       }
-      var parts: [(node: String, Result<ListPage, ExchangeError>)] = []
+      var parts: [(name: String, Result<ListPage, ExchangeError>)] = []
       for await part in group { parts.append(part) }
       return parts
     }
@@ -73,7 +74,7 @@ struct Listing: Sendable {
     while true {
       do throws(ValueIndex.Unusable) {
         return try await withTaskExecutorPreference(disk) { () async throws(ValueIndex.Unusable) in
-          try store.index.page(request) { cluster.topology.owns($0.slot) }
+          try store.index.page(request) { cluster.topology.owns($0.slot) != request.isStranded }
         }
       } catch {
         switch error {

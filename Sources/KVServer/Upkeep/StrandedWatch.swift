@@ -1,0 +1,58 @@
+import KVCore
+import KVLinux
+import KVStore
+import Logging
+import Synchronization
+
+/// What was found of values that belong to other nodes.
+final class StrandedValues: Sendable {
+  private let found = Mutex<Stranded?>(nil)
+
+  /// The last count; nil before the first, and for a node on its own.
+  var last: Stranded? {
+    get { found.withLock { $0 } }
+    set { found.withLock { $0 = newValue } }
+  }
+}
+
+/// Counts the values that the peer list gives to other nodes: after the start and whenever the list has changed.
+struct StrandedWatch: Worker {
+  let store: Store
+  let current: CurrentCluster
+  let stranded: StrandedValues
+  let logger: Logger
+  let pace: Duration
+  private var countedFor: String?
+
+  init(store: Store, current: CurrentCluster, stranded: StrandedValues, logger: Logger, pace: Duration) {
+    self.store = store
+    self.current = current
+    self.stranded = stranded
+    self.logger = logger
+    self.pace = pace
+  }
+
+  mutating func step(lateBy _: Duration) async {
+    let topology = current.value.topology
+    let list = "\(topology.nodeName) \(topology.fingerprint)"
+    guard list != countedFor else { return }
+    var count = Stranded()
+    for shard in ValuePath.shards {
+      if Task.isCancelled { return }
+      do throws(SystemError) {
+        try count.add(shard: shard, of: store.layout.values, otherOwner: topology.otherOwner(of:))
+      } catch {
+        logger.warning("the values of other nodes cannot be counted: \(error)")
+        return
+      }
+      await IOExecutor.pause()
+    }
+    countedFor = list
+    stranded.last = count
+    if count.total > 0 {
+      logger.warning(
+        "by [Peers], \(count.total) of the values stored here belong to other nodes, and no request finds them",
+        metadata: ["owners": "\(count.description)"])
+    }
+  }
+}
