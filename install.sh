@@ -6,10 +6,12 @@
 #   --demo   install nothing: four nodes on 127.0.0.1…4:7776 in a temporary directory store and read a value through
 #            each other, and are stopped again
 #
-# Without --demo: builds the package, installs it with apt, starts the node (by its socket where systemd runs, in the
+# Without --demo: builds the packages into dist/, installs them with apt, starts the node (by its socket where systemd runs, in the
 # background elsewhere), stores a value and reads it back. Running it again is harmless.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+
+readonly DIST=$PWD/dist
 
 source scripts/packages.bash
 source scripts/cluster.bash
@@ -35,8 +37,8 @@ install_build_dependencies() {
 
 # Builds the release, which needs no Swift where it runs, and sets KVNODE to it.
 build_release() {
-  swift build --configuration release --static-swift-stdlib --product kvnode
-  KVNODE=$(swift build --configuration release --static-swift-stdlib --show-bin-path)/kvnode
+  as_builder swift build --configuration release --static-swift-stdlib --product kvnode
+  KVNODE=$(as_builder swift build --configuration release --static-swift-stdlib --show-bin-path)/kvnode
 }
 
 install() {
@@ -51,24 +53,37 @@ install() {
 }
 
 build_package() {
-  echo "building the package"
-  DIST=$(mktemp -d)
-  trap 'rm -rf "$DIST"' EXIT
-  if ! KVNODE_SCRATCH_PATH=$PWD/.build-package packaging/build-deb.sh --output "$DIST" >"$DIST/log" 2>&1; then
-    tail -n 40 "$DIST/log" >&2
-    echo "install.sh: building the package failed" >&2
+  echo "building the packages into $DIST, which takes some minutes the first time"
+  as_builder mkdir -p "$DIST"
+  if ! as_builder env KVNODE_SCRATCH_PATH="$PWD/.build-package" packaging/build-deb.sh --output "$DIST" 2>&1 |
+    as_builder tee "$DIST/build.log" | show_progress; then
+    tail -n 40 "$DIST/build.log" >&2
+    echo "install.sh: building the packages failed; all it said is in $DIST/build.log" >&2
     exit 1
   fi
+  packages=("$DIST/kvnode_$(newest_version)"_*.deb "$DIST/kvctl_$(newest_version)"_*.deb)
 }
 
-# apt, unlike dpkg, brings the libraries that the package depends on. It reads the package as another user, who may
-# not look into a directory of root's.
+newest_version() { dpkg-parsechangelog --file packaging/debian/changelog --show-field Version; }
+
+# The steps that Swift counts, in one line on a terminal, and elsewhere a line for every few.
+show_progress() {
+  local step shown=0
+  while read -r step _; do
+    [[ $step =~ ^\[[0-9]+/[0-9]+\]$ ]] || continue
+    if [[ -t 1 ]]; then
+      printf '\r  %s ' "$step"
+    elif ((++shown % 20 == 1)); then
+      echo "  $step"
+    fi
+  done
+  if [[ -t 1 ]]; then echo; fi
+}
+
+# apt, unlike dpkg, brings the libraries that the packages depend on.
 install_package() {
-  local package
-  chmod 0755 "$DIST"
-  package=$(find "$DIST" -name 'kvnode_*.deb')
-  echo "installing kvnode $(dpkg-deb --field "$package" Version)"
-  apt_get install --yes --reinstall --allow-downgrades -o Dpkg::Options::=--force-confold "$package"
+  echo "installing kvnode $(newest_version)"
+  apt_get install --yes --reinstall --allow-downgrades -o Dpkg::Options::=--force-confold "${packages[@]}"
 }
 
 start_by_systemd() {
@@ -120,6 +135,9 @@ show_round_trip() {
 }
 
 explain() {
+  echo "The packages for further hosts, which need no Swift, are"
+  printf '    %s\n' "${packages[@]}"
+  echo
   echo "The configuration is /etc/kvnode.conf. To make a cluster, install the package on every host, list all of them"
   echo "in /etc/kvnode.conf.d/cluster.conf, the same on each,"
   echo

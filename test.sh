@@ -24,6 +24,7 @@ passed=0 failed=0 skipped=0 all_passed=0
 
 main() {
   require_swift
+  export PATH=$BUILD_PATH
   require_packages "${BUILD_PACKAGES[@]}" "${PACKAGE_BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${MACHINE_PACKAGES[@]}"
   require_packages_unstarted "${UNSTARTED_PACKAGES[@]}"
   results=$(mktemp -d -t kvnode-test.XXXXXX)

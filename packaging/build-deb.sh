@@ -108,7 +108,8 @@ repack() {
   local name architecture
   make_stage
   dpkg-deb --raw-extract "$repacked" "$stage/package"
-  sed -i "s/^Version: .*/Version: $version/" "$stage/package/DEBIAN/control"
+  # kvnode wants kvctl of its own version.
+  sed -i -e "s/^Version: .*/Version: $version/" -e "s/kvctl (= [^)]*)/kvctl (= $version)/" "$stage/package/DEBIAN/control"
   name=$(dpkg-deb --field "$repacked" Package)
   architecture=$(dpkg-deb --field "$repacked" Architecture)
   mkdir -p "$output"

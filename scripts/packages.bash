@@ -50,9 +50,33 @@ apt_get() {
   fi
 }
 
+# Builds run as the user who called sudo, where there is one: with that user's toolchain, and leaving that user's files.
+as_builder() {
+  if [[ -z $BUILDER ]]; then
+    PATH=$BUILD_PATH "$@"
+  else
+    runuser -u "$BUILDER" -- env "HOME=$(home_of "$BUILDER")" "PATH=$BUILD_PATH" "$@"
+  fi
+}
+
+home_of() { getent passwd "$1" | cut -d : -f 6; }
+
+# Sets BUILDER, empty for whoever runs this, and BUILD_PATH: sudo takes away the PATH that leads to a toolchain in a home.
+find_builder() {
+  BUILDER=
+  BUILD_PATH=$PATH:${HOME:-/root}/.local/share/swiftly/bin
+  if ((EUID != 0)) || [[ ${SUDO_USER:-root} == root ]]; then return 0; fi
+  # What a login prints besides the path goes before the last line.
+  BUILD_PATH=$PATH:$(runuser -l "$SUDO_USER" -c 'echo; printenv PATH' 2>/dev/null </dev/null | tail -n 1)
+  BUILD_PATH+=:$(home_of "$SUDO_USER")/.local/share/swiftly/bin
+  # Somebody else's tree is built by root.
+  if runuser -u "$SUDO_USER" -- test -w .; then BUILDER=$SUDO_USER; fi
+}
+
 require_swift() {
-  if command -v swift >/dev/null; then return 0; fi
-  echo "swift is not on PATH: install Swift 6.2 or later (https://www.swift.org/install/linux/debian/) and add its" >&2
-  echo "usr/bin to PATH" >&2
+  find_builder
+  if as_builder sh -c 'command -v swift' >/dev/null; then return 0; fi
+  echo "swift is not on PATH${SUDO_USER:+, nor on that of $SUDO_USER}: install Swift 6.2 or later" >&2
+  echo "(https://www.swift.org/install/linux/debian/) and add its usr/bin to PATH" >&2
   return 1
 }

@@ -18,6 +18,12 @@ package struct NodeStatus: Equatable, Sendable {
   package var connections: Int
   /// `ok`, or what is wrong.
   package var health: String
+  /// How many parts of the store are still to be counted; until there is none, `values` and `bytes` are too few.
+  package var uncountedParts = 0
+  /// How many damaged values lie in quarantine.
+  package var quarantined = 0
+  /// What an administrator has to know of although the node does its work.
+  package var attention: String?
 
   /// A status to be told.
   package init(
@@ -54,6 +60,10 @@ package struct NodeStatus: Equatable, Sendable {
     uptimeSeconds = try Self.integer("uptime", of: object)
     connections = try Self.integer("connections", of: object)
     health = try Self.string("health", of: object)
+    // Absent where there is nothing to tell.
+    uncountedParts = object.integer("counting") ?? 0
+    quarantined = object.integer("quarantined") ?? 0
+    attention = object.string("attention").map { PrintableText.escape(Array($0.utf8)) }
   }
 
   /// The status as it is told.
@@ -70,8 +80,14 @@ package struct NodeStatus: Equatable, Sendable {
     object.add("uptime", uptimeSeconds)
     object.add("connections", connections)
     object.add("health", health)
+    if uncountedParts > 0 { object.add("counting", uncountedParts) }
+    if quarantined > 0 { object.add("quarantined", quarantined) }
+    if let attention { object.add("attention", attention) }
     return object
   }
+
+  /// Whether the values are still being counted, as after a start.
+  package var isCounting: Bool { uncountedParts > 0 }
 
   /// Whether the node finds nothing wrong with itself.
   package var isHealthy: Bool { health == "ok" }

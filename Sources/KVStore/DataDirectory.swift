@@ -14,9 +14,16 @@ package struct DataDirectory: ~Copyable, Sendable {
   package let quarantine: Directory
 
   /// Opens the data directory for this process alone, makes what is missing in it and empties `staging/`.
-  package static func open(path: String) throws(StoreOpenError) -> DataDirectory {
+  ///
+  /// Where there is a state directory, it remembers which store was opened, and no other is opened in its place.
+  package static func open(path: String, stateDirectory: String? = nil) throws(StoreOpenError) -> DataDirectory {
     let root = try openRoot(path)
+    let memory = stateDirectory.map { StoreMemory(statePath: $0, dataPath: path) }
+    let found = try StoreIdentifier.read(in: root, path)
+    if let memory { try memory.check(hasFormat: try hasFormat(root, path), found) }
     try settleFormat(path, root)
+    let identifier = if let found { found } else { try newIdentifier(in: root, path) }
+    if let memory { try memory.remember(identifier) }
     let values = try subdirectory(StoreName.values, of: root, path)
     let staging = try subdirectory(StoreName.staging, of: root, path)
     let quarantine = try subdirectory(StoreName.quarantine, of: root, path)
@@ -53,11 +60,31 @@ package struct DataDirectory: ~Copyable, Sendable {
     throw .inUse(path: path)
   }
 
+  private static func hasFormat(_ root: borrowing Directory, _ path: String) throws(StoreOpenError) -> Bool {
+    do throws(SystemError) {
+      return try root.status(of: StoreName.format) != nil
+    } catch {
+      throw .unusable(path: path, error)
+    }
+  }
+
+  private static func newIdentifier(
+    in root: borrowing Directory, _ path: String
+  ) throws(StoreOpenError) -> StoreIdentifier {
+    let identifier = StoreIdentifier.random()
+    do throws(SystemError) {
+      try write("\(identifier)\n", to: StoreName.identifier, by: StoreName.newIdentifier, in: root)
+    } catch {
+      throw .unusable(path: path, error)
+    }
+    return identifier
+  }
+
   private static func settleFormat(_ path: String, _ root: borrowing Directory) throws(StoreOpenError) {
     let found: [UInt8]?
     do throws(SystemError) {
       found = try root.contents(of: StoreName.format, bytesMax: formatBytesMax)
-      if found == nil { try writeFormat(in: root) }
+      if found == nil { try write(format, to: StoreName.format, by: StoreName.newFormat, in: root) }
     } catch {
       throw .unusable(path: path, error)
     }
@@ -82,13 +109,16 @@ package struct DataDirectory: ~Copyable, Sendable {
     try check(format: found, path)
   }
 
-  private static func writeFormat(in root: borrowing Directory) throws(SystemError) {
-    // A crash must leave no empty format file behind, or the next start would refuse the directory.
-    _ = try root.removeFile(StoreName.newFormat)
-    let file = try root.createFile(StoreName.newFormat)
-    try Array(format.utf8).withBytes { bytes throws(SystemError) in try file.write(bytes, at: 0) }
+  /// Writes a small file, first under another name: a crash must leave no empty one behind, or the next start would
+  /// refuse the directory.
+  private static func write(
+    _ text: String, to name: String, by newName: String, in root: borrowing Directory
+  ) throws(SystemError) {
+    _ = try root.removeFile(newName)
+    let file = try root.createFile(newName)
+    try Array(text.utf8).withBytes { bytes throws(SystemError) in try file.write(bytes, at: 0) }
     try file.sync()
-    try root.rename(StoreName.newFormat, to: StoreName.format, in: root)
+    try root.rename(newName, to: name, in: root)
     try root.sync()
   }
 
@@ -111,6 +141,21 @@ package enum StoreOpenError: Error, Sendable, CustomStringConvertible {
   case noStore(path: String)
   case unknownFormat(path: String, found: String, expected: String)
   case withoutAttributes(path: String)
+  case unknownIdentifier(path: String, found: String)
+  /// There is no store where one was.
+  case vanished(path: String, StoreIdentifier, marker: String)
+  /// There is another store than before.
+  case replaced(path: String, found: StoreIdentifier?, StoreIdentifier, marker: String)
+  case unknownMarker(String, found: String)
+  case stateUnusable(path: String, SystemError)
+
+  /// Whether only an administrator can tell what is right, so that trying again is of no use.
+  package var needsAdministrator: Bool {
+    switch self {
+    case .vanished, .replaced, .unknownMarker: true
+    default: false
+    }
+  }
 
   /// One line that names the directory.
   package var description: String {
@@ -123,6 +168,17 @@ package enum StoreOpenError: Error, Sendable, CustomStringConvertible {
       "data directory \(path): its file 'format' says '\(found)', expected '\(expected)'"
     case .withoutAttributes(let path):
       "data directory \(path): its file system has no user extended attributes (xattr(7)), which kvnode needs"
+    case .unknownIdentifier(let path, let found):
+      "data directory \(path): its file 'id' says '\(found)', expected 32 hexadecimal digits"
+    case .vanished(let path, let known, let marker):
+      "data directory \(path): holds no store, but had the store \(known): mount its disk, or remove \(marker) to begin"
+        + " an empty one"
+    case .replaced(let path, let found, let known, let marker):
+      "data directory \(path): holds the store \(found?.description ?? "without an id"), but had the store \(known):"
+        + " mount the right disk, or remove \(marker) to serve this one"
+    case .unknownMarker(let marker, let found):
+      "\(marker): says '\(found)', expected a store's id and its directory; remove it to serve whichever store is there"
+    case .stateUnusable(let path, let error): "state directory \(path): \(error)"
     }
   }
 }

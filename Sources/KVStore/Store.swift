@@ -31,9 +31,10 @@ package final class Store: Sendable {
   /// Opens the data directory, makes what is missing in it and empties `staging/`. Syncs are done on `syncThreads`, or
   /// where they are asked for if there are none.
   package init(
-    path: String, durability: Durability, minimumFree: FreeSpaceReserve, syncThreads: IOExecutor? = nil
+    path: String, durability: Durability, minimumFree: FreeSpaceReserve, stateDirectory: String? = nil,
+    syncThreads: IOExecutor? = nil
   ) throws(StoreOpenError) {
-    layout = try DataDirectory.open(path: path)
+    layout = try DataDirectory.open(path: path, stateDirectory: stateDirectory)
     index = ValueIndex(in: layout.root, path: path)
     self.durability = durability
     self.minimumFree = minimumFree

@@ -38,6 +38,12 @@ package final class StoreUsage: Sendable {
     }
   }
 
+  /// How many shards have not been counted yet.
+  package var uncountedCount: Int { ValuePath.shards.count - total.shardCount }
+
+  /// Whether the totals are known.
+  package var isCounted: Bool { uncountedCount == 0 }
+
   /// A value of the shard is about to be added, removed or replaced.
   package func beginChange(shard: Int) { shards.withLock { $0[shard, default: Shard()].changesBegun += 1 } }
 

@@ -21,6 +21,9 @@ import KVLinux
   /// The other side's address, or nil once the connection is gone.
   package var peer: SocketAddress? { socket.peer }
 
+  /// This side's address, if it can still be told.
+  package var local: SocketAddress? { socket.local }
+
   /// Waits until something arrives and adds it to the unread bytes, at most so many.
   ///
   /// False at the end of the stream. The interrupter, or for an interruptible wait `IOExecutor.interruptWaits`, ends it.

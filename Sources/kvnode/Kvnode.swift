@@ -21,8 +21,8 @@ enum Kvnode {
     switch options.action {
     case .showHelp: Process.writeOutput(Options.usage)
     case .showVersion: Process.writeOutput("kvnode \(Version.current)\n")
-    case .checkConfiguration: check(load(files))
-    case .run: run(load(files), files)
+    case .checkConfiguration: check(load(files), isQuiet: options.isQuiet)
+    case .run: run(load(files), files, stateDirectory: options.stateDirectory)
     }
   }
 
@@ -36,7 +36,8 @@ enum Kvnode {
     }
   }
 
-  private static func check(_ configuration: Configuration) {
+  private static func check(_ configuration: Configuration, isQuiet: Bool) {
+    guard !isQuiet else { return }
     let cluster = Cluster(configuration)
     let share = configuration.peers.isEmpty ? "every key" : "\(cluster.topology.ownSlotCount) of \(Slot.count) slots"
     Process.writeOutput(
@@ -69,7 +70,9 @@ enum Kvnode {
     }
   }
 
-  private static func run(_ configuration: Configuration, _ files: ConfigurationFiles) {
+  private static func run(
+    _ configuration: Configuration, _ files: ConfigurationFiles, stateDirectory: String?
+  ) {
     do {
       // Signals are blocked before the first thread starts, so that all threads inherit it.
       let signals = try Signals()
@@ -81,7 +84,7 @@ enum Kvnode {
       let sockets = try Sockets.open(configuration, logger)
       let node = try Node(
         configuration, version: Version.current, openFilesMax: openFilesMax, logger: logger,
-        droppedLogLines: { log.droppedCount })
+        droppedLogLines: { log.droppedCount }, stateDirectory: stateDirectory)
       logger.info(
         "serving",
         metadata: [
@@ -89,23 +92,28 @@ enum Kvnode {
           "listen": "\(sockets.map(\.name).joined(separator: " "))", "data": "\(configuration.dataDirectory)",
           "peers": "\(configuration.peers.count)",
         ])
+      if configuration.servesThisHostOnly {
+        logger.notice("other hosts are refused until [Peers], AllowedClients= or Open=yes lets them in")
+      }
       node.run(sockets, signals: signals, reload: { reload(files, logger) })
+    } catch let error as StoreRefusal {
+      end(ExitStatus.configuration, "\(error)")
     } catch {
       end(ExitStatus.unavailable, "\(error)")
     }
   }
 
-  private static func reload(_ files: ConfigurationFiles, _ logger: Logger) -> Configuration? {
+  private static func reload(_ files: ConfigurationFiles, _ logger: Logger) -> Reload {
     do throws(ConfigurationError) {
       let (configuration, warnings) = try files.load()
       for warning in warnings { logger.warning("\(warning)") }
-      return configuration
+      return .loaded(configuration)
     } catch {
       for problem in error.problems {
         logger.error(
           "the new configuration is refused, the old one stays in force", metadata: ["problem": "\(problem)"])
       }
-      return nil
+      return .refused(reason: error.problems.first.map { "\($0)" } ?? "\(error)")
     }
   }
 

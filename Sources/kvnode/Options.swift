@@ -9,10 +9,13 @@ struct Options: Equatable {
   }
 
   static let usage = """
-    usage: kvnode [--config FILE] [--check-config]
+    usage: kvnode [--config FILE] [--state DIRECTORY] [--check-config [--quiet]]
 
       --config FILE    read FILE, then FILE.d/*.conf (default: /etc/kvnode.conf, if there)
+      --state DIRECTORY
+                       remember in DIRECTORY which store this node has, and serve no other in its place
       --check-config   check the configuration, say what the node would own, and exit
+      --quiet          with --check-config: say only what is wrong
       --version        show the version and exit
       --help           show this text and exit
 
@@ -21,6 +24,11 @@ struct Options: Equatable {
   var action = Action.run
   /// The file named on the command line; it must exist.
   var configurationFile: String?
+
+  /// Where the node remembers its store, if it is to.
+  var stateDirectory: String?
+  /// Whether a check says only what is wrong.
+  var isQuiet = false
 
   /// Reads the arguments after the program's name.
   init(parsing arguments: [String]) throws(UsageError) {
@@ -34,6 +42,12 @@ struct Options: Equatable {
         let file = String(argument.dropFirst("--config=".count))
         guard !file.isEmpty else { throw UsageError(message: "--config needs a file") }
         configurationFile = file
+      case "--state":
+        guard let directory = rest.popFirst(), !directory.isEmpty else {
+          throw UsageError(message: "--state needs a directory")
+        }
+        stateDirectory = directory
+      case "--quiet": isQuiet = true
       case "--check-config": action = .checkConfiguration
       case "--version": action = .showVersion
       case "--help", "-h": action = .showHelp

@@ -20,14 +20,21 @@ struct OptionsTests {
     arguments: [
       (["--config"], "--config needs a file"), (["--config", ""], "--config needs a file"),
       (["--check-config", "--config"], "--config needs a file"), (["--port"], "unknown argument '--port'"),
-      (["a.conf"], "unknown argument 'a.conf'"), ([""], "unknown argument ''"), (["-v"], "unknown argument '-v'"),
+      (["--state"], "--state needs a directory"), (["a.conf"], "unknown argument 'a.conf'"),
+      ([""], "unknown argument ''"), (["-v"], "unknown argument '-v'"),
     ] as [([String], String)])
   func refusesOthers(arguments: [String], message: String) {
     #expect(throws: UsageError(message: message)) { try Options(parsing: arguments) }
   }
 
-  @Test(arguments: ["--config", "--check-config", "--version", "--help"])
+  @Test(arguments: ["--config", "--state", "--check-config", "--quiet", "--version", "--help"])
   func theUsageNamesEachOption(option: String) {
     #expect(Options.usage.contains("\n  \(option) "))
+  }
+
+  @Test func readsWhereTheNodeRemembersItsStore() throws {
+    #expect(try Options(parsing: []).stateDirectory == nil)
+    #expect(try Options(parsing: ["--state", "/var/lib/x"]).stateDirectory == "/var/lib/x")
+    #expect(try Options(parsing: ["--check-config", "--quiet"]).isQuiet)
   }
 }

@@ -19,7 +19,7 @@ package struct Configuration: Sendable, Equatable {
   /// What an acknowledged write has survived.
   package var durability = Durability.full
   /// Whether each request is logged.
-  package var logsAccess = true
+  package var logsAccess = false
   /// What stays free of the data directory's filesystem.
   package var minimumFree = FreeSpaceReserve.share(permyriad: 200)
   /// All nodes in order, this one included, at most 1024; empty for a single node. Names and addresses differ.
@@ -30,6 +30,10 @@ package struct Configuration: Sendable, Equatable {
   package var http = HTTPSettings()
   /// How much, and how long, the node puts up with.
   package var limits = Limits()
+
+  /// Whether other hosts are refused, because nothing says which of them may come: a node fresh from its package is on a
+  /// network that its administrator has not thought about yet.
+  package var servesThisHostOnly: Bool { peers.isEmpty && access.isUnset }
 
   /// The defaults, for a node of this name.
   package init(nodeName: String) {
@@ -139,8 +143,17 @@ package struct Access: Sendable, Equatable {
   /// Where relayed requests may come from; empty for anywhere.
   package var allowedPeers: [AddressBlock] = []
 
-  /// Whether there is no restriction at all.
-  package var isOpen: Bool { allowedClients.isEmpty && allowedPeers.isEmpty }
+  /// Whether a node without peers serves other hosts although no list says which.
+  package var isOpenToAll = false
+
+  /// The defaults.
+  package init() {}
+
+  /// Whether there is no list.
+  package var isUnrestricted: Bool { allowedClients.isEmpty && allowedPeers.isEmpty }
+
+  /// Whether nothing is said of who may connect.
+  var isUnset: Bool { isUnrestricted && !isOpenToAll }
 
   /// Whether a connection from the address is taken at all: before its request is read, a node cannot be told from
   /// a client.

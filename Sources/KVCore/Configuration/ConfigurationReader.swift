@@ -110,6 +110,7 @@ struct ConfigurationReader {
   private static let accessKeys: Keys = [
     ("AllowedClients", { $0.addBlocks(\.access.allowedClients, $1) }),
     ("AllowedPeers", { $0.addBlocks(\.access.allowedPeers, $1) }),
+    ("Open", { $0.set(\.access.isOpenToAll, $1, Switch.parse) }),
   ]
 
   private static let httpKeys: Keys = [

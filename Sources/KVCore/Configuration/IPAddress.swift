@@ -29,6 +29,14 @@ package enum IPAddress: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
+  /// Whether it stands for the host itself, 127.0.0.0/8 or ::1: no packet from elsewhere bears it.
+  package var isLoopback: Bool {
+    switch self {
+    case .v4(let value): value >> 24 == 127
+    case .v6(let value): value == 1
+    }
+  }
+
   /// The address in its usual text, IPv6 as in RFC 5952, section 4.
   package var description: String {
     switch self {

@@ -8,6 +8,7 @@ struct AdminConnection: Sendable {
   private static let headerTimeout = Duration.seconds(10)
 
   let health: Health
+  let notices: Notices
   let metrics: MetricsPage
   let status: ClusterStatus
   let current: CurrentCluster
@@ -55,8 +56,10 @@ struct AdminConnection: Sendable {
     }
     switch String(decoding: head.target.path, as: UTF8.self) {
     case "/healthz":
-      guard let reason = health.verdict.reason else { return AdminPage(status: 200, text: "ok\n") }
-      return AdminPage(status: 503, text: "\(reason)\n")
+      // What it can live with is told, and is no reason to be taken out of service.
+      let reason = health.verdict.reason
+      let lines = [reason ?? "ok"] + notices.lines
+      return AdminPage(status: reason == nil ? 200 : 503, text: lines.map { "\($0)\n" }.joined())
     case "/metrics":
       return AdminPage(
         status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", text: metrics.text())

@@ -1,3 +1,4 @@
+import KVCore
 import Synchronization
 
 /// Counts what this node does. Each request is counted once, when it is over.
@@ -8,6 +9,14 @@ final class Metrics: Sendable {
     let outcome: String
   }
 
+  /// Why a connection was turned away.
+  enum ConnectionRefusal: String, Sendable, CaseIterable {
+    /// Past `MaxConnections=`.
+    case tooMany = "too_many"
+    /// From an address that `AllowedClients=` leaves out.
+    case notAllowed = "not_allowed"
+  }
+
   private struct State {
     var requests: [RequestLabels: Int] = [:]
     var durations: [String: Histogram] = [:]
@@ -16,7 +25,10 @@ final class Metrics: Sendable {
     var receivedBytes = 0
     var sentBytes = 0
     var inFlightCount = 0
-    var refusedConnectionCount = 0
+    var refusedConnections: [ConnectionRefusal: Int] = [:]
+    var refusals: [Failure.Kind: Int] = [:]
+    /// Whether another node has answered the last request to it.
+    var answeringPeers: [String: Bool] = [:]
     var lagSeconds: [String: Double] = [:]
   }
 
@@ -36,23 +48,33 @@ final class Metrics: Sendable {
       state.durations[record.operation, default: Histogram()].record(seconds: record.seconds)
       state.receivedBytes += record.traffic.receivedBytes
       state.sentBytes += record.traffic.sentBytes
-      if let peer = record.peer { state.relays[peer, default: 0] += 1 }
+      guard let peer = record.peer else { return }
+      state.relays[peer, default: 0] += 1
+      if record.outcome == .ok || record.outcome == .clientError { state.answeringPeers[peer] = true }
     }
   }
 
   /// Another node failed a request.
   func countFailure(of peer: String, _ failure: PeerFailure) {
-    state.withLock { $0.peerFailures[peer, default: [:]][failure, default: 0] += 1 }
+    state.withLock { state in
+      state.peerFailures[peer, default: [:]][failure, default: 0] += 1
+      state.answeringPeers[peer] = failure == .refused
+    }
   }
 
-  /// A connection was turned away because there were too many.
-  func refuseConnection() { state.withLock { $0.refusedConnectionCount += 1 } }
+  /// A connection was turned away.
+  func refuseConnection(_ reason: ConnectionRefusal) {
+    state.withLock { $0.refusedConnections[reason, default: 0] += 1 }
+  }
+
+  /// A request was answered with an error.
+  func countRefusal(_ kind: Failure.Kind) { state.withLock { $0.refusals[kind, default: 0] += 1 } }
 
   /// How long a task had to wait for a thread of an executor.
   func recordLag(seconds: Double, executor: String) { state.withLock { $0.lagSeconds[executor] = seconds } }
 
-  /// Writes what was counted.
-  func write(to text: inout PrometheusText) {
+  /// Writes what was counted; of other nodes, only those that are still in the list.
+  func write(to text: inout PrometheusText, peers: Set<String>) {
     let state = state.withLock { $0 }
     writeRequests(state, to: &text)
     text.single(
@@ -61,10 +83,12 @@ final class Metrics: Sendable {
     text.single(
       "kvnode_sent_bytes_total", .counter, "Bytes of values sent in completed requests.", Double(state.sentBytes))
     text.single("kvnode_requests_in_flight", .gauge, "Requests being served.", Double(state.inFlightCount))
-    text.single(
-      "kvnode_connections_refused_total", .counter, "Connections turned away past MaxConnections.",
-      Double(state.refusedConnectionCount))
+    writeRefusals(state, to: &text)
     writeRelays(state, to: &text)
+    text.begin("kvnode_peer_up", .gauge, "1 where another node answered the last request to it, 0 where it did not.")
+    for (peer, answers) in state.answeringPeers.sorted(by: { $0.key < $1.key }) where peers.contains(peer) {
+      text.sample("kvnode_peer_up", [("peer", peer)], answers ? 1 : 0)
+    }
     text.begin("kvnode_executor_lag_seconds", .gauge, "How long the last self-check waited for a thread.")
     for (executor, seconds) in state.lagSeconds.sorted(by: { $0.key < $1.key }) {
       text.sample("kvnode_executor_lag_seconds", [("executor", executor)], seconds)
@@ -84,6 +108,19 @@ final class Metrics: Sendable {
     text.begin("kvnode_request_duration_seconds", .histogram, "From the request's head to the end of its answer.")
     for (operation, histogram) in state.durations.sorted(by: { $0.key < $1.key }) {
       histogram.write("kvnode_request_duration_seconds", [("operation", operation)], to: &text)
+    }
+  }
+
+  private func writeRefusals(_ state: State, to text: inout PrometheusText) {
+    text.begin("kvnode_connections_refused_total", .counter, "Connections turned away, by reason.")
+    for reason in ConnectionRefusal.allCases {
+      text.sample(
+        "kvnode_connections_refused_total", [("reason", reason.rawValue)],
+        Double(state.refusedConnections[reason] ?? 0))
+    }
+    text.begin("kvnode_requests_refused_total", .counter, "Requests answered with an error, by its HTTP status.")
+    for (kind, count) in state.refusals.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+      text.sample("kvnode_requests_refused_total", [("status", "\(kind.rawValue)")], Double(count))
     }
   }
 

@@ -7,11 +7,15 @@ import KVWire
 struct MetricsPage: Sendable {
   let version: String
   let startedAt: Instant
+  let openFilesMax: Int
+  let current: CurrentCluster
+  let configuration: ConfigurationRecord
   let metrics: Metrics
   let admission: Admission
   let pipes: PipePool
   let store: Store
   let health: Health
+  let lastCheck: LastCheck
   let stranded: StrandedValues
   /// How many log lines nobody took in time.
   let droppedLogLines: @Sendable () -> Int
@@ -21,11 +25,28 @@ struct MetricsPage: Sendable {
     var text = PrometheusText()
     text.begin("kvnode_build_info", .gauge, "The version that runs.")
     text.sample("kvnode_build_info", [("version", version)], 1)
-    metrics.write(to: &text)
+    let cluster = current.value
+    metrics.write(to: &text, peers: Set(cluster.configuration.peers.map(\.name)))
+    writeConfiguration(cluster, to: &text)
     writeConnections(to: &text)
     writeStore(to: &text)
+    writeLastCheck(to: &text)
     writeProcess(to: &text)
     return text.text
+  }
+
+  private func writeConfiguration(_ cluster: Cluster, to text: inout PrometheusText) {
+    text.begin("kvnode_peer_list_info", .gauge, "The fingerprint of the peer list, the same on all nodes of a cluster.")
+    text.sample("kvnode_peer_list_info", [("fingerprint", cluster.topology.fingerprint)], 1)
+    text.single(
+      "kvnode_configuration_load_time_seconds", .gauge, "When the configuration in force was loaded, since 1970.",
+      configuration.loadedAtSeconds)
+    text.single(
+      "kvnode_configuration_refused", .gauge, "1 when the newest configuration was refused and an older is in force.",
+      configuration.refusal == nil ? 0 : 1)
+    text.single(
+      "kvnode_configuration_refusals_total", .counter, "Configurations that were refused since the start.",
+      Double(configuration.refusalCount))
   }
 
   private func writeConnections(to text: inout PrometheusText) {
@@ -44,8 +65,11 @@ struct MetricsPage: Sendable {
   private func writeStore(to text: inout PrometheusText) {
     let usage = store.usage.total.count
     let space = health.space
-    text.single("kvnode_store_values", .gauge, "Values stored on this node.", Double(usage.values))
-    text.single("kvnode_store_bytes", .gauge, "Bytes of the values stored on this node.", Double(usage.bytes))
+    // While they are counted, a part would look like a loss.
+    if store.usage.isCounted {
+      text.single("kvnode_store_values", .gauge, "Values stored on this node.", Double(usage.values))
+      text.single("kvnode_store_bytes", .gauge, "Bytes of the values stored on this node.", Double(usage.bytes))
+    }
     text.single(
       "kvnode_store_free_bytes", .gauge, "Bytes free on the file system with the values.", Double(space.freeBytes))
     text.single(
@@ -70,6 +94,16 @@ struct MetricsPage: Sendable {
       health.verdict == .healthy ? 1 : 0)
   }
 
+  private func writeLastCheck(to text: inout PrometheusText) {
+    guard let outcome = lastCheck.outcome else { return }
+    text.single(
+      "kvnode_last_check_time_seconds", .gauge, "When kvnode-scrub.service last read all values, since 1970.",
+      outcome.endedAtSeconds)
+    text.single(
+      "kvnode_last_check_exit_status", .gauge, "Its exit status: 0 for no damage, 3 for damage, others for trouble.",
+      Double(outcome.status))
+  }
+
   private func writeProcess(to text: inout PrometheusText) {
     let statistics = ProcessStatistics()
     text.single(
@@ -77,7 +111,12 @@ struct MetricsPage: Sendable {
     text.single(
       "process_resident_memory_bytes", .gauge, "Resident memory in bytes.", Double(statistics.residentBytes))
     text.single("process_open_fds", .gauge, "Open file descriptors.", Double(statistics.openDescriptorCount))
+    text.single("process_max_fds", .gauge, "The most descriptors that may be open.", Double(openFilesMax))
+    let uptime = Instant.now.since(startedAt).inSeconds
     text.single(
-      "kvnode_uptime_seconds", .gauge, "Seconds since the start.", Instant.now.since(startedAt).inSeconds)
+      "process_start_time_seconds", .gauge, "When the process started, since 1970.",
+      (Double(Instant.wallNanoseconds) / 1e9 - uptime).rounded())
+    text.single(
+      "kvnode_uptime_seconds", .gauge, "Seconds since the start.", uptime)
   }
 }

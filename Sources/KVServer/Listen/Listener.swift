@@ -16,6 +16,7 @@ struct Listener: Sendable {
   let listening: ListeningSocket
   let current: CurrentCluster
   let admission: Admission
+  let metrics: Metrics
   /// How many connections there may be, by the configuration in force.
   let limits: @Sendable (Cluster) -> Admission.Limits
   let threads: IOExecutor
@@ -72,9 +73,11 @@ struct Listener: Sendable {
       !cluster.configuration.access.permitsConnection(from: address)
     {
       logger.info("connection refused: \(address) is not allowed (AllowedClients=)")
+      metrics.refuseConnection(.notAllowed)
       return
     }
     guard let entered = admission.enter(limits(cluster)) else {
+      metrics.refuseConnection(.tooMany)
       return Self.drop(socket, cluster.configuration.nodeName)
     }
     let place = Handoff(entered)

@@ -18,6 +18,11 @@ package final class Node: Sendable {
   private let serve: Serve
   private let admin: AdminConnection
   private let selfCheck: SelfCheck
+  private let metrics: Metrics
+  private let health: Health
+  private let statusLine: StatusLine
+  private let configurationRecord: ConfigurationRecord
+  private let lastCheck: LastCheck
   private let budget: DescriptorBudget
   private let stranded = StrandedValues()
 
@@ -32,42 +37,59 @@ package final class Node: Sendable {
   ///   - openFilesMax: How many descriptors the process may have.
   ///   - logger: Where all that is to be told goes. It must not block.
   ///   - droppedLogLines: How many lines it has had to drop.
+  ///   - stateDirectory: Where the node remembers its store, so that it serves no other in its place; nil to remember
+  ///     nothing.
   ///   - rooms: The threads; its own where none are given.
   package init(
     _ configuration: Configuration, version: String, openFilesMax: Int, logger: Logger,
-    droppedLogLines: @escaping @Sendable () -> Int = { 0 }, rooms: Rooms? = nil
+    droppedLogLines: @escaping @Sendable () -> Int = { 0 }, stateDirectory: String? = nil, rooms: Rooms? = nil
   ) throws {
     let interval = SelfCheck.interval
     let startedAt = Instant.now
     let rooms = try rooms ?? Rooms()
-    let store = try Store(
-      path: configuration.dataDirectory, durability: configuration.durability,
-      minimumFree: configuration.minimumFree, syncThreads: rooms.sync)
+    let store = try Self.store(configuration, stateDirectory, rooms)
     let current = CurrentCluster(Cluster(configuration))
     let metrics = Metrics()
     let health = Health(ageMax: interval * 3)
     let peers = Peers(watch: PeerWatch(logger: logger), names: PeerNames(threads: rooms.outside), metrics: metrics)
+    let record = ConfigurationRecord()
+    let notices = Notices(configuration: record, store: store)
+    let lastCheck = LastCheck(stateDirectory: stateDirectory)
     let status = OwnStatus(
-      version: version, startedAt: startedAt, store: store, health: health, admission: admission)
+      version: version, startedAt: startedAt, store: store, health: health, admission: admission, notices: notices)
     serve = Serve(
       current: current, own: OwnValues(store: store, disk: rooms.disk), relay: Relay(peers: peers, pipes: pipes),
       listing: Listing(store: store, peers: peers, disk: rooms.disk, network: rooms.network), status: status,
       record: Record(metrics: metrics, current: current, logger: logger))
     admin = AdminConnection(
-      health: health,
+      health: health, notices: notices,
       metrics: MetricsPage(
-        version: version, startedAt: startedAt, metrics: metrics, admission: admission, pipes: pipes, store: store,
-        health: health, stranded: stranded, droppedLogLines: droppedLogLines),
+        version: version, startedAt: startedAt, openFilesMax: openFilesMax, current: current, configuration: record,
+        metrics: metrics, admission: admission, pipes: pipes, store: store, health: health, lastCheck: lastCheck,
+        stranded: stranded, droppedLogLines: droppedLogLines),
       status: ClusterStatus(own: status, peers: peers, network: rooms.network), current: current)
+    let statusLine = StatusLine(
+      current: current, store: store, health: health, admission: admission, notices: notices)
     selfCheck = SelfCheck(
       store: store, health: health, metrics: metrics, disk: rooms.disk, probe: rooms.probe,
-      tell: { [admission] verdict in
-        let status = StatusLine(current.value, store, health, admission).text(verdict)
-        ServiceManager.notify("WATCHDOG=1", "STATUS=\(status)")
-      })
+      tell: { ServiceManager.notify("WATCHDOG=1", "STATUS=\(statusLine.text($0))") })
     budget = DescriptorBudget(openFilesMax: openFilesMax)
     (self.logger, self.rooms, self.current, self.peers, self.store) = (logger, rooms, current, peers, store)
+    (self.metrics, self.health, self.statusLine) = (metrics, health, statusLine)
+    (configurationRecord, self.lastCheck) = (record, lastCheck)
     warnOfFewConnections(configuration.limits, openFilesMax)
+  }
+
+  private static func store(
+    _ configuration: Configuration, _ stateDirectory: String?, _ rooms: Rooms
+  ) throws -> Store {
+    do throws(StoreOpenError) {
+      return try Store(
+        path: configuration.dataDirectory, durability: configuration.durability,
+        minimumFree: configuration.minimumFree, stateDirectory: stateDirectory, syncThreads: rooms.sync)
+    } catch {
+      throw error.needsAdministrator ? StoreRefusal(description: "\(error)") : error
+    }
   }
 
   private func warnOfFewConnections(_ limits: Limits, _ openFilesMax: Int) {
@@ -80,7 +102,7 @@ package final class Node: Sendable {
 
   /// `serve` for a thread that has nothing else to do.
   package func run(
-    _ sockets: [ListeningSocket], signals: Signals, reload: @escaping @Sendable () -> Configuration?
+    _ sockets: [ListeningSocket], signals: Signals, reload: @escaping @Sendable () -> Reload
   ) {
     rooms.network.runToEnd { await self.serve(sockets, signals: signals, reload: reload) }
   }
@@ -88,7 +110,7 @@ package final class Node: Sendable {
   private enum Event: Sendable {
     case served
     case signal(Signals.Signal?)
-    case loaded(Configuration?)
+    case reloaded(Reload)
     case drainEnded(IOExecutor.Wakeup)
     case upkeepEnded
   }
@@ -96,9 +118,9 @@ package final class Node: Sendable {
   /// Serves the sockets until a signal says stop, then lets running transfers finish within `DrainTimeout=`;
   /// a second stop signal ends them at once. What is cut off ends in a reset, never as if it were complete.
   ///
-  /// `reload` reads the configuration anew, or says why not and returns nil.
+  /// `reload` reads the configuration anew, or says why it cannot be used.
   package func serve(
-    _ sockets: [ListeningSocket], signals: Signals, reload: @escaping @Sendable () -> Configuration?
+    _ sockets: [ListeningSocket], signals: Signals, reload: @escaping @Sendable () -> Reload
   ) async {
     await selfCheck.begin()
     await withTaskGroup(of: Event.self) { events in
@@ -114,10 +136,10 @@ package final class Node: Sendable {
         switch event {
         case .signal(.reload):
           ServiceManager.notify("RELOADING=1", "MONOTONIC_USEC=\(ServiceManager.monotonicMicroseconds)")
-          events.addTask(executorPreference: rooms.outside) { .loaded(reload()) }
-        case .loaded(let configuration):
-          if let configuration { adopt(configuration) }
-          ServiceManager.notify("READY=1")
+          events.addTask(executorPreference: rooms.outside) { .reloaded(reload()) }
+        case .reloaded(let result):
+          take(result)
+          ServiceManager.notify("READY=1", "STATUS=\(statusLine.text(health.verdict))")
         case .signal(.stop) where !isStopping:
           isStopping = true
           beginDrain()
@@ -152,12 +174,13 @@ package final class Node: Sendable {
     switch socket.role {
     case .client:
       Listener(
-        listening: socket, current: current, admission: admission,
+        listening: socket, current: current, admission: admission, metrics: metrics,
         limits: { [budget] in budget.limits(connectionsMax: $0.limits.connectionsMax) }, threads: rooms.network,
         logger: logger, serve: { [serve] in await serve.connection($0, $1) })
     case .admin:
       Listener(
-        listening: socket, current: current, admission: adminAdmission, limits: { _ in Self.adminLimits },
+        listening: socket, current: current, admission: adminAdmission, metrics: metrics,
+        limits: { _ in Self.adminLimits },
         threads: rooms.network, logger: logger, serve: { [admin] in await admin.serve($0, $1) })
     }
   }
@@ -173,8 +196,8 @@ package final class Node: Sendable {
       await worker.run(.system)
       return .upkeepEnded
     }
-    events.addTask(executorPreference: rooms.disk) { [store, logger] in
-      var worker = QuarantineWatch(store: store, logger: logger, pace: pace)
+    events.addTask(executorPreference: rooms.disk) { [store, lastCheck, logger] in
+      var worker = QuarantineWatch(store: store, lastCheck: lastCheck, logger: logger, pace: pace)
       await worker.begin()
       await worker.run(.system)
       return .upkeepEnded
@@ -205,11 +228,24 @@ package final class Node: Sendable {
     while Instant.now < deadline {
       ServiceManager.notify(
         "STOPPING=1", "EXTEND_TIMEOUT_USEC=5000000",
-        "STATUS=Stopping: \(admission.servedCount) connections are finishing")
+        "STATUS=Stopping: \(Self.finishing(admission.servedCount))")
       let wakeup = await IOExecutor.current.wait(until: min(deadline, .after(step)))
       guard wakeup == .timedOut else { return wakeup }
     }
     return .timedOut
+  }
+
+  private static func finishing(_ connectionCount: Int) -> String {
+    connectionCount == 1 ? "1 connection is finishing" : "\(connectionCount) connections are finishing"
+  }
+
+  private func take(_ result: Reload) {
+    switch result {
+    case .loaded(let configuration):
+      adopt(configuration)
+      configurationRecord.loaded()
+    case .refused(let reason): configurationRecord.refused(reason)
+    }
   }
 
   private func adopt(_ configuration: Configuration) {
@@ -231,31 +267,16 @@ package final class Node: Sendable {
   }
 }
 
+/// Why a store is not served until an administrator has said what is right, in one line.
+package struct StoreRefusal: Error, CustomStringConvertible {
+  /// The line.
+  package let description: String
+}
+
 /// Closes connections to other nodes that have been idle too long.
 private struct IdleConnections: Worker {
   let pool: PeerPool
   let pace: Duration
 
   mutating func step(lateBy _: Duration) async { pool.closeExpired() }
-}
-
-/// What systemctl status shows in a line.
-private struct StatusLine {
-  private let facts: String
-  private let place: String
-
-  init(_ cluster: Cluster, _ store: Store, _ health: Health, _ admission: Admission) {
-    let peers = cluster.configuration.peers.count
-    place = peers == 0 ? "single node" : "\(cluster.configuration.nodeName) of \(peers) nodes"
-    let values = store.usage.total.count.values
-    let free = health.space.freeBytes >> 30
-    facts = "\(values) values, \(admission.servedCount) connections, \(free) GiB free"
-  }
-
-  func text(_ verdict: Health.Verdict) -> String {
-    switch verdict {
-    case .healthy: "Serving as \(place): \(facts)"
-    case .unhealthy(let reason): "Impaired: \(reason). Serving as \(place): \(facts)"
-    }
-  }
 }

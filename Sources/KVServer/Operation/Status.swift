@@ -11,6 +11,7 @@ struct OwnStatus: Sendable {
   let store: Store
   let health: Health
   let admission: Admission
+  let notices: Notices
 
   /// What is told to whoever asks about the node.
   func answer(_ request: NodeRequest, _ cluster: Cluster) -> Response {
@@ -44,11 +45,15 @@ struct OwnStatus: Sendable {
   func now(_ cluster: Cluster) -> NodeStatus {
     let space = health.space
     let usage = store.usage.total.count
-    return NodeStatus(
+    var status = NodeStatus(
       node: cluster.configuration.nodeName, version: version, fingerprint: cluster.topology.fingerprint,
       peers: cluster.configuration.peers.count, values: usage.values, bytes: usage.bytes, freeBytes: space.freeBytes,
       totalBytes: space.totalBytes, uptimeSeconds: Int(Instant.now.since(startedAt).components.seconds),
       connections: admission.servedCount, health: health.verdict.reason ?? "ok")
+    status.uncountedParts = store.usage.uncountedCount
+    status.quarantined = store.quarantinedCount
+    status.attention = notices.text
+    return status
   }
 }
 

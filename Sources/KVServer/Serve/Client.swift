@@ -41,6 +41,9 @@ struct Client: ~Copyable {
   /// The other side's address without the port, where it is known.
   var ipAddress: IPAddress? { peer?.address }
 
+  /// This side's address, without the port. Where it is the other side's too, both are one host.
+  var localAddress: IPAddress? { stream.local?.address }
+
   /// Whether another request may follow.
   var isOpen: Bool { life.isOpen }
 

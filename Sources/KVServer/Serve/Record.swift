@@ -35,13 +35,14 @@ struct Record: Sendable {
   }
 
   /// Counts a connection that was turned away because there were too many.
-  func refusedConnection() { metrics.refuseConnection() }
+  func refusedConnection() { metrics.refuseConnection(.tooMany) }
 
   private func end(
     _ error: ExchangeError, _ about: RequestAbout, of client: inout Client
   ) async -> RequestRecord.Outcome {
     switch error {
     case .refused(let failure):
+      metrics.countRefusal(failure.kind)
       log(failure.isOurs ? .warning : .info, "refused: \(failure)", about.fields, client)
       do throws(StreamError) { try await client.send(.failure(failure)) } catch { client.abandon() }
       return failure.isOurs ? .serverError : .clientError

@@ -40,7 +40,7 @@ struct Serve: Sendable {
           record.refusedConnection()
           throw .refused(.tooManyConnections(at: cluster.configuration.nodeName))
         }
-        try checkAccess(request, from: client.ipAddress, cluster.configuration.access)
+        try checkAccess(request, of: client, cluster.configuration)
         return try await answer(request, route, cluster, to: &client)
       }
     }

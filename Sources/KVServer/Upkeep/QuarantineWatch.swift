@@ -12,12 +12,14 @@ struct QuarantineWatch: Worker {
   private static let namedMax = 20
 
   let store: Store
+  let lastCheck: LastCheck
   let logger: Logger
   let pace: Duration
   private var known: Set<String>?
 
-  init(store: Store, logger: Logger, pace: Duration) {
+  init(store: Store, lastCheck: LastCheck, logger: Logger, pace: Duration) {
     self.store = store
+    self.lastCheck = lastCheck
     self.logger = logger
     self.pace = pace
   }
@@ -25,11 +27,16 @@ struct QuarantineWatch: Worker {
   /// The first look, which takes as long as it takes to look at all values.
   mutating func begin() async {
     known = look(knowing: [])
-    if let known, !known.isEmpty { logger.warning("\(known.count) damaged values lie in quarantine/") }
+    lastCheck.look()
+    if let known, !known.isEmpty {
+      let count = known.count
+      logger.warning(count == 1 ? "1 damaged value lies in quarantine/" : "\(count) damaged values lie in quarantine/")
+    }
     await countValues()
   }
 
   mutating func step(lateBy _: Duration) async {
+    lastCheck.look()
     guard let names = look(knowing: known ?? []), names != known else { return }
     if let known { tell(names.subtracting(known).sorted()) }
     known = names
@@ -64,7 +71,9 @@ struct QuarantineWatch: Worker {
         metadata: ["key": "\(key)", "file": "quarantine/\(PrintableText.escape(Array(name.utf8)))"])
     }
     if names.count > Self.namedMax {
-      logger.error("\(names.count - Self.namedMax) further damaged values were moved to quarantine/")
+      let further = names.count - Self.namedMax
+      let what = further == 1 ? "1 further damaged value was" : "\(further) further damaged values were"
+      logger.error("\(what) moved to quarantine/")
     }
   }
 
@@ -78,7 +87,7 @@ struct QuarantineWatch: Worker {
       do throws(SystemError) {
         try store.count(shard: number)
       } catch {
-        logger.warning("the values cannot be counted, so metrics and status show too few: \(error)")
+        logger.warning("the values cannot be counted, so metrics and status do not show how many there are: \(error)")
         return
       }
       await IOExecutor.pause()

@@ -71,8 +71,9 @@ nothing_was_lost() {
   for node in "${nodes[@]}"; do
     pids+=("$(property "$node" MainPID)")
     rig push "$node" "$KVNODE_DEB_NEXT" /var/tmp/next.deb
+    rig push "$node" "$KVCTL_DEB_NEXT" /var/tmp/next-kvctl.deb
     on "$node" systemd-run --quiet --unit=upgrade --remain-after-exit --property=Type=oneshot --no-block \
-      --setenv=DEBIAN_FRONTEND=noninteractive apt-get install -y /var/tmp/next.deb
+      --setenv=DEBIAN_FRONTEND=noninteractive apt-get install -y /var/tmp/next.deb /var/tmp/next-kvctl.deb
   done
   eventually has_property node3 ActiveState deactivating
   release_transfers

@@ -27,6 +27,8 @@ put_on_small_disk() {
   local pid
   rig poweroff node4
   rig disk node4 64
+  # An empty disk, and meant to be.
+  rig forget node4
   rig start node4
   pid=$(property node4 MainPID)
   [ "$(put_on_small_disk first 30)" = "$(key_of 4 first)" ]
@@ -56,6 +58,7 @@ put_on_small_disk() {
   has_property node4 MainPID "$pid"
   rig poweroff node4
   rig disk node4 none
+  rig forget node4
   rig start node4
 }
 

@@ -60,10 +60,66 @@ teardown_file() {
   [[ $(get node1 2001:db8::12 absent) == 'ERROR: '* ]]
 }
 
-@test "a connection from another machine starts a stopped service and is answered" {
+# Only the sockets run, as at a boot before the service was started.
+leave_sockets_alone() {
+  on "$1" systemctl stop kvnode.service
+  on "$1" systemctl start kvnode.socket kvnode-admin.socket
+}
+
+is_refused() {
+  [[ $(echo 'GET absent' | on "$1" timeout 30 nc -v -N "$2" 7776 2>&1) == *refused* ]]
+}
+
+@test "a stopped service stays stopped, whoever connects, and a start brings its sockets back" {
+  local unit
+  on node4 systemctl stop kvnode
+  for unit in kvnode.service kvnode.socket kvnode-admin.socket; do
+    eventually on node4 sh -c "! systemctl is-active --quiet $unit"
+  done
+  is_refused node1 node4
+  fails on node4 systemctl is-active --quiet kvnode.service kvnode.socket
+  [ -z "$(on node4 systemctl --failed --no-legend)" ]
+  on node4 systemctl start kvnode
+  on node4 systemctl is-active kvnode.service kvnode.socket kvnode-admin.socket
+  answers node4
+}
+
+@test "a service that is stopped amid connections stays stopped" {
+  local round
+  on node1 systemd-run --quiet --unit=callers sh -c 'while :; do echo "GET absent" | nc -N -w 1 node4 7776; done'
+  for round in 1 2 3; do
+    on node4 systemctl stop kvnode
+    eventually is_refused node2 node4
+    has_property node4 ActiveState inactive
+    on node4 systemctl start kvnode
+  done
+  on node1 systemctl stop callers
+  answers node4
+}
+
+@test "the directory for drop-ins is there, and the packages divide the files" {
+  on node1 test -d /etc/kvnode.conf.d
+  [ "$(on node1 dpkg-query --search /usr/bin/kvctl /usr/sbin/kvnode | cut -d : -f 1 | xargs)" = "kvctl kvnode" ]
+  on node1 test -f /usr/share/kvnode/alerts.yml -a -f /usr/share/kvnode/dashboard.json
+}
+
+@test "the documents that are installed link to each other alone" {
+  local document targets target
+  for document in $(on node1 sh -c 'ls /usr/share/doc/kvnode/*.md* /usr/share/doc/kvnode/docs/*.md* 2>/dev/null'); do
+    targets=$(on node1 sh -c "zcat -f $document" | grep -oP '\]\(\K(?!https?:)[^)#]+' || true)
+    for target in $targets; do
+      on node1 sh -c "ls /usr/share/doc/kvnode/$target /usr/share/doc/kvnode/$target.gz 2>/dev/null | grep -q ." || {
+        echo "$document: $target"
+        return 1
+      }
+    done
+  done
+}
+
+@test "a connection from another machine starts the service and is answered" {
   local key
   key=$(key_of 4 woken)
-  on node4 systemctl stop kvnode.service
+  leave_sockets_alone node4
   has_property node4 ActiveState inactive
   [ "$(echo value | put node1 node4 "$key")" = "$key" ]
   has_property node4 ActiveState active
@@ -72,7 +128,7 @@ teardown_file() {
 @test "so does a relayed request" {
   local key
   key=$(key_of 3 relayed)
-  on node3 systemctl stop kvnode.service
+  leave_sockets_alone node3
   [ "$(echo value | put node1 node2 "$key")" = "$key" ]
   has_property node3 ActiveState active
 }
@@ -85,7 +141,7 @@ teardown_file() {
 }
 
 @test "the admin port starts a stopped service too" {
-  on node1 systemctl stop kvnode.service
+  leave_sockets_alone node1
   [[ $(on node1 sh -c 'printf "GET /healthz HTTP/1.0\r\n\r\n" | nc -N 127.0.0.1 7777') == 'HTTP/1.'*' 200 '* ]]
   has_property node1 ActiveState active
 }
@@ -94,7 +150,7 @@ teardown_file() {
   run on node1 systemctl status --no-pager kvnode.service
   [ "$status" -eq 0 ]
   [[ $output == *'Active: active (running)'* ]]
-  [[ $output == *'Status: "Serving as node1 of 4 nodes: '*' values, '*' connections, '*' free"'* ]]
+  [[ $output == *'Status: "Serving as node1 of 4 nodes: '*' value'*', '*' connection'*', '*' free"'* ]]
   [[ $output == *'TriggeredBy:'*kvnode.socket* ]]
 }
 
@@ -116,9 +172,9 @@ teardown_file() {
 @test "the journal names the peer that could not be reached" {
   local key
   key=$(key_of 4 unreachable)
-  on node4 systemctl stop kvnode.socket kvnode.service
+  on node4 systemctl stop kvnode.service
   run get node1 node1 "$key"
-  on node4 systemctl start kvnode.socket kvnode.service
+  on node4 systemctl start kvnode.service
   [[ $output == 'ERROR: '*node4* ]]
   [[ $(journal node1 --output=json KVNODE_KEY="$key") == *'"KVNODE_PEER":"node4"'* ]]
 }
@@ -143,6 +199,25 @@ teardown_file() {
   [ "$(on node1 grep -E '^Cap(Bnd|Eff)' "/proc/$pid/status" | cut -f 2 | sort -u)" = 0000000000000000 ]
   on node1 grep -q '^NoNewPrivs:[[:space:]]*1' "/proc/$pid/status"
   on node1 grep -q '^Seccomp:[[:space:]]*2' "/proc/$pid/status"
+}
+
+@test "a node without peers and settings serves its own host alone, and says what to set" {
+  local host
+  on node1 mv /etc/kvnode.conf.d/peers.conf /run/peers.conf
+  on node1 systemctl reload kvnode.service
+  run get node2 node1 absent
+  [[ $output == 'ERROR: GET absent: '*' is not this host, and no other is allowed yet: '*Open=yes* ]]
+  [[ $(printf 'GET /absent HTTP/1.0\r\n\r\n' | on node2 nc -N node1 7776) == 'HTTP/1.1 403 '* ]]
+  [[ $(put node2 node1 mine <<<value) == 'ERROR: PUT mine: '* ]]
+  for host in localhost 127.0.0.1 ::1 192.0.2.11 2001:db8::11; do
+    [[ $(get node1 "$host" absent) == 'ERROR: GET absent: no such key' ]]
+  done
+  on node1 sh -c 'printf "[Access]\nOpen=yes\n" >/etc/kvnode.conf.d/open.conf'
+  on node1 systemctl reload kvnode.service
+  [[ $(get node2 node1 absent) == 'ERROR: GET absent: no such key' ]]
+  on node1 rm /etc/kvnode.conf.d/open.conf
+  on node1 mv /run/peers.conf /etc/kvnode.conf.d/peers.conf
+  on node1 systemctl reload kvnode.service
 }
 
 @test "no call of the service was refused by its sandbox" {

@@ -1,7 +1,7 @@
 # What the tests on machines share. A test file's setup_file calls boot_cluster, its teardown_file end_cluster.
 #
-# KVNODE_DEB is the package under test, KVNODE_DEB_NEXT the same with a higher version; `run` in this directory
-# builds both and calls bats.
+# KVNODE_DEB and KVCTL_DEB are the packages under test, KVNODE_DEB_NEXT and KVCTL_DEB_NEXT the same with a higher version;
+# `run` in this directory builds them and calls bats.
 
 # A bats file's directory, which is this one.
 here=$BATS_TEST_DIRNAME
@@ -53,7 +53,7 @@ end_cluster() {
 prepare() {
   rig push "$1" "$here/steady-client" /usr/local/bin/steady-client
   rig push "$1" "$here/slow-transfer" /usr/local/bin/slow-transfer
-  rig install "$1" "$KVNODE_DEB"
+  rig install "$1" "$KVNODE_DEB" "$KVCTL_DEB"
   rig push "$1" "$BATS_FILE_TMPDIR/peers.conf" /etc/kvnode.conf.d/peers.conf
   on "$1" systemctl reload kvnode.service
 }

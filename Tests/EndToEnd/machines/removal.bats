@@ -40,7 +40,7 @@ refuses() {
 }
 
 @test "installed again, it serves the values it had" {
-  rig install node1 "$KVNODE_DEB"
+  rig install node1 "$KVNODE_DEB" "$KVCTL_DEB"
   on node1 systemctl is-active kvnode.socket kvnode-admin.socket kvnode.service
   [ "$(get node2 node2 "$(key_of 1 kept)")" = value ]
 }
@@ -56,7 +56,7 @@ refuses() {
 
 @test "a service that its administrator disabled stays disabled through an upgrade" {
   on node2 systemctl disable --now kvnode.service kvnode.socket kvnode-admin.socket
-  rig install node2 "$KVNODE_DEB_NEXT"
+  rig install node2 "$KVNODE_DEB_NEXT" "$KVCTL_DEB_NEXT"
   fails on node2 systemctl is-enabled kvnode.service
   fails on node2 systemctl is-enabled kvnode.socket
 }

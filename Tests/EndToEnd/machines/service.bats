@@ -54,23 +54,60 @@ restore_configuration() {
   key=$(key_of 2 faulty)
   echo value | put node1 node1 "$key"
   on node1 sh -c 'echo "[Peers" >/etc/kvnode.conf.d/peers.conf'
-  on node1 systemctl reload kvnode.service || true
+  fails on node1 systemctl reload kvnode.service
+  has_property node1 ActiveState active
+  [[ $(on node1 systemctl status --no-pager kvnode.service) == *'peers.conf:1: [Peers: expected '* ]]
   [ "$(get node1 node1 "$key")" = value ]
+  # It says so until a good one is read.
+  [[ $(property node1 StatusText) == *'Attention: configuration refused at '*'peers.conf:1: [Peers: expected '* ]]
+  [[ $(health node1) == 'HTTP/1.1 200 '*'ok'*'configuration refused at '*'peers.conf:1: '* ]]
+  [[ $(admin_page node1 metrics) == *'kvnode_configuration_refused 1'*'kvnode_configuration_refusals_total 1'* ]]
+  restore_configuration node1
+  [[ $(property node1 StatusText) != *refused* ]]
+  [[ $(health node1) != *refused* ]]
   has_property node1 MainPID "$pid"
   journal node1 --unit=kvnode.service --priority=err | grep peers.conf
 }
 
-@test "a faulty configuration keeps the service from starting, and mending it is enough" {
+admin_page() { on "$1" sh -c "printf 'GET /$2 HTTP/1.0\r\n\r\n' | nc -N 127.0.0.1 7777"; }
+
+health() { admin_page "$1" healthz; }
+
+@test "a faulty configuration ends the service in the state failed, its ports closed, until it is mended and started" {
   on node1 sh -c 'printf "[Node]\nDurability=perhaps\n" >/etc/kvnode.conf.d/faulty.conf'
   fails on node1 systemctl restart kvnode.service
   # For a moment the next try has no status yet.
   eventually has_property node1 ExecMainStatus 78
   journal node1 --unit=kvnode.service | grep 'faulty.conf:2'
-  # The port stays open: whoever connects meanwhile waits, and nothing gives up.
-  on node1 systemctl is-active kvnode.socket
+  eventually has_property node1 ActiveState failed
+  [[ $(on node1 systemctl status --no-pager kvnode.service) == *'faulty.conf:2: Durability=perhaps: expected '* ]]
+  [[ $(echo 'GET absent' | on node2 timeout 30 nc -v -N node1 7776 2>&1) == *refused* ]]
+  has_property node1 ActiveState failed
+  has_property node1 NRestarts 0
   on node1 rm /etc/kvnode.conf.d/faulty.conf
-  eventually has_property node1 ActiveState active
+  on node1 systemctl start kvnode.service
+  on node1 systemctl is-active kvnode.service kvnode.socket kvnode-admin.socket
   answers node1
+}
+
+@test "an empty directory in place of the store, as of a disk that is not mounted, is not served" {
+  local key
+  key=$(key_of 1 unmounted)
+  echo value | put node1 node1 "$key"
+  on node1 systemctl stop kvnode.service
+  on node1 sh -c 'mv /var/lib/kvnode /var/lib/kvnode.away && mkdir /var/lib/kvnode'
+  fails on node1 systemctl start kvnode.service
+  eventually has_property node1 ActiveState failed
+  [[ $(on node1 systemctl status --no-pager kvnode.service) == *'mount its disk, or remove /var/lib/kvnode-state/store'* ]]
+  [ -z "$(on node1 ls /var/lib/kvnode)" ]
+  on node1 sh -c 'rmdir /var/lib/kvnode && mv /var/lib/kvnode.away /var/lib/kvnode'
+  on node1 systemctl start kvnode.service
+  [ "$(get node1 node1 "$key")" = value ]
+}
+
+@test "the units wait for the disk with the values" {
+  [[ $(property node1 RequiresMountsFor) == */var/lib/kvnode* ]]
+  [[ $(on node1 systemctl show --property=RequiresMountsFor --value kvnode-scrub.service) == */var/lib/kvnode* ]]
 }
 
 @test "a node that stands still is replaced, and those who wait are answered" {
@@ -103,6 +140,8 @@ restore_configuration() {
   local pid
   rig poweroff node2
   rig disk node2 64
+  # An empty disk, and meant to be.
+  rig forget node2
   rig start node2
   on node2 sh -c 'mkdir -p /run/systemd/system/kvnode.service.d &&
     printf "[Service]\nWatchdogSec=2s\nTimeoutAbortSec=2s\n" >/run/systemd/system/kvnode.service.d/watchdog.conf'
@@ -120,6 +159,7 @@ restore_configuration() {
   answers node2
   rig poweroff node2
   rig disk node2 none
+  rig forget node2
   rig start node2
 }
 
@@ -138,6 +178,10 @@ tells_of_damage() {
   [ "$(on node1 systemctl show --property=ExecMainStatus --value kvnode-scrub.service)" = 3 ]
   on node1 systemctl reset-failed kvnode-scrub.service
   fails on node1 test -s "$path"
+  tells_of_check() { [[ $(admin_page node1 metrics) == *'kvnode_last_check_exit_status 3'* ]]; }
+  eventually tells_of_check
+  tells_of_quarantine() { [[ $(health node1) == *'1 damaged value lies in quarantine/'* ]]; }
+  eventually tells_of_quarantine
   [[ $(get node2 node1 "$key") == 'ERROR: '*'damaged'* ]]
   eventually tells_of_damage node1 "$key"
   delete node2 node1 "$key"
