@@ -22,6 +22,8 @@ package struct NodeStatus: Equatable, Sendable {
   package var uncountedParts = 0
   /// How many damaged values lie in quarantine.
   package var quarantined = 0
+  /// How many values lie here that the peer list gives to other nodes.
+  package var stranded = 0
   /// What an administrator has to know of although the node does its work.
   package var attention: String?
 
@@ -63,6 +65,7 @@ package struct NodeStatus: Equatable, Sendable {
     // Absent where there is nothing to tell.
     uncountedParts = object.integer("counting") ?? 0
     quarantined = object.integer("quarantined") ?? 0
+    stranded = object.integer("stranded") ?? 0
     attention = object.string("attention").map { PrintableText.escape(Array($0.utf8)) }
   }
 
@@ -82,6 +85,7 @@ package struct NodeStatus: Equatable, Sendable {
     object.add("health", health)
     if uncountedParts > 0 { object.add("counting", uncountedParts) }
     if quarantined > 0 { object.add("quarantined", quarantined) }
+    if stranded > 0 { object.add("stranded", stranded) }
     if let attention { object.add("attention", attention) }
     return object
   }

@@ -379,3 +379,30 @@ dropped_in_log() {
   kill -TERM "$(node_pid 1)"
   eventually 20 node_is_gone 1
 }
+
+@test "values that a changed list gives to others are told of, and listed where they lie" {
+  local key node
+  cp "$CLUSTER/node1.conf" listed.conf
+  printf '[Node]\nName=alone\nListen=127.0.0.1:7776\nAdminListen=127.0.0.1:7777\nDataDirectory=%s\n' \
+    "$CLUSTER/node1" >"$CLUSTER/node1.conf"
+  start_node 1
+  key=$(key_owned_by 2 stranded)
+  echo hello >value
+  curl -sf -T value "http://127.0.0.1:7776/$key"
+  curl -sf -T value "http://127.0.0.1:7776/$(key_owned_by 1 own)"
+  cp listed.conf "$CLUSTER/node1.conf"
+  run -0 "$KVNODE" --config "$CLUSTER/node1.conf" --check-config
+  assert_matches 'values       2, of which the list gives 1 to node2: no request will find those' "$output"
+  kill -TERM "$(node_pid 1)"
+  eventually 10 node_is_gone 1
+  start_cluster
+  eventually 20 log_has 1 'by [Peers], 1 of the values stored here belong to other nodes'
+  assert_matches 'kvnode_stranded_values\{owner="node2"\} 1' "$(curl -sf http://127.0.0.1:7777/metrics)"
+  assert_equal 1 "$(curl -sf 'http://127.0.0.1:7776/?status' | jq .stranded)"
+  for node in 1 3; do
+    assert_equal "[\"$key\"]" \
+      "$(curl -sf "http://127.0.0.$node:7776/?list&stranded=yes" | jq -c '[.values[].key]')"
+  done
+  assert_equal '[]' "$(curl -sf 'http://127.0.0.2:7776/?list&stranded=yes&scope=node' | jq -c '[.values[].key]')"
+  assert_equal 404 "$(curl -s -o body -w '%{http_code}' "http://127.0.0.1:7776/$key")"
+}

@@ -53,7 +53,7 @@ package final class Node: Sendable {
     let health = Health(ageMax: interval * 3)
     let peers = Peers(watch: PeerWatch(logger: logger), names: PeerNames(threads: rooms.outside), metrics: metrics)
     let record = ConfigurationRecord()
-    let notices = Notices(configuration: record, store: store)
+    let notices = Notices(configuration: record, store: store, stranded: stranded)
     let lastCheck = LastCheck(stateDirectory: stateDirectory)
     let status = OwnStatus(
       version: version, startedAt: startedAt, store: store, health: health, admission: admission, notices: notices)

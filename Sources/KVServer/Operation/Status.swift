@@ -52,6 +52,7 @@ struct OwnStatus: Sendable {
       connections: admission.servedCount, health: health.verdict.reason ?? "ok")
     status.uncountedParts = store.usage.uncountedCount
     status.quarantined = store.quarantinedCount
+    status.stranded = notices.stranded.last?.total ?? 0
     status.attention = notices.text
     return status
   }

@@ -4,6 +4,7 @@ import KVStore
 struct Notices: Sendable {
   let configuration: ConfigurationRecord
   let store: Store
+  let stranded: StrandedValues
 
   /// A line for each, none where all is well.
   var lines: [String] {
@@ -15,6 +16,10 @@ struct Notices: Sendable {
     if damaged > 0 {
       lines.append(
         damaged == 1 ? "1 damaged value lies in quarantine/" : "\(damaged) damaged values lie in quarantine/")
+    }
+    if let stranded = stranded.last, stranded.total > 0 {
+      let values = stranded.total == 1 ? "1 stored value belongs" : "\(stranded.total) stored values belong"
+      lines.append("\(values) to other nodes by [Peers] (\(stranded.description)), and no request finds them")
     }
     return lines
   }

@@ -145,7 +145,7 @@ class HTTP:
     async def list(self, prefix):
         status, _, content = await self.ask(b"GET", prefix + b"?list")
         check(status == 200, "list", status, content)
-        return [urllib.parse.unquote_to_bytes(key) for key in json.loads(content)["keys"]]
+        return [urllib.parse.unquote_to_bytes(key) for key in (value["key"] for value in json.loads(content)["values"])]
 
     def close(self):
         if self.stream is not None:
