@@ -38,7 +38,7 @@ accepts_nothing() { ! nc -z -w 1 "127.0.0.$1" 7776; }
   run --separate-stderr -0 "$KVNODE" --version
   assert_matches '^kvnode [0-9]+\.[0-9]+\.[0-9]+$' "$output"
   run --separate-stderr -0 "$KVNODE" --help
-  assert_equal 'usage: kvnode [--config FILE] [--check-config]' "${lines[0]}"
+  assert_equal 'usage: kvnode [--config FILE] [--state DIRECTORY] [--check-config [--quiet]]' "${lines[0]}"
   assert_equal '' "$stderr"
 }
 

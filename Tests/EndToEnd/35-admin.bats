@@ -283,6 +283,7 @@ is_traced() { ! grep -q '^TracerPid:[[:space:]]*0$' "/proc/$(node_pid "$1")/stat
 }
 
 @test "AccessLog=yes writes one line a request with its fields, AccessLog=no none, also after a reload" {
+  configure all access '[Node]' AccessLog=yes
   start_cluster
   echo hello >value
   assert_equal 201 "$(http -T value "$(url 1 "$own")")"

@@ -206,18 +206,22 @@ prepare_injection() {
   assert_equal "$key" "$(put 1 "$key" value)"
 }
 
-@test "a file system that was remounted read-only: GET works, changes are errors, and a remount cures it" {
+@test "a file system that has become read-only by an error: GET works, changes are errors, and a new mount cures it" {
   mount_disk 64M
   start_both
   assert_equal "$key" "$(put 1 "$key" value)"
-  # The probe has a file open for writing now and then.
-  eventually 10 mount -o remount,ro "$DISK"
+  # As ext4 does with errors=remount-ro, whatever is open.
+  mount -o remount,abort "$DISK"
   put_fails 'openat: Read-only file system'
   assert_equal 500 "$(http_status PUT 1 "$key" -T value)"
   assert_equal "ERROR: DEL $key: unlinkat: Read-only file system" "$(del 1 "$key")"
   eventually 15 health_is 2 '^openat: Read-only file system 503$'
   for node in 1 2; do get $node "$key" | cmp - value; done
-  mount -o remount,rw "$DISK"
+  kill_node 2
+  umount "$DISK"
+  fsck.ext4 -p image || (($? == 1))
+  mount -o loop image "$DISK"
+  start_disk_node
   eventually 15 health_is 2 '^ok 200$'
   assert_equal "$key" "$(put 1 "$key" value)"
 }
