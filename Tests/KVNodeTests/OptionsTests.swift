@@ -20,7 +20,8 @@ struct OptionsTests {
     arguments: [
       (["--config"], "--config needs a file"), (["--config", ""], "--config needs a file"),
       (["--check-config", "--config"], "--config needs a file"), (["--port"], "unknown argument '--port'"),
-      (["--state"], "--state needs a directory"), (["a.conf"], "unknown argument 'a.conf'"), ([""], "unknown argument ''"), (["-v"], "unknown argument '-v'"),
+      (["--state"], "--state needs a directory"), (["a.conf"], "unknown argument 'a.conf'"),
+      ([""], "unknown argument ''"), (["-v"], "unknown argument '-v'"),
     ] as [([String], String)])
   func refusesOthers(arguments: [String], message: String) {
     #expect(throws: UsageError(message: message)) { try Options(parsing: arguments) }

@@ -88,7 +88,9 @@ import TestSupport
     #expect(try text("state/store").hasSuffix(" \(directory.path)/other\n"))
   }
 
-  @Test(arguments: ["", "\n", "0123456789abcdef0123456789abcdef\n", "xyz /data\n", "0123456789ABCDEF0123456789ABCDEF /data\n"])
+  @Test(arguments: [
+    "", "\n", "0123456789abcdef0123456789abcdef\n", "xyz /data\n", "0123456789ABCDEF0123456789ABCDEF /data\n",
+  ])
   func aMarkerThatCannotBeReadIsRefused(content: String) throws {
     _ = try Directory(path: "\(directory.path)/state", making: true)
     try directory.write(Array(content.utf8), to: "state/store")

@@ -13,7 +13,8 @@ struct Notices: Sendable {
     }
     let damaged = store.quarantinedCount
     if damaged > 0 {
-      lines.append(damaged == 1 ? "1 damaged value lies in quarantine/" : "\(damaged) damaged values lie in quarantine/")
+      lines.append(
+        damaged == 1 ? "1 damaged value lies in quarantine/" : "\(damaged) damaged values lie in quarantine/")
     }
     return lines
   }
