@@ -15,8 +15,8 @@ readonly TEST_PACKAGES=(
   attr bats curl dnsutils e2fsprogs iproute2 jq mount netcat-openbsd netcat-traditional nftables procps python3 python3-requests
   shellcheck strace util-linux wget xxhash
 )
-# Prometheus brings promtool, which judges the metrics, and a daemon that nobody asked for.
-readonly UNSTARTED_PACKAGES=(prometheus)
+# Prometheus brings promtool, which judges the metrics; it and the proxies bring daemons that nobody asked for.
+readonly UNSTARTED_PACKAGES=(haproxy nginx prometheus varnish)
 # What building the package and booting machines needs.
 readonly MACHINE_PACKAGES=(lintian man-db mmdebstrap systemd-container)
 

@@ -70,6 +70,35 @@ accepts_nothing() { ! nc -z -w 1 "127.0.0.$1" 7776; }
   [ "$(fingerprint 1)" != "$(fingerprint 4)" ]
 }
 
+@test "--check-config --quiet says only what is wrong" {
+  run --separate-stderr -0 "$KVNODE" --config "$configuration" --check-config --quiet
+  assert_equal '' "$output$stderr"
+  echo nonsense >>"$configuration"
+  run --separate-stderr -78 "$KVNODE" --config "$configuration" --check-config --quiet
+  assert_matches 'nonsense: expected ' "$stderr"
+}
+
+@test "an empty directory in place of a remembered store ends in 78, and the way out is what the line says" {
+  remembering() { start_node 1 sh -c 'exec "$@" --state state' sh; }
+  remembering
+  key=$(key_owned_by 1 key)
+  assert_equal "$key" "$(raw 1 "PUT $key\nvalue")"
+  kill_node 1
+  mv "$CLUSTER/node1" unmounted
+  mkdir "$CLUSTER/node1"
+  run --separate-stderr -78 timeout 10 "$KVNODE" --config "$configuration" --state state
+  assert_equal "kvnode: data directory $CLUSTER/node1: holds no store, but had the store $(cat unmounted/id): mount its disk,\
+ or remove state/store to begin an empty one" "$stderr"
+  rmdir "$CLUSTER/node1"
+  mv unmounted "$CLUSTER/node1"
+  remembering
+  assert_equal value "$(raw 1 "GET $key\n")"
+  kill_node 1
+  rm -r "$CLUSTER/node1" state/store
+  remembering
+  assert_equal "ERROR: GET $key: no such key" "$(raw 1 "GET $key\n")"
+}
+
 @test "a file that is not there" {
   configuration=$PWD/absent.conf
   refuses_configuration "$PWD/absent.conf: cannot be read: No such file or directory"
@@ -227,11 +256,22 @@ $configuration.d/50-bad.conf:3: MinFree=some: expected a percentage such as 2% o
   eventually 10 log_has 1 "$configuration.d/limits.conf:2: MaxValueSize=many: expected a size"
   assert_equal "ERROR: PUT $key: the value has more than 4 bytes (MaxValueSize=)" "$(raw 1 "PUT $key\nvalue")"
   assert_equal "$key" "$(raw 1 "PUT $key\nval")"
+  # The admin port tells, and the node is in service all the same.
+  curl --silent --fail http://127.0.0.1:7777/healthz >health
+  assert_equal ok "$(head -n 1 health)"
+  assert_matches "^configuration refused at 20.*: $configuration.d/limits.conf:2: MaxValueSize=many: " "$(tail -n 1 health)"
+  curl --silent --fail http://127.0.0.1:7777/status |
+    jq -e '.nodes[0].health == "ok" and (.nodes[0].attention | test("^configuration refused at .*MaxValueSize=many"))'
+  assert_metric 1 kvnode_configuration_refused 1
+  assert_metric 1 kvnode_configuration_refusals_total 1
   # And can be set right.
   configure 1 limits '[Limits]' MaxValueSize=5
   kill -HUP "$(node_pid 1)"
   eventually 10 log_has 1 'configuration reloaded'
   assert_equal "$key" "$(raw 1 "PUT $key\nvalue")"
+  assert_equal ok "$(curl --silent --fail http://127.0.0.1:7777/healthz)"
+  assert_metric 1 kvnode_configuration_refused 0
+  assert_metric 1 kvnode_configuration_refusals_total 1
 }
 
 @test "SIGHUP says what takes effect at the next start only" {

@@ -282,7 +282,12 @@ is_traced() { ! grep -q '^TracerPid:[[:space:]]*0$' "/proc/$(node_pid "$1")/stat
   assert_equal 200 "$(admin 1 healthz)"
 }
 
-@test "AccessLog=yes writes one line a request with its fields, AccessLog=no none, also after a reload" {
+@test "AccessLog=yes writes one line a request with its fields, AccessLog=no and silence none, also after a reload" {
+  start_node 1
+  get 1 "$own" >answer
+  assert_equal 0 "$(accesses 1)"
+  kill_node 1
+  rm "$CLUSTER/node1.log"
   configure all access '[Node]' AccessLog=yes
   start_cluster
   echo hello >value
