@@ -233,6 +233,35 @@ print("".join("%%%02X" % n for n in urllib.parse.unquote_to_bytes(sys.stdin.read
   ends_with 0 "$KVCTL" --version
 }
 
+@test "a key that begins with a hyphen is never taken for options" {
+  local command word
+  for command in put get del stat ls where status check bench; do
+    for word in -hash -eh -help -xh; do
+      ends_with 64 kvctl "$command" "$word" value
+      assert_equal "" "$output"
+      assert_equal 1 "$(wc -l <<<"$stderr")"
+      assert_matches "'$word' is no option; .* after --" "$stderr"
+    done
+    ends_with 0 "$KVCTL" "$command" --help
+    ends_with 64 kvctl "$command" --no-such-option
+    assert_equal 1 "$(wc -l <<<"$stderr")"
+  done
+  ends_with 64 "$KVCTL" --node 127.0.0.1
+  ends_with 64 "$KVCTL" -hash
+  "$KVCTL" put --node 127.0.0.1 -- -hash value
+  "$KVCTL" get --node 127.0.0.1 -- -hash | cmp - value
+}
+
+@test "the environment names the configuration or the nodes, unless an option does" {
+  KVNODE_CONFIG=$CLUSTER/node1.conf "$KVCTL" put environment value
+  KVNODE_NODES=127.0.0.8,127.0.0.2:7776 "$KVCTL" get environment | cmp - value
+  KVNODE_CONFIG=nowhere.conf KVNODE_NODES=127.0.0.8 "$KVCTL" get environment --node 127.0.0.3 | cmp - value
+  KVNODE_NODES='' KVNODE_CONFIG='' ends_with 78 "$KVCTL" get environment --config nowhere.conf
+  KVNODE_CONFIG=nowhere.conf ends_with 78 "$KVCTL" get environment
+  KVNODE_NODES=127.0.0.1,nonsense/ ends_with 64 "$KVCTL" get environment
+  assert_matches "^kvctl: KVNODE_NODES: 'nonsense/' is not an address such as" "$stderr"
+}
+
 @test "a configuration that cannot be used ends with 78" {
   ends_with 78 "$KVCTL" get key --config nowhere.conf
   printf '[Node]\nListen=nonsense\n' >bad.conf
@@ -570,7 +599,7 @@ locked_twice() { [[ $(grep -cs 'LOCK_EX.* = 0' trace) == 2 ]]; }
   # In the background a shell has SIGINT ignored.
   kill -TERM "$bench"
   wait "$bench" || bench_status=$?
-  assert_equal 1 "$bench_status"
+  assert_equal 130 "$bench_status"
   assert_equal "kvctl: BENCH: interrupted" "$(cat errors)"
   assert_matches "put +[0-9]+" "$(cat result)"
   assert_equal "" "$(kvctl ls kvctl-bench-)"

@@ -5,6 +5,9 @@ import KVLinux
 
 /// The options that say whom to ask. They may stand before the subcommand or after it.
 struct NodeOptions: ParsableArguments {
+  private static let nodesVariable = "KVNODE_NODES"
+  private static let configVariable = "KVNODE_CONFIG"
+
   @Option(
     help: ArgumentHelp(
       "Read FILE and FILE.d/*.conf for the peers (default: \(ConfigurationFiles.standardPath), unless --node is given).",
@@ -25,12 +28,30 @@ struct NodeOptions: ParsableArguments {
 
   /// Reads the configuration, unless the nodes were named and it was not.
   func load() throws(CommandError) -> Nodes {
+    let (config, nodes) = try chosen()
     guard config != nil || nodes.isEmpty else { return Nodes(Configuration(nodeName: ""), named: nodes) }
-    return Nodes(try loadConfiguration(), named: nodes)
+    return Nodes(try Self.configuration(config), named: nodes)
   }
 
   /// The configuration alone. What is odd about it is the node's to tell.
-  func loadConfiguration() throws(CommandError) -> Configuration {
+  func loadConfiguration() throws(CommandError) -> Configuration { try Self.configuration(try chosen().config) }
+
+  /// What the options say, or the environment where there is neither of them.
+  private func chosen() throws(CommandError) -> (config: String?, nodes: [PeerAddress]) {
+    guard config == nil, nodes.isEmpty else { return (config, nodes) }
+    let named = Process.environment(Self.nodesVariable).map { $0.split(separator: ",") } ?? []
+    var addresses: [PeerAddress] = []
+    for text in named {
+      do throws(SettingError) {
+        addresses.append(try PeerAddress(parsing: text.filter { $0 != " " }))
+      } catch {
+        throw CommandError(.usage, "\(Self.nodesVariable): '\(text)' is not \(error.expected)")
+      }
+    }
+    return (Process.environment(Self.configVariable), addresses)
+  }
+
+  private static func configuration(_ config: String?) throws(CommandError) -> Configuration {
     do throws(ConfigurationError) {
       return try ConfigurationFiles(named: config).load(isNode: false).configuration
     } catch {

@@ -96,4 +96,6 @@ enum ExitStatus: Int32, Sendable {
   case usage = 64
   /// A configuration that cannot be used (sysexits.h).
   case configuration = 78
+  /// A signal asked for the end, as a shell says it of SIGINT.
+  case interrupted = 130
 }
