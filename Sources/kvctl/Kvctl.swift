@@ -18,6 +18,7 @@ struct Kvctl: ParsableCommand {
     version: Version.current,
     subcommands: [
       Put.self, Get.self, Delete.self, Stat.self, List.self, Where.self, Status.self, Check.self, Bench.self,
+      CompleteKeys.self,
     ])
 
   @OptionGroup var nodeOptions: NodeOptions

@@ -68,7 +68,7 @@ struct JSONOption: ParsableArguments {
 
 /// The argument that names a key.
 struct KeyArgument: ParsableArguments {
-  @Argument(help: "The key, 1 to \(Key.bytesMax) bytes.")
+  @Argument(help: "The key, 1 to \(Key.bytesMax) bytes.", completion: .keys)
   var key: String
 
   @Flag(
@@ -77,34 +77,30 @@ struct KeyArgument: ParsableArguments {
   var isEncoded = false
 
   /// The key, or a usage error.
-  func parse() throws(CommandError) -> Key {
-    var bytes = Array(key.utf8)
-    do throws(HTTPSyntaxError) {
-      if isEncoded { bytes = try PercentCoding.decode(bytes.span) }
-    } catch {
-      throw CommandError(.usage, "the key '\(PrintableText.escape(Array(key.utf8)))': \(error)")
-    }
+  func parse() throws(CommandError) -> Key { try KeyText.key(key, isEncoded: isEncoded) }
+}
+
+/// Keys as they are written on a command line.
+enum KeyText {
+  /// The key, or a usage error.
+  static func key(_ text: String, isEncoded: Bool) throws(CommandError) -> Key {
+    let bytes = try bytes(text, isEncoded: isEncoded, what: "the key")
     do throws(KeyError) { return try Key(bytes) } catch { throw CommandError(.usage, "\(error)") }
+  }
+
+  /// The bytes of a key or a part of one, or a usage error that says what it is.
+  static func bytes(_ text: String, isEncoded: Bool, what: String) throws(CommandError) -> [UInt8] {
+    let bytes = Array(text.utf8)
+    guard isEncoded else { return bytes }
+    do throws(HTTPSyntaxError) {
+      return try PercentCoding.decode(bytes.span)
+    } catch {
+      throw CommandError(.usage, "\(what) '\(PrintableText.escape(bytes))': \(error)")
+    }
   }
 }
 
 extension Key {
   /// The key as it is written in JSON: percent-encoded, as in a listing, for a key can hold any byte.
   var encodedText: String { String(decoding: PercentCoding.encode(bytes), as: UTF8.self) }
-}
-
-/// The entity tag of `--if-match`: 32 hex digits, with or without the quotes that HTTP puts around them.
-struct EntityTagArgument: ExpressibleByArgument, Equatable {
-  /// The digits without quotes.
-  let digits: String
-
-  init?(argument: String) {
-    let isQuoted = argument.count > 2 && argument.hasPrefix("\"") && argument.hasSuffix("\"")
-    let text = isQuoted ? String(argument.dropFirst().dropLast()) : argument
-    guard text.utf8.count == 32, text.allSatisfy({ $0.isASCII && $0.isHexDigit }) else { return nil }
-    digits = text.lowercased()
-  }
-
-  /// The tag as it stands in a field.
-  var field: String { "\"\(digits)\"" }
 }

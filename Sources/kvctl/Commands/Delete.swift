@@ -8,7 +8,7 @@ struct Delete: ParsableCommand {
   @OptionGroup var keyArgument: KeyArgument
 
   @Option(help: ArgumentHelp("Delete only if the key has the value with this entity tag.", valueName: "etag"))
-  var ifMatch: EntityTagArgument?
+  var ifMatch: EntityTag?
 
   @OptionGroup var nodeOptions: NodeOptions
 
@@ -22,7 +22,7 @@ struct Delete: ParsableCommand {
         let connection = try await NodeConnection.open(
           nodes.candidates(for: key), nodes.configuration.limits, subject: subject)
         var head = HTTPRequestHead(method: "DELETE", target: HTTPTarget(key: key.bytes))
-        if let entityTag { head.fields.append("If-Match", entityTag.field) }
+        if let entityTag { head.fields.append("If-Match", entityTag.matchField) }
         let answer = try await connection.ask(head)
         switch answer.status {
         case 204: return

@@ -18,7 +18,7 @@ struct Put: ParsableCommand {
   var contentType: String?
 
   @Option(help: ArgumentHelp("Store only if the key has the value with this entity tag.", valueName: "etag"))
-  var ifMatch: EntityTagArgument?
+  var ifMatch: EntityTag?
 
   @Flag(help: "Store only if the key has no value.")
   var ifAbsent = false

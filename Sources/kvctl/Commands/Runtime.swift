@@ -50,10 +50,13 @@ enum Runtime {
 struct CommandError: Error, Equatable, Sendable {
   let status: ExitStatus
   let message: String
+  /// Whether no node can have acted on it, because none was reached.
+  let isUnsent: Bool
 
-  init(_ status: ExitStatus, _ message: String) {
+  init(_ status: ExitStatus, _ message: String, isUnsent: Bool = false) {
     self.status = status
     self.message = message
+    self.isUnsent = isUnsent
   }
 
   /// Runs a call whose error is about a file, or something like one.

@@ -47,7 +47,7 @@ final class NodeConnection {
     } catch {
       reason = "\(error)"
     }
-    throw CommandError(.unreachable, "\(subject): \(endpoint) cannot be reached: \(reason)")
+    throw CommandError(.unreachable, "\(subject): \(endpoint) cannot be reached: \(reason)", isUnsent: true)
   }
 
   private static func addresses(of endpoint: Endpoint) throws(ResolveError) -> [SocketAddress] {

@@ -3,7 +3,7 @@ import KVLinux
 /// A download that is not complete: `FILE.part`, with the entity tag of the value it is a part of as an extended
 /// attribute. It becomes FILE once it is whole and verified.
 struct PartialFile: ~Copyable {
-  /// Holds the tag's hex digits. A file without it cannot be gone on with, and is begun anew.
+  /// Holds the tag as the node wrote it. A file without it cannot be gone on with, and is begun anew.
   static let attributeName = "user.kvctl.etag"
   private static let attributeBytesMax = 64
   private static let openAttemptsMax = 16
@@ -41,12 +41,12 @@ struct PartialFile: ~Copyable {
   /// nil where there is nothing to go on with.
   mutating func resume(
     updating checksum: borrowing Checksum, _ progress: ProgressBar
-  ) throws(CommandError) -> EntityTagArgument? {
+  ) throws(CommandError) -> EntityTag? {
     let (status, tag) = try CommandError.naming(path) { () throws(SystemError) in
       (try file.status(), try file.attribute(Self.attributeName, bytesMax: Self.attributeBytesMax))
     }
     guard status.byteCount > 0,
-      let tag = tag.flatMap({ EntityTagArgument(argument: String(decoding: $0, as: UTF8.self)) })
+      let tag = tag.flatMap({ EntityTag(argument: String(decoding: $0, as: UTF8.self)) })
     else {
       try restart(entityTag: nil)
       return nil
@@ -75,14 +75,14 @@ struct PartialFile: ~Copyable {
   }
 
   /// Begins anew, with the bytes of the value with that tag.
-  mutating func restart(entityTag: String?) throws(CommandError) {
+  mutating func restart(entityTag: EntityTag?) throws(CommandError) {
     try CommandError.naming(path) { () throws(SystemError) in
       try file.removeAttribute(Self.attributeName)
       try file.truncate(byteCount: 0)
     }
     byteCount = 0
     // A file system without attributes costs the resuming and not the download.
-    if let entityTag { try? file.setAttribute(Self.attributeName, Array(entityTag.utf8)) }
+    if let entityTag { try? file.setAttribute(Self.attributeName, Array("\(entityTag)".utf8)) }
   }
 
   /// Adds bytes at the end.

@@ -9,7 +9,7 @@ struct Upload {
   struct Terms: Equatable, Sendable {
     var contentType: ContentType?
     /// The key must have the value with this tag.
-    var entityTag: EntityTagArgument?
+    var entityTag: EntityTag?
     /// The key must have no value.
     var isNew = false
   }
@@ -44,9 +44,9 @@ struct Upload {
     guard let stored = ValueDescription(answer).entityTag else {
       throw CommandError(.failure, "PUT \(key): \(connection.endpoint) does not tell the checksum of what it stored")
     }
-    guard stored == "\(sent)" else {
+    guard stored.matches(sent) else {
       throw CommandError(
-        .checksumMismatch, "PUT \(key): the value stored has the checksum \(stored), the value sent \(sent)")
+        .checksumMismatch, "PUT \(key): the value stored has the checksum \(stored.digits), the value sent \(sent)")
     }
     return sent
   }
@@ -59,7 +59,7 @@ struct Upload {
       fields.append("Transfer-Encoding", "chunked")
     }
     if let contentType = terms.contentType { fields.append("Content-Type", "\(contentType)") }
-    if let entityTag = terms.entityTag { fields.append("If-Match", entityTag.field) }
+    if let entityTag = terms.entityTag { fields.append("If-Match", entityTag.matchField) }
     if terms.isNew { fields.append("If-None-Match", "*") }
     fields.append("Expect", "100-continue")
     return HTTPRequestHead(method: "PUT", target: HTTPTarget(key: key.bytes), fields: fields)
