@@ -17,7 +17,7 @@ struct Kvctl: ParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      Put.self, Get.self, Delete.self, Stat.self, List.self, Where.self, Status.self, Check.self, Bench.self,
+      Put.self, Get.self, Sync.self, Delete.self, Stat.self, List.self, Where.self, Status.self, Check.self, Bench.self,
       CompleteKeys.self,
     ])
 
@@ -37,8 +37,10 @@ struct Kvctl: ParsableCommand {
     }
   }
 
-  /// Ends the process as the error says: a command has told its own, the library's are told in one line.
+  /// Ends the process as the error says; what the library says of a command line is cut to one line.
   private static func end(with error: any Error, _ arguments: [String]) -> Never {
+    // A command has told why.
+    if error is ExitCode { exit(withError: error) }
     let status = exitCode(for: error)
     if status.isSuccess, Invocation.asksForText(arguments) { exit(withError: error) }
     guard status == .validationFailure || status.isSuccess else { exit(withError: error) }

@@ -636,6 +636,158 @@ locked_twice() { [[ $(grep -cs 'LOCK_EX.* = 0' trace) == 2 ]]; }
   stop_faucet
 }
 
+# make_tree DIRECTORY: files of several sizes at several depths.
+make_tree() {
+  mkdir -p "$1/sub/deep"
+  cp value "$1/sub/deep/large"
+  head -c 100000 value >"$1/sub/medium"
+  echo a >"$1/a"
+  : >"$1/sub/empty"
+  echo b >"$1"/$'odd \n\xff'
+}
+
+@test "put -r and get -r: a directory, there and back, and again" {
+  make_tree tree
+  ends_with 0 kvctl put -r tree many/one
+  assert_matches "^5 values stored \(3.0 MiB\)$" "$output"
+  assert_equal 5 "$(kvctl ls many/one/ | wc -l)"
+  kvctl get -e many/one/odd%20%0A%FF | cmp - tree/$'odd \n\xff'
+  ends_with 0 kvctl_via 127.0.0.3 get -r many/one back -j 3
+  assert_matches "^5 values fetched" "$output"
+  diff -r tree back
+  ends_with 0 kvctl put -r tree many/one/ --json
+  assert_equal "5 0 0" "$(json '"{unchanged} {stored} {bytes}".format(**d)' <<<"$output")"
+  echo changed >back/a
+  rm back/sub/medium
+  ends_with 0 kvctl get -r many/one back
+  assert_matches "^2 values fetched .*, 3 values unchanged$" "$output"
+  diff -r tree back
+  # A prefix is a directory: what only begins with the same letters is none of it.
+  kvctl put many/one-more value
+  [[ ! -e back-more ]]
+  ends_with 0 kvctl get -r many/one back
+  assert_equal "5 values unchanged" "$output"
+}
+
+@test "put -r: what is no file is left out with a line, and no link is followed" {
+  mkdir tree
+  echo secret >outside
+  ln -s ../outside tree/link
+  ln -s .. tree/up
+  mkfifo tree/fifo
+  echo a >tree/a
+  ends_with 0 kvctl put -r tree left-out
+  assert_equal "1 value stored (2 B), 3 left out" "$output"
+  assert_equal "$(printf 'kvctl: tree/%s, left out\n' \
+    'fifo: neither a file nor a directory' 'link: a symbolic link' 'up: a symbolic link')" "$stderr"
+  assert_equal "left-out/a" "$(kvctl ls left-out/)"
+  ends_with 1 kvctl put -r nowhere left-out
+  ends_with 64 kvctl put -r tree
+  ends_with 64 kvctl put -r tree left-out --if-absent
+}
+
+@test "get -r: keys that no file can have are refused one by one, and nothing is written outside" {
+  local key
+  for key in ../out a/../../out /etc/x a//b a/ . file file/below ok "$(printf 'x%.0s' {1..256})"; do
+    kvctl put "evil/$key" value
+  done
+  kvctl put -e evil/nul%00 value
+  mkdir -p safe/tree elsewhere
+  ln -s ../../elsewhere safe/tree/link
+  kvctl put evil/link/x value
+  ends_with 1 kvctl get -r evil safe/tree
+  assert_matches "^2 values fetched .*, 10 failed$" "$output"
+  assert_matches "GET evil/../out: no file can have this name: '\.\.' would lead out" "$stderr"
+  assert_matches "GET evil/file/below: no file can have this name: the key evil/file makes a file" "$stderr"
+  assert_matches "safe/tree/link/x: Not a directory" "$stderr"
+  assert_equal 11 "$(wc -l <<<"$stderr")"
+  assert_equal $'safe\nsafe/tree\nsafe/tree/file\nsafe/tree/link\nsafe/tree/ok' "$(find safe | LC_ALL=C sort)"
+  [[ -z $(ls elsewhere) ]]
+  # A link in the place of a file is replaced, not followed.
+  rm safe/tree/ok
+  ln -s ../../elsewhere/victim safe/tree/ok
+  ends_with 1 kvctl get -r evil safe/tree
+  [[ ! -L safe/tree/ok && ! -e elsewhere/victim ]]
+}
+
+@test "sync: both ways, with and without --delete and --dry-run" {
+  local state
+  make_tree tree
+  kvctl sync tree kv:same
+  echo other >tree/a
+  rm tree/sub/empty
+  state=$(kvctl ls -l same/ --json)
+  ends_with 0 kvctl sync tree kv:same --delete --dry-run
+  assert_equal $'del same/sub/empty\nput same/a' "$(grep -v dry-run <<<"$output" | LC_ALL=C sort)"
+  assert_equal "$state" "$(kvctl ls -l same/ --json)"
+  kvctl sync tree kv:same
+  kvctl stat same/sub/empty
+  ends_with 0 kvctl sync tree kv:same --delete
+  assert_equal "1 value deleted, 4 values unchanged" "$output"
+  ends_with 2 kvctl stat same/sub/empty
+  echo more >tree/more
+  kvctl put same/new value
+  ends_with 0 kvctl sync kv:same tree
+  [[ -e tree/more ]]
+  cmp tree/new value
+  ends_with 0 kvctl sync kv:same tree --delete
+  [[ ! -e tree/more ]]
+  kvctl get -r same copy
+  diff -r tree copy
+  ends_with 64 kvctl sync tree copy
+  ends_with 64 kvctl sync kv:a kv:b
+}
+
+@test "sync --delete: deletes nothing where the source has nothing or cannot be read" {
+  make_tree tree
+  mkdir empty
+  kvctl sync tree kv:guarded
+  ends_with 1 kvctl sync empty kv:guarded --delete
+  ends_with 1 kvctl sync nowhere kv:guarded --delete
+  ends_with 1 kvctl sync kv:nothing-there tree --delete
+  # What is there and is no file is not missing.
+  rm tree/a
+  ln -s sub tree/a
+  ends_with 0 kvctl sync tree kv:guarded --delete
+  assert_equal 5 "$(kvctl ls guarded/ | wc -l)"
+  [[ -e tree/sub/medium ]]
+}
+
+@test "del: many keys, keys from a file, and all below a prefix" {
+  local number
+  for number in 1 2 3 4 5 6; do kvctl put "gone/$number" value; done
+  kvctl put gone-not value
+  ends_with 0 kvctl del gone/1 gone/2 gone/absent
+  assert_equal "2 values deleted, 1 value absent" "$output"
+  printf 'gone/3\n' >list
+  kvctl del --from list
+  printf 'gone/%%34\0' | kvctl del --from - --null -e
+  assert_equal $'gone/5\ngone/6' "$(kvctl ls gone/)"
+  # A list that broke off may end amid a key.
+  ends_with 64 kvctl del --from - < <(printf 'gone/5')
+  ends_with 64 kvctl del -r gone </dev/null
+  assert_equal "kvctl: -r deletes only with --yes where standard input is no terminal" "$stderr"
+  ends_with 0 kvctl del -r gone --dry-run
+  assert_equal 2 "$(kvctl ls gone/ | wc -l)"
+  script -qec "'$KVCTL' del -r gone --node 127.0.0.1" screen <<<n || true
+  assert_matches "delete all values below gone\?" "$(cat screen)"
+  assert_equal 2 "$(kvctl ls gone/ | wc -l)"
+  kvctl del -r gone --yes
+  assert_equal "" "$(kvctl ls gone/)"
+  kvctl stat gone-not
+  ends_with 64 kvctl del
+  ends_with 64 kvctl del gone-not --from list
+}
+
+@test "put and get are tried again where that may help" {
+  kvctl put again value
+  start_faucet 1000000 cut
+  ends_with 0 kvctl_via 127.0.0.9 get again -o out --retries 9
+  assert_matches "broke the connection off; trying again \(1 of 9\)" "$stderr"
+  stop_faucet
+  cmp out value
+}
+
 @test "completion of keys: as far as they can be typed, with slashes as levels" {
   kvctl put complete/one value
   kvctl put complete/two/a value

@@ -103,6 +103,9 @@ package enum Terminal {
     isatty(STDERR_FILENO) == 1 && getenv("TERM").map { strcmp($0, "dumb") != 0 } ?? true
   }
 
+  /// Whether standard input comes from a terminal, where somebody can be asked.
+  package static var isStandardInput: Bool { isatty(STDIN_FILENO) == 1 }
+
   /// Whether standard output goes to a terminal.
   package static var isStandardOutput: Bool { isatty(STDOUT_FILENO) == 1 }
 

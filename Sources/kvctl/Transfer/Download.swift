@@ -7,6 +7,8 @@ struct Download {
   let key: Key
   let connection: NodeConnection
   let progress: ProgressBar
+  /// Told of bytes as they come.
+  var moved: (Int) -> Void = { _ in }
 
   /// What a value's bytes came to.
   enum Verdict: Equatable {
@@ -70,6 +72,7 @@ struct Download {
       checksum.update(bytes)
       try write(bytes)
       progress.moved(bytes.byteCount)
+      moved(bytes.byteCount)
     }
   }
 

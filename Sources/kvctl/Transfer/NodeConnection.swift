@@ -57,13 +57,20 @@ final class NodeConnection {
     }
   }
 
-  /// Sends a request's head and reads the head of the answer, which for a value is 100 if the node wants it.
-  func ask(_ head: HTTPRequestHead) async throws(CommandError) -> HTTPResponseHead {
+  /// Sends a request's head, and a small body where there is one, and reads the head of the answer; that is 100 where a
+  /// node that was asked wants the body.
+  func ask(_ head: HTTPRequestHead, _ body: [UInt8] = []) async throws(CommandError) -> HTTPResponseHead {
     var head = head
     if !head.fields.contains("Host") { head.fields.append("Host", "\(endpoint.address)") }
     head.fields.append("User-Agent", "kvctl/\(Version.current)")
     let bytes = head.encoded()
-    do throws(StreamError) { try await stream.send(bytes) } catch { throw failure(error) }
+    do throws(StreamError) {
+      try await stream.send(bytes, more: !body.isEmpty)
+      if !body.isEmpty { try await stream.send(body) }
+    } catch {
+      // A node that refuses a body answers and closes: what it said explains more than the reset.
+      guard hasArrived else { throw failure(error) }
+    }
     return try await receiveHead()
   }
 

@@ -14,27 +14,50 @@ struct PartialFile: ~Copyable {
   let path: String
   private let finalPath: String
   private let file: File
-
-  private init(_ file: consuming File, path: String, finalPath: String) {
-    self.file = file
-    self.path = path
-    self.finalPath = finalPath
-  }
+  private let directory: Directory
+  private let name: FileName
+  private let finalName: FileName
 
   /// Opens the partial file of a download to `finalPath`, or makes it. Only one process at a time has it.
   static func open(for finalPath: String) throws(CommandError) -> PartialFile {
-    let path = finalPath + ".part"
+    let slash = finalPath.lastIndex(of: "/")
+    let directoryPath = slash.map { $0 == finalPath.startIndex ? "/" : String(finalPath[..<$0]) } ?? "."
+    let last = Array(finalPath[(slash.map { finalPath.index(after: $0) } ?? finalPath.startIndex)...].utf8)
+    guard let finalName = FileName(last), let name = FileName(last + Array(".part".utf8)) else {
+      throw CommandError(.failure, "\(finalPath).part: File name too long")
+    }
+    let directory = try CommandError.naming(finalPath) { () throws(SystemError) in try Directory(path: directoryPath) }
+    return try open(name, for: finalName, in: directory, path: finalPath + ".part", finalPath: finalPath)
+  }
+
+  /// Opens the partial file of a download to a name in a directory, or makes it. The paths are for messages.
+  static func open(
+    _ name: FileName, for finalName: FileName, in directory: consuming Directory, path: String, finalPath: String
+  ) throws(CommandError) -> PartialFile {
     for _ in 0..<openAttemptsMax {
-      let file = try CommandError.naming(path) { () throws(SystemError) in try File(writingPath: path) }
-      guard try CommandError.naming(path, { () throws(SystemError) in try file.lock() }) else {
-        throw CommandError(.failure, "\(path): another kvctl is downloading to it")
+      if let file = try lock(name, in: directory, path: path) {
+        return PartialFile(
+          path: path, finalPath: finalPath, file: file, directory: directory, name: name, finalName: finalName)
       }
-      let status = try CommandError.naming(path) { () throws(SystemError) in try file.status() }
-      let current = try CommandError.naming(path) { () throws(SystemError) in try File.status(ofPath: path) }
-      // Another kvctl may have completed and renamed it before the lock was ours.
-      if status.inode == current?.inode { return PartialFile(file, path: path, finalPath: finalPath) }
     }
     throw CommandError(.failure, "\(path): it is renamed all the time")
+  }
+
+  /// Opens the file and locks it; nil where another kvctl has completed and renamed it before the lock was ours.
+  private static func lock(
+    _ name: FileName, in directory: borrowing Directory, path: String
+  ) throws(CommandError) -> File? {
+    do throws(SystemError) {
+      let file = try directory.writableFile(name)
+      guard try file.lock() else { throw SystemError.locked }
+      let status = try file.status()
+      guard status.isRegular else { throw SystemError.nameTaken(call: "openat") }
+      guard status.inode == (try directory.status(of: name))?.inode else { return nil }
+      return consume file
+    } catch {
+      let reason = error == .locked ? "another kvctl is downloading to it" : error.reason
+      throw CommandError(.failure, "\(path): \(reason)")
+    }
   }
 
   /// Takes the bytes that are there into the checksum and returns the tag of the value that they are a part of, or
@@ -94,14 +117,17 @@ struct PartialFile: ~Copyable {
 
   /// Makes it the file that was asked for.
   consuming func complete() throws(CommandError) {
-    let (path, finalPath) = (path, finalPath)
-    try CommandError.naming(finalPath) { () throws(SystemError) in try Process.rename(path, to: finalPath) }
+    do throws(SystemError) {
+      try directory.rename(name, to: finalName)
+    } catch {
+      throw CommandError(.failure, "\(finalPath): \(error.reason)")
+    }
     try? file.removeAttribute(Self.attributeName)
   }
 
   /// Leaves what is there to be gone on with, and no empty file.
   consuming func abandon() {
-    if byteCount == 0 { try? Process.remove(path) }
+    if byteCount == 0 { try? directory.remove(name) }
   }
 
   /// Leaves it as it is, and lets nobody go on with it: its bytes are not the value's.
