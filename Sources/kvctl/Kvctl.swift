@@ -17,7 +17,8 @@ struct Kvctl: ParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      Put.self, Get.self, Sync.self, Delete.self, Stat.self, List.self, Where.self, Status.self, Check.self, Bench.self,
+      Put.self, Get.self, Cat.self, Sync.self, Copy.self, Move.self, Delete.self, Stat.self, List.self, DiskUsage.self,
+      Where.self, Status.self, Check.self, Bench.self,
       CompleteKeys.self,
     ])
 

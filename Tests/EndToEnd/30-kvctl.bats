@@ -779,6 +779,41 @@ make_tree() {
   ends_with 64 kvctl del gone-not --from list
 }
 
+@test "cat and du" {
+  kvctl put sizes/a value
+  kvctl put sizes/sub/b value
+  kvctl put sizes/sub/c value
+  kvctl cat sizes/a sizes/sub/b | cmp - <(cat value value)
+  ends_with 2 kvctl cat sizes/a sizes/absent
+  assert_equal $'6000000 2 values sizes/sub/\n9000000 3 values sizes/' "$(kvctl du sizes/ | tr -s ' ' | sed 's/^ //')"
+  assert_equal "8.6 MiB 3 values sizes/" "$(kvctl du -hs sizes/ | tr -s ' ' | sed 's/^ //')"
+}
+
+@test "cp and mv: all of it, or nothing" {
+  kvctl put from value --content-type text/x-test
+  kvctl cp from to
+  kvctl get to | cmp - value
+  assert_matches "type +text/x-test" "$(kvctl stat to)"
+  kvctl_via 127.0.0.2 mv from moved
+  kvctl get moved | cmp - value
+  ends_with 2 kvctl stat from
+  ends_with 5 kvctl cp moved to --if-absent
+  ends_with 5 kvctl mv moved to --if-absent
+  kvctl stat moved
+  ends_with 2 kvctl mv absent to
+  ends_with 64 kvctl mv to to
+  : >empty
+  kvctl put hollow empty
+  kvctl mv hollow hollow-too
+  assert_equal 0 "$(kvctl get hollow-too | wc -c)"
+  # Damaged bytes do not become another value.
+  flip_byte "$(value_file moved moved)" 1234567
+  ends_with 3 kvctl mv moved to
+  kvctl get to | cmp - value
+  kvctl stat moved
+  kvctl del moved
+}
+
 @test "put and get are tried again where that may help" {
   kvctl put again value
   start_faucet 1000000 cut

@@ -62,7 +62,7 @@ struct Get: ParsableCommand {
     ).run("GET", isJSON: false)
   }
 
-  private static func get(
+  static func get(
     _ key: Key, _ path: String, _ nodes: Nodes, showsProgress: Bool
   ) async throws(CommandError) {
     let destination = try Destination(path)

@@ -127,6 +127,36 @@ final class NodeConnection {
     }
   }
 
+  /// The body that follows a head, to be received in pieces.
+  func body(of head: HTTPResponseHead, method: String = "GET") throws(CommandError) -> BodyReader {
+    do throws(HTTPSyntaxError) {
+      return BodyReader(try head.bodyFraming(requestMethod: method))
+    } catch {
+      throw failure(error)
+    }
+  }
+
+  /// The next piece of a body, or nil at its end.
+  func receive(_ body: inout BodyReader, bytesMax: Int) async throws(CommandError) -> [UInt8]? {
+    var piece: [UInt8] = []
+    while !body.isComplete, piece.count < bytesMax {
+      let count: Int?
+      do throws(BodyError) {
+        count = try body.pass(from: &stream) { bytes in piece.append(copying: bytes) }
+      } catch {
+        switch error {
+        case .stream(let error): throw failure(error)
+        case .brokenOff: throw brokenOff
+        case .malformed(let error): throw failure(error)
+        }
+      }
+      guard count == nil else { continue }
+      if !piece.isEmpty { break }
+      do throws(StreamError) { try await stream.wait(.readable) } catch { throw failure(error) }
+    }
+    return piece.isEmpty ? nil : piece
+  }
+
   /// The body that follows a head; one that is longer is an error.
   func receiveText(
     _ head: HTTPResponseHead, method: String = "GET", bytesMax: Int
