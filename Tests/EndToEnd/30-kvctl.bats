@@ -779,6 +779,24 @@ make_tree() {
   ends_with 64 kvctl del gone-not --from list
 }
 
+@test "ls: sizes and times come with the listing, and parts of it where a node is down" {
+  local lister
+  setpriv --pdeathsig KILL /usr/bin/python3 "$HELPERS/listing.py" 127.0.0.7 "$PWD/requests" 3>&- </dev/null &
+  lister=$!
+  eventually 10 nc -z 127.0.0.7 7776
+  assert_equal "4 2026-11-28T20:22:58Z k/c d" \
+    "$(kvctl_via 127.0.0.7 ls -l k/ | awk '{ n++; if (n == 3) line = $2 " " $3 " " $4 } END { print n, line }')"
+  assert_equal $'/k/?list&limit=10000\n/k/?list&limit=10000&start=%26%232' "$(cat requests)"
+  assert_equal "4 values, 4000 bytes" "$(kvctl_via 127.0.0.7 ls --total k/ | tail -n 1)"
+  assert_equal "4000 4 values k/" "$(kvctl_via 127.0.0.7 du k/ | tr -s ' ' | sed 's/^ //')"
+  assert_equal $'k/c d\nk/e' "$(kvctl_via 127.0.0.7 ls k/ --start k/bb)"
+  ends_with 4 kvctl_via 127.0.0.7 ls --partial k/
+  assert_equal 4 "$(wc -l <<<"$output")"
+  assert_equal "kvctl: LIST: not all is listed, for these did not answer: node2" "$stderr"
+  kill -KILL "$lister"
+  wait "$lister" || true
+}
+
 @test "cat and du" {
   kvctl put sizes/a value
   kvctl put sizes/sub/b value

@@ -1,173 +1,44 @@
 #!/usr/bin/python3
-"""Lists keys page by page and checks what comes: listing.py TEST ARGUMENT...
+"""A node that lists sizes, tags and times, two values a page, and nothing else: listing.py ADDRESS REQUESTS
 
-  complete COUNT LIMIT   all keys that keyspace.py makes of COUNT, in byte order, and no other
-  parts COUNT LIMIT      the same of the first and the last page and of two prefixes
-  churn LIMIT            keys that stay are listed once each, in order, while others come, go and are replaced
-  odd                    keys of all bytes and lengths: written as they stand in a path, in byte order
+Writes the target of each request to the file REQUESTS, which is there once it listens.
 """
-import http.client
+import http.server
 import json
-import random
 import sys
-import threading
-import time
 import urllib.parse
 
-import keyspace
-
-CHURN_SECONDS = 8
-STAYING_KEYS = 400
-CHURNING_KEYS = 400
+ADDRESS, REQUESTS = sys.argv[1:]
+KEYS = ["k/a", "k/b", "k/c d", "k/e"]
 
 
-def check(condition, *what):
-    if not condition:
-        raise AssertionError(what)
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        log.write(self.path + "\n")
+        log.flush()
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query, keep_blank_values=True)
+        first = int(query["start"][0].split("#")[1]) if "start" in query else 0
+        keys = [key for key in KEYS[first:] if key >= query.get("from", [""])[0]][:2]
+        values = [
+            {"key": urllib.parse.quote(key), "size": 1000, "etag": "xxh3-" + 32 * "a", "time": "2026-11-28T20:22:58Z"}
+            for key in keys
+        ]
+        page = {"values": values, "prefixes": []}
+        if keys and keys[-1] != KEYS[-1]:
+            page["next"] = f"&#{KEYS.index(keys[-1]) + 1}"
+        if "partial" in query:
+            page["missing"] = ["node2"]
+        body = json.dumps(page).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
 
 
-def connect(node):
-    return http.client.HTTPConnection("127.0.0.%d" % node, 7776, timeout=120)
-
-
-def page(connection, prefix=b"", start=b"", limit=None):
-    query = "/%s?list" % urllib.parse.quote(prefix)
-    if start:
-        query += "&start=" + urllib.parse.quote(start, safe="")
-    if limit:
-        query += "&limit=%d" % limit
-    connection.request("GET", query)
-    response = connection.getresponse()
-    text = response.read()
-    check(response.status == 200, response.status, text)
-    check(response.getheader("Content-Type") == "application/json")
-    answer = json.loads(text)
-    check(set(answer) <= {"keys", "next"}, list(answer))
-    keys = [urllib.parse.unquote_to_bytes(key) for key in answer["keys"]]
-    following = urllib.parse.unquote_to_bytes(answer["next"]) if "next" in answer else None
-    return keys, following, answer
-
-
-def pages(node, prefix=b"", limit=None, start=b""):
-    """All keys, with the order and the limit of each page checked."""
-    connection = connect(node)
-    last = None
-    while True:
-        keys, following, _ = page(connection, prefix, start, limit)
-        check(limit is None or len(keys) <= limit, len(keys))
-        for key in keys:
-            check(last is None or key > last, last, key)
-            check(key.startswith(prefix) and key >= start, key, prefix)
-            last = key
-            yield key
-        if following is None:
-            return
-        check(last is not None and following > last, last, following)
-        start = following
-
-
-def complete(count, limit):
-    expected = sorted(key.encode() for key in keyspace.keys(int(count)))
-    started = time.monotonic()
-    found = 0
-    for key in pages(1, limit=int(limit)):
-        check(key == expected[found], found, key, expected[found])
-        found += 1
-    check(found == len(expected), found)
-    seconds = time.monotonic() - started
-    print("# %d keys listed in %.1f s" % (found, seconds), file=sys.stderr)
-
-
-def parts(count, limit):
-    expected = sorted(key.encode() for key in keyspace.keys(int(count)))
-    limit = int(limit)
-    connection = connect(1)
-    keys, following, _ = page(connection, limit=limit)
-    check(keys == expected[:limit] and following == expected[limit], "the first page")
-    keys, following, _ = page(connection, start=expected[-limit // 2], limit=limit)
-    check(keys == expected[-limit // 2:] and following is None, "the last page")
-    for prefix in (b"a", b"key-"):
-        part = [key for key in expected if key.startswith(prefix)]
-        check(len(part) > 1000, len(part))
-        check(list(pages(3, prefix, limit)) == part, prefix)
-
-
-def put(connection, key, value):
-    connection.request("PUT", "/" + urllib.parse.quote(key), value)
-    response = connection.getresponse()
-    response.read()
-    check(response.status in (201, 204), response.status)
-
-
-def churn(limit):
-    """Keys are made, removed and replaced all the time by two clients, while another pages through all."""
-    staying = {b"churn/%03d" % (number * 2) for number in range(STAYING_KEYS)}
-    connection = connect(2)
-    for key in staying:
-        put(connection, key, b"stays")
-    stop = threading.Event()
-    failures = []
-
-    def disturb(seed):
-        chance = random.Random(seed)
-        own = connect(seed + 1)
-        try:
-            while not stop.is_set():
-                number = chance.randrange(CHURNING_KEYS * 2)
-                key = b"churn/%03d" % number
-                if key in staying:
-                    put(own, key, b"stays, replaced")
-                elif chance.random() < 0.5:
-                    put(own, key, b"comes and goes")
-                else:
-                    own.request("DELETE", "/" + urllib.parse.quote(key))
-                    response = own.getresponse()
-                    response.read()
-                    check(response.status in (204, 404), response.status)
-        except Exception as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=disturb, args=(seed,)) for seed in (1, 2)]
-    for thread in threads:
-        thread.start()
-    rounds = 0
-    deadline = time.monotonic() + CHURN_SECONDS
-    try:
-        while time.monotonic() < deadline and not failures:
-            found = [key for key in pages(1, b"churn/", int(limit)) if key in staying]
-            check(found == sorted(staying), "missing", staying - set(found))
-            rounds += 1
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    check(not failures, failures)
-    check(rounds > 1, rounds)
-
-
-def odd():
-    keys = {bytes([byte]) * 3 for byte in range(256)} | {bytes([byte]) for byte in range(256)}
-    keys |= {b"odd" + b"/" * count for count in range(4)} | {b".", b"..", b"../x", b"a/./b", b"%41", b"%", b"+", b"a b"}
-    keys |= {b"long" * 60, b"long" * 60 + b"+", b"long" * 60 + b"tail", b"\xff" * 1024, b"x" * 1024, b"%" * 300}
-    keys |= {b"\x00" * count for count in range(1, 9)}
-    connection = connect(1)
-    for key in keys:
-        put(connection, key, b"value of " + key)
-    for limit in (1, 7, 1000):
-        check(list(pages(2, limit=limit)) == sorted(keys), limit)
-    # Each key is written as it stands in a path: asked for so, byte by byte, it is found.
-    for written in page(connect(3), limit=1000)[2]["keys"]:
-        connection.putrequest("GET", "/" + written, skip_accept_encoding=True)
-        connection.endheaders()
-        response = connection.getresponse()
-        check(response.read() == b"value of " + urllib.parse.unquote_to_bytes(written), written)
-        check(all(segment not in (".", "..") for segment in written.split("/")), written)
-        check(written.isascii(), written)
-
-
-def main():
-    test = {"complete": complete, "parts": parts, "churn": churn, "odd": odd}
-    test[sys.argv[1]](*sys.argv[2:])
-
-
-main()
+with http.server.ThreadingHTTPServer((ADDRESS, 7776), Handler) as server, open(REQUESTS, "w") as log:
+    server.serve_forever()
