@@ -12,11 +12,14 @@ struct Kvctl: ParsableCommand {
     discussion: """
       Exit status: 0 all went well; 1 a failure without a number of its own; 2 no such key; \
       3 checksum mismatch; 4 a node is unreachable or cannot serve; 5 the condition of --if-match or --if-absent \
-      does not hold; 64 wrong usage; 78 the configuration cannot be used.
+      does not hold; 64 wrong usage; 78 the configuration cannot be used; 130 stopped by a signal, such as Ctrl-C. \
+      Where many values fail, it is the number that fits all the failures, and else 1.
       """,
     version: Version.current,
     subcommands: [
-      Put.self, Get.self, Delete.self, Stat.self, List.self, Where.self, Status.self, Check.self, Bench.self,
+      Put.self, Get.self, Cat.self, Sync.self, Copy.self, Move.self, Delete.self, Stat.self, List.self, DiskUsage.self,
+      Where.self, Status.self, Check.self, Bench.self,
+      CompleteKeys.self,
     ])
 
   @OptionGroup var nodeOptions: NodeOptions
@@ -26,6 +29,24 @@ struct Kvctl: ParsableCommand {
       Process.writeError("kvctl: an argument is not UTF-8; write keys percent-encoded and add --encoded\n")
       Process.exit(ExitStatus.usage.rawValue)
     }
-    main(nil)
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    do {
+      var command = try parseAsRoot(arguments)
+      try command.run()
+    } catch {
+      end(with: error, arguments)
+    }
+  }
+
+  /// Ends the process as the error says; what the library says of a command line is cut to one line.
+  private static func end(with error: any Error, _ arguments: [String]) -> Never {
+    // A command has told why.
+    if error is ExitCode { exit(withError: error) }
+    let status = exitCode(for: error)
+    if status.isSuccess, Invocation.asksForText(arguments) { exit(withError: error) }
+    guard status == .validationFailure || status.isSuccess else { exit(withError: error) }
+    let reason = status.isSuccess ? "no command is named" : message(for: error)
+    Process.writeError("kvctl: \(Invocation.complaint(arguments, reason: reason)) (see kvctl --help)\n")
+    Process.exit(ExitStatus.usage.rawValue)
   }
 }

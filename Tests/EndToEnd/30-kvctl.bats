@@ -233,6 +233,37 @@ print("".join("%%%02X" % n for n in urllib.parse.unquote_to_bytes(sys.stdin.read
   ends_with 0 "$KVCTL" --version
 }
 
+@test "a key that begins with a hyphen is never taken for options" {
+  local command word
+  for command in put get del stat ls where status check bench; do
+    for word in -hash -eh -help -xh; do
+      # These two are options of ls.
+      if [[ $command$word == ls-eh ]]; then continue; fi
+      ends_with 64 kvctl "$command" "$word" value
+      assert_equal "" "$output"
+      assert_equal 1 "$(wc -l <<<"$stderr")"
+      assert_matches "'$word' is no option; .* after --" "$stderr"
+    done
+    ends_with 0 "$KVCTL" "$command" --help
+    ends_with 64 kvctl "$command" --no-such-option
+    assert_equal 1 "$(wc -l <<<"$stderr")"
+  done
+  ends_with 64 "$KVCTL" --node 127.0.0.1
+  ends_with 64 "$KVCTL" -hash
+  "$KVCTL" put --node 127.0.0.1 -- -hash value
+  "$KVCTL" get --node 127.0.0.1 -- -hash | cmp - value
+}
+
+@test "the environment names the configuration or the nodes, unless an option does" {
+  KVNODE_CONFIG=$CLUSTER/node1.conf "$KVCTL" put environment value
+  KVNODE_NODES=127.0.0.8,127.0.0.2:7776 "$KVCTL" get environment | cmp - value
+  KVNODE_CONFIG=nowhere.conf KVNODE_NODES=127.0.0.8 "$KVCTL" get environment --node 127.0.0.3 | cmp - value
+  KVNODE_NODES='' KVNODE_CONFIG='' ends_with 78 "$KVCTL" get environment --config nowhere.conf
+  KVNODE_CONFIG=nowhere.conf ends_with 78 "$KVCTL" get environment
+  KVNODE_NODES=127.0.0.1,nonsense/ ends_with 64 "$KVCTL" get environment
+  assert_matches "^kvctl: KVNODE_NODES: 'nonsense/' is not an address such as" "$stderr"
+}
+
 @test "a configuration that cannot be used ends with 78" {
   ends_with 78 "$KVCTL" get key --config nowhere.conf
   printf '[Node]\nListen=nonsense\n' >bad.conf
@@ -389,7 +420,15 @@ print("".join("%%%02X" % n for n in urllib.parse.unquote_to_bytes(sys.stdin.read
   assert_equal "$(printf 'list/%s\n' 1 2)" "$(kvctl ls list/ --limit 2)"
   assert_equal "" "$(kvctl ls list/ --limit 0)"
   assert_equal "" "$(kvctl ls nothing-like-this)"
-  assert_equal 5 "$(kvctl ls -l list/ | grep -c '3000000  .* GMT  list/')"
+  assert_equal 5 "$(kvctl ls -l list/ | grep -Ec ' 3000000  [0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z  list/')"
+  assert_equal 5 "$(kvctl ls -lh list/ | grep -Ec ' 2.9 MiB  [0-9]{4}-.*Z  list/')"
+  assert_equal "5 values, 15000000 bytes" "$(kvctl ls --total list/ | tail -n 1)"
+  assert_equal "5 15000000" "$(kvctl ls --total list/ --json | json '"{values} {bytes}".format(**d)')"
+  assert_equal "$(printf 'list/%s\n' 4 5)" "$(kvctl ls list/ --start list/3x)"
+  assert_equal "$(printf 'list/%s\n' 4)" "$(kvctl ls list/ --start list/4 --limit 1)"
+  assert_equal 5 "$(kvctl ls --partial list/ | wc -l)"
+  assert_equal "$(kvctl stat list/1 --json | json 'd["modified"]')" \
+    "$(kvctl ls -l list/1 --json | json 'd["keys"][0]["modified"]')"
   kvctl ls list/ --json | python3 -m json.tool
   assert_equal "5 list/1" "$(kvctl ls list/ --json | json 'str(len(d["keys"])) + " " + d["keys"][0]')"
   kvctl ls -l list/ --json | python3 -m json.tool
@@ -570,7 +609,7 @@ locked_twice() { [[ $(grep -cs 'LOCK_EX.* = 0' trace) == 2 ]]; }
   # In the background a shell has SIGINT ignored.
   kill -TERM "$bench"
   wait "$bench" || bench_status=$?
-  assert_equal 1 "$bench_status"
+  assert_equal 130 "$bench_status"
   assert_equal "kvctl: BENCH: interrupted" "$(cat errors)"
   assert_matches "put +[0-9]+" "$(cat result)"
   assert_equal "" "$(kvctl ls kvctl-bench-)"
@@ -595,6 +634,227 @@ locked_twice() { [[ $(grep -cs 'LOCK_EX.* = 0' trace) == 2 ]]; }
   script -qec "'$KVCTL' get bar --node 127.0.0.9" screen
   [[ $(tr -d '\0' <screen) != *'of 2.9 MiB'* ]]
   stop_faucet
+}
+
+# make_tree DIRECTORY: files of several sizes at several depths.
+make_tree() {
+  mkdir -p "$1/sub/deep"
+  cp value "$1/sub/deep/large"
+  head -c 100000 value >"$1/sub/medium"
+  echo a >"$1/a"
+  : >"$1/sub/empty"
+  echo b >"$1"/$'odd \n\xff'
+}
+
+@test "put -r and get -r: a directory, there and back, and again" {
+  make_tree tree
+  ends_with 0 kvctl put -r tree many/one
+  assert_matches "^5 values stored \(3.0 MiB\)$" "$output"
+  assert_equal 5 "$(kvctl ls many/one/ | wc -l)"
+  kvctl get -e many/one/odd%20%0A%FF | cmp - tree/$'odd \n\xff'
+  ends_with 0 kvctl_via 127.0.0.3 get -r many/one back -j 3
+  assert_matches "^5 values fetched" "$output"
+  diff -r tree back
+  ends_with 0 kvctl put -r tree many/one/ --json
+  assert_equal "5 0 0" "$(json '"{unchanged} {stored} {bytes}".format(**d)' <<<"$output")"
+  echo changed >back/a
+  rm back/sub/medium
+  ends_with 0 kvctl get -r many/one back
+  assert_matches "^2 values fetched .*, 3 values unchanged$" "$output"
+  diff -r tree back
+  # A prefix is a directory: what only begins with the same letters is none of it.
+  kvctl put many/one-more value
+  [[ ! -e back-more ]]
+  ends_with 0 kvctl get -r many/one back
+  assert_equal "5 values unchanged" "$output"
+}
+
+@test "put -r: what is no file is left out with a line, and no link is followed" {
+  mkdir tree
+  echo secret >outside
+  ln -s ../outside tree/link
+  ln -s .. tree/up
+  mkfifo tree/fifo
+  echo a >tree/a
+  ends_with 0 kvctl put -r tree left-out
+  assert_equal "1 value stored (2 B), 3 left out" "$output"
+  assert_equal "$(printf 'kvctl: tree/%s, left out\n' \
+    'fifo: neither a file nor a directory' 'link: a symbolic link' 'up: a symbolic link')" "$stderr"
+  assert_equal "left-out/a" "$(kvctl ls left-out/)"
+  ends_with 1 kvctl put -r nowhere left-out
+  ends_with 64 kvctl put -r tree
+  ends_with 64 kvctl put -r tree left-out --if-absent
+}
+
+@test "get -r: keys that no file can have are refused one by one, and nothing is written outside" {
+  local key
+  for key in ../out a/../../out /etc/x a//b a/ . file file/below ok "$(printf 'x%.0s' {1..256})"; do
+    kvctl put "evil/$key" value
+  done
+  kvctl put -e evil/nul%00 value
+  mkdir -p safe/tree elsewhere
+  ln -s ../../elsewhere safe/tree/link
+  kvctl put evil/link/x value
+  ends_with 1 kvctl get -r evil safe/tree
+  assert_matches "^2 values fetched .*, 10 failed$" "$output"
+  assert_matches "GET evil/../out: no file can have this name: '\.\.' would lead out" "$stderr"
+  assert_matches "GET evil/file/below: no file can have this name: the key evil/file makes a file" "$stderr"
+  assert_matches "safe/tree/link/x: Not a directory" "$stderr"
+  assert_equal 11 "$(wc -l <<<"$stderr")"
+  assert_equal $'safe\nsafe/tree\nsafe/tree/file\nsafe/tree/link\nsafe/tree/ok' "$(find safe | LC_ALL=C sort)"
+  [[ -z $(ls elsewhere) ]]
+  # A link in the place of a file is replaced, not followed.
+  rm safe/tree/ok
+  ln -s ../../elsewhere/victim safe/tree/ok
+  ends_with 1 kvctl get -r evil safe/tree
+  [[ ! -L safe/tree/ok && ! -e elsewhere/victim ]]
+}
+
+@test "sync: both ways, with and without --delete and --dry-run" {
+  local state
+  make_tree tree
+  kvctl sync tree kv:same
+  echo other >tree/a
+  rm tree/sub/empty
+  state=$(kvctl ls -l same/ --json)
+  ends_with 0 kvctl sync tree kv:same --delete --dry-run
+  assert_equal $'del same/sub/empty\nput same/a' "$(grep -v dry-run <<<"$output" | LC_ALL=C sort)"
+  assert_equal "$state" "$(kvctl ls -l same/ --json)"
+  kvctl sync tree kv:same
+  kvctl stat same/sub/empty
+  ends_with 0 kvctl sync tree kv:same --delete
+  assert_equal "1 value deleted, 4 values unchanged" "$output"
+  ends_with 2 kvctl stat same/sub/empty
+  echo more >tree/more
+  kvctl put same/new value
+  ends_with 0 kvctl sync kv:same tree
+  [[ -e tree/more ]]
+  cmp tree/new value
+  ends_with 0 kvctl sync kv:same tree --delete
+  [[ ! -e tree/more ]]
+  kvctl get -r same copy
+  diff -r tree copy
+  ends_with 64 kvctl sync tree copy
+  ends_with 64 kvctl sync kv:a kv:b
+}
+
+@test "sync --delete: deletes nothing where the source has nothing or cannot be read" {
+  make_tree tree
+  mkdir empty
+  kvctl sync tree kv:guarded
+  ends_with 1 kvctl sync empty kv:guarded --delete
+  ends_with 1 kvctl sync nowhere kv:guarded --delete
+  ends_with 1 kvctl sync kv:nothing-there tree --delete
+  # What is there and is no file is not missing.
+  rm tree/a
+  ln -s sub tree/a
+  ends_with 0 kvctl sync tree kv:guarded --delete
+  assert_equal 5 "$(kvctl ls guarded/ | wc -l)"
+  [[ -e tree/sub/medium ]]
+}
+
+@test "del: many keys, keys from a file, and all below a prefix" {
+  local number
+  for number in 1 2 3 4 5 6; do kvctl put "gone/$number" value; done
+  kvctl put gone-not value
+  ends_with 0 kvctl del gone/1 gone/2 gone/absent
+  assert_equal "2 values deleted, 1 value absent" "$output"
+  printf 'gone/3\n' >list
+  kvctl del --from list
+  printf 'gone/%%34\0' | kvctl del --from - --null -e
+  assert_equal $'gone/5\ngone/6' "$(kvctl ls gone/)"
+  # A list that broke off may end amid a key.
+  ends_with 64 kvctl del --from - < <(printf 'gone/5')
+  ends_with 64 kvctl del -r gone </dev/null
+  assert_equal "kvctl: -r deletes only with --yes where standard input is no terminal" "$stderr"
+  ends_with 0 kvctl del -r gone --dry-run
+  assert_equal 2 "$(kvctl ls gone/ | wc -l)"
+  script -qec "'$KVCTL' del -r gone --node 127.0.0.1" screen <<<n || true
+  assert_matches "delete all values below gone\?" "$(cat screen)"
+  assert_equal 2 "$(kvctl ls gone/ | wc -l)"
+  kvctl del -r gone --yes
+  assert_equal "" "$(kvctl ls gone/)"
+  kvctl stat gone-not
+  ends_with 64 kvctl del
+  ends_with 64 kvctl del gone-not --from list
+}
+
+@test "ls: sizes and times come with the listing, and parts of it where a node is down" {
+  local lister
+  setpriv --pdeathsig KILL /usr/bin/python3 "$HELPERS/lister.py" 127.0.0.7 "$PWD/requests" 3>&- </dev/null &
+  lister=$!
+  eventually 10 nc -z 127.0.0.7 7776
+  assert_equal "4 2026-11-28T20:22:58Z k/c d" \
+    "$(kvctl_via 127.0.0.7 ls -l k/ | awk '{ n++; if (n == 3) line = $2 " " $3 " " $4 } END { print n, line }')"
+  assert_equal $'/k/?list&limit=10000\n/k/?list&limit=10000&start=%26%232' "$(cat requests)"
+  assert_equal "4 values, 4000 bytes" "$(kvctl_via 127.0.0.7 ls --total k/ | tail -n 1)"
+  assert_equal "4000 4 values k/" "$(kvctl_via 127.0.0.7 du k/ | tr -s ' ' | sed 's/^ //')"
+  assert_equal $'k/c d\nk/e' "$(kvctl_via 127.0.0.7 ls k/ --start k/bb)"
+  ends_with 4 kvctl_via 127.0.0.7 ls --partial k/
+  assert_equal 4 "$(wc -l <<<"$output")"
+  assert_equal "kvctl: LIST: not all is listed, for these did not answer: node2" "$stderr"
+  kill -KILL "$lister"
+  wait "$lister" || true
+}
+
+@test "cat and du" {
+  kvctl put sizes/a value
+  kvctl put sizes/sub/b value
+  kvctl put sizes/sub/c value
+  kvctl cat sizes/a sizes/sub/b | cmp - <(cat value value)
+  ends_with 2 kvctl cat sizes/a sizes/absent
+  assert_equal $'6000000 2 values sizes/sub/\n9000000 3 values sizes/' "$(kvctl du sizes/ | tr -s ' ' | sed 's/^ //')"
+  assert_equal "8.6 MiB 3 values sizes/" "$(kvctl du -hs sizes/ | tr -s ' ' | sed 's/^ //')"
+}
+
+@test "cp and mv: all of it, or nothing" {
+  kvctl put from value --content-type text/x-test
+  kvctl cp from to
+  kvctl get to | cmp - value
+  assert_matches "type +text/x-test" "$(kvctl stat to)"
+  kvctl_via 127.0.0.2 mv from moved
+  kvctl get moved | cmp - value
+  ends_with 2 kvctl stat from
+  ends_with 5 kvctl cp moved to --if-absent
+  ends_with 5 kvctl mv moved to --if-absent
+  kvctl stat moved
+  ends_with 2 kvctl mv absent to
+  ends_with 64 kvctl mv to to
+  : >empty
+  kvctl put hollow empty
+  kvctl mv hollow hollow-too
+  assert_equal 0 "$(kvctl get hollow-too | wc -c)"
+  # Damaged bytes do not become another value.
+  flip_byte "$(value_file moved moved)" 1234567
+  ends_with 3 kvctl mv moved to
+  kvctl get to | cmp - value
+  kvctl stat moved
+  kvctl del moved
+}
+
+@test "put and get are tried again where that may help" {
+  kvctl put again value
+  start_faucet 1000000 cut
+  ends_with 0 kvctl_via 127.0.0.9 get again -o out --retries 9
+  assert_matches "broke the connection off; trying again \(1 of 9\)" "$stderr"
+  stop_faucet
+  cmp out value
+}
+
+@test "completion of keys: as far as they can be typed, with slashes as levels" {
+  kvctl put complete/one value
+  kvctl put complete/two/a value
+  kvctl put complete/two/b value
+  kvctl put -e 'complete/%0A' value
+  assert_equal $'complete/one\ncomplete/two/' "$("$KVCTL" complete-keys complete/ --node 127.0.0.1)"
+  assert_equal $'complete/two/a\ncomplete/two/b' "$("$KVCTL" complete-keys complete/two/ --node 127.0.0.1)"
+  assert_equal "" "$("$KVCTL" complete-keys complete/ --node 127.0.0.8)"
+  "$KVCTL" --generate-completion-script bash >completion.bash
+  cp "$KVCTL" kvctl
+  assert_equal "complete/one" "$(PATH=$PWD:$PATH KVNODE_NODES=127.0.0.2 bash -c 'source completion.bash
+    COMP_WORDS=(kvctl get complete/o) COMP_CWORD=2 COMP_LINE="kvctl get complete/o" COMP_POINT=20
+    _kvctl kvctl complete/o get
+    echo "${COMPREPLY[@]}"')"
 }
 
 @test "completions for three shells" {

@@ -15,7 +15,9 @@ import TestSupport
     configuration.peers = TestNodes.peers([1, 2])
     let own = OwnStatus(
       version: "test", startedAt: .now, store: fixture.store, health: Health(ageMax: .seconds(1)),
-      admission: Admission(), notices: Notices(configuration: ConfigurationRecord(), store: fixture.store))
+      admission: Admission(),
+      notices: Notices(
+        configuration: ConfigurationRecord(), store: fixture.store, stranded: StrandedValues()))
     let status = ClusterStatus(own: own, peers: MemoryPeers(answers: answers), network: Wire.executor)
     return await status.json(Cluster(configuration)).description
   }

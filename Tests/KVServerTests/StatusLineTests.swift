@@ -13,7 +13,7 @@ import TestSupport
 
   init() throws { fixture = try StoreFixture() }
 
-  private var notices: Notices { Notices(configuration: record, store: fixture.store) }
+  private var notices: Notices { Notices(configuration: record, store: fixture.store, stranded: StrandedValues()) }
 
   private func line(
     _ verdict: Health.Verdict = .healthy, _ configure: (inout Configuration) -> Void = { _ in }

@@ -49,7 +49,7 @@ package struct Directory: ~Copyable, Sendable {
     try Directory(owning: Descriptor(owning: number)).sync()
   }
 
-  private init(owning descriptor: consuming Descriptor) { self.descriptor = descriptor }
+  init(owning descriptor: consuming Descriptor) { self.descriptor = descriptor }
 
   /// Opens a directory in this one, or nil where there is none of that name.
   package func directory(_ name: String) throws(SystemError) -> Directory? {

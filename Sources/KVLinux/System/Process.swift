@@ -16,6 +16,12 @@ package enum Process {
   /// The machine's memory in bytes.
   package static let memoryBytes = Int(sysconf(Int32(_SC_PHYS_PAGES))) * Int(sysconf(Int32(_SC_PAGESIZE)))
 
+  /// A variable of the environment; nil where it is not set, is empty or is not UTF-8 (getenv(3)).
+  package static func environment(_ name: String) -> String? {
+    guard let value = getenv(name), let text = String(validatingCString: value), !text.isEmpty else { return nil }
+    return text
+  }
+
   /// Raises the limit of open files to what the administrator allows at most, and returns it (getrlimit(2)).
   package static func raiseOpenFilesLimit() throws(SystemError) -> Int {
     var limit = rlimit()
@@ -96,6 +102,9 @@ package enum Terminal {
   package static var isStandardError: Bool {
     isatty(STDERR_FILENO) == 1 && getenv("TERM").map { strcmp($0, "dumb") != 0 } ?? true
   }
+
+  /// Whether standard input comes from a terminal, where somebody can be asked.
+  package static var isStandardInput: Bool { isatty(STDIN_FILENO) == 1 }
 
   /// Whether standard output goes to a terminal.
   package static var isStandardOutput: Bool { isatty(STDOUT_FILENO) == 1 }

@@ -55,7 +55,7 @@ struct BenchRun: Sendable {
         case .finished(let result): return result
         case .signal(.some):
           if control.isStopped { return nil }
-          control.stop(CommandError(.failure, "BENCH: interrupted"))
+          control.stop(CommandError(.interrupted, "BENCH: interrupted"))
           events.addTask(executorPreference: executor) { .signal(await signals.next()) }
         case .signal(nil), .progressEnded: break
         }

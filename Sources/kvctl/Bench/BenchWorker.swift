@@ -73,7 +73,7 @@ struct BenchWorker: Sendable {
     try await connections.with(nodes.candidates(for: key), subject: "PUT \(key)") {
       (connection) async throws(CommandError) in
       let upload = Upload(
-        key: key, terms: Upload.Terms(), connection: connection, progress: ProgressBar("", isWanted: false))
+        key: key, terms: Upload.Terms(), connection: connection, progress: .none)
       _ = try await upload.run(byteCount: plan.valueBytes) { bytes, bytesMax throws(CommandError) in
         let count = min(noise.withBytes { bytes.copy($0) }, bytesMax)
         control.moved(count)
@@ -86,7 +86,7 @@ struct BenchWorker: Sendable {
     try await connections.with(nodes.candidates(for: key), subject: "GET \(key)") {
       (connection) async throws(CommandError) -> Int in
       var byteCount = 0
-      let download = Download(key: key, connection: connection, progress: ProgressBar("", isWanted: false))
+      let download = Download(key: key, connection: connection, progress: .none)
       _ = try await download.run { bytes throws(CommandError) in
         byteCount += bytes.byteCount
         control.moved(bytes.byteCount)

@@ -5,6 +5,9 @@ import KVLinux
 
 /// The options that say whom to ask. They may stand before the subcommand or after it.
 struct NodeOptions: ParsableArguments {
+  private static let nodesVariable = "KVNODE_NODES"
+  private static let configVariable = "KVNODE_CONFIG"
+
   @Option(
     help: ArgumentHelp(
       "Read FILE and FILE.d/*.conf for the peers (default: \(ConfigurationFiles.standardPath), unless --node is given).",
@@ -25,12 +28,30 @@ struct NodeOptions: ParsableArguments {
 
   /// Reads the configuration, unless the nodes were named and it was not.
   func load() throws(CommandError) -> Nodes {
+    let (config, nodes) = try chosen()
     guard config != nil || nodes.isEmpty else { return Nodes(Configuration(nodeName: ""), named: nodes) }
-    return Nodes(try loadConfiguration(), named: nodes)
+    return Nodes(try Self.configuration(config), named: nodes)
   }
 
   /// The configuration alone. What is odd about it is the node's to tell.
-  func loadConfiguration() throws(CommandError) -> Configuration {
+  func loadConfiguration() throws(CommandError) -> Configuration { try Self.configuration(try chosen().config) }
+
+  /// What the options say, or the environment where there is neither of them.
+  private func chosen() throws(CommandError) -> (config: String?, nodes: [PeerAddress]) {
+    guard config == nil, nodes.isEmpty else { return (config, nodes) }
+    let named = Process.environment(Self.nodesVariable).map { $0.split(separator: ",") } ?? []
+    var addresses: [PeerAddress] = []
+    for text in named {
+      do throws(SettingError) {
+        addresses.append(try PeerAddress(parsing: text.filter { $0 != " " }))
+      } catch {
+        throw CommandError(.usage, "\(Self.nodesVariable): '\(text)' is not \(error.expected)")
+      }
+    }
+    return (Process.environment(Self.configVariable), addresses)
+  }
+
+  private static func configuration(_ config: String?) throws(CommandError) -> Configuration {
     do throws(ConfigurationError) {
       return try ConfigurationFiles(named: config).load(isNode: false).configuration
     } catch {
@@ -47,7 +68,7 @@ struct JSONOption: ParsableArguments {
 
 /// The argument that names a key.
 struct KeyArgument: ParsableArguments {
-  @Argument(help: "The key, 1 to \(Key.bytesMax) bytes.")
+  @Argument(help: "The key, 1 to \(Key.bytesMax) bytes.", completion: .keys)
   var key: String
 
   @Flag(
@@ -56,34 +77,30 @@ struct KeyArgument: ParsableArguments {
   var isEncoded = false
 
   /// The key, or a usage error.
-  func parse() throws(CommandError) -> Key {
-    var bytes = Array(key.utf8)
-    do throws(HTTPSyntaxError) {
-      if isEncoded { bytes = try PercentCoding.decode(bytes.span) }
-    } catch {
-      throw CommandError(.usage, "the key '\(PrintableText.escape(Array(key.utf8)))': \(error)")
-    }
+  func parse() throws(CommandError) -> Key { try KeyText.key(key, isEncoded: isEncoded) }
+}
+
+/// Keys as they are written on a command line.
+enum KeyText {
+  /// The key, or a usage error.
+  static func key(_ text: String, isEncoded: Bool) throws(CommandError) -> Key {
+    let bytes = try bytes(text, isEncoded: isEncoded, what: "the key")
     do throws(KeyError) { return try Key(bytes) } catch { throw CommandError(.usage, "\(error)") }
+  }
+
+  /// The bytes of a key or a part of one, or a usage error that says what it is.
+  static func bytes(_ text: String, isEncoded: Bool, what: String) throws(CommandError) -> [UInt8] {
+    let bytes = Array(text.utf8)
+    guard isEncoded else { return bytes }
+    do throws(HTTPSyntaxError) {
+      return try PercentCoding.decode(bytes.span)
+    } catch {
+      throw CommandError(.usage, "\(what) '\(PrintableText.escape(bytes))': \(error)")
+    }
   }
 }
 
 extension Key {
   /// The key as it is written in JSON: percent-encoded, as in a listing, for a key can hold any byte.
   var encodedText: String { String(decoding: PercentCoding.encode(bytes), as: UTF8.self) }
-}
-
-/// The entity tag of `--if-match`: 32 hex digits, with or without the quotes that HTTP puts around them.
-struct EntityTagArgument: ExpressibleByArgument, Equatable {
-  /// The digits without quotes.
-  let digits: String
-
-  init?(argument: String) {
-    let isQuoted = argument.count > 2 && argument.hasPrefix("\"") && argument.hasSuffix("\"")
-    let text = isQuoted ? String(argument.dropFirst().dropLast()) : argument
-    guard let checksum = ValueChecksum(entityTag: text.lowercased()) else { return nil }
-    digits = checksum.description
-  }
-
-  /// The tag as it stands in a field.
-  var field: String { "\"xxh3-\(digits)\"" }
 }

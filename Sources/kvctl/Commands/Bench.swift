@@ -54,7 +54,7 @@ struct Bench: ParsableCommand {
       let signals = try CommandError.naming("BENCH") { () throws(SystemError) in try Signals() }
       try Runtime.run(threadCount: Process.processorCount) { () async throws(CommandError) in
         guard let result = await BenchRun(plan, nodes).run(signals, showsProgress: showsProgress) else {
-          throw CommandError(.failure, "BENCH: interrupted twice; keys that begin with \(plan.prefix) are left")
+          throw CommandError(.interrupted, "BENCH: interrupted twice; keys that begin with \(plan.prefix) are left")
         }
         try StandardOutput().write(isJSON ? BenchText.json(plan, result) : BenchText.table(plan, result))
         try Bench.check(result, plan)
@@ -72,8 +72,9 @@ struct Bench: ParsableCommand {
   private static func check(_ result: BenchRun.Result, _ plan: BenchPlan) throws(CommandError) {
     if result.leftKeys > 0 {
       let reason = result.cleanUpError.map { ": \($0.message)" } ?? ""
+      let keys = result.leftKeys == 1 ? "1 key that begins" : "\(result.leftKeys) keys that begin"
       Process.writeError(
-        "kvctl: BENCH: \(result.leftKeys) keys that begin with \(plan.prefix) could not be deleted\(reason)\n")
+        "kvctl: BENCH: \(keys) with \(plan.prefix) could not be deleted\(reason)\n")
     }
     if let error = result.error { throw error }
     if let error = result.cleanUpError { throw error }

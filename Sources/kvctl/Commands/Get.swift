@@ -5,33 +5,64 @@ import KVLinux
 /// `kvctl get`.
 struct Get: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Fetch a value.",
+    abstract: "Fetch a value, or with -r all values below a prefix.",
+    usage: """
+      kvctl get [<options>] <key> [-o <file>]
+      kvctl get -r [<options>] <prefix> <directory>
+      """,
     discussion: """
       With --output, the value comes in FILE.part, which becomes FILE once it is whole and its checksum is right. \
-      A download that broke off goes on where it stopped, if the value is still the same.
+      A download that broke off goes on where it stopped, if the value is still the same. \
+      With -r, the key prefix/a/b becomes the file a/b below the directory; a file that is there and the same is not \
+      fetched again.
       """)
 
   @OptionGroup var keyArgument: KeyArgument
+
+  @Argument(help: "With -r, the directory to fetch to.", completion: .directory)
+  var directory: String?
+
+  @Flag(name: [.customShort("r"), .customLong("recursive")], help: "Fetch all values below a prefix.")
+  var isRecursive = false
 
   @Option(
     name: .shortAndLong, help: ArgumentHelp("Where to write the value (default: standard output).", valueName: "file"),
     completion: .file())
   var output = "-"
 
+  @OptionGroup var manyOptions: ManyOptions
   @OptionGroup var nodeOptions: NodeOptions
 
   func run() throws {
     try ending { () throws(CommandError) in
+      if isRecursive { return try getAll() }
+      if let directory { throw CommandError(.usage, "'\(directory)' is one word too many: a file is named by -o") }
       let key = try keyArgument.parse()
       let nodes = try nodeOptions.load()
-      let (path, showsProgress) = (output, !nodeOptions.noProgress)
+      let (path, showsProgress, retries) = (output, !nodeOptions.noProgress, manyOptions.forOne)
       try Runtime.run { () async throws(CommandError) in
-        try await Get.get(key, path, nodes, showsProgress: showsProgress)
+        let destination = try Destination(path)
+        // What has gone out cannot be taken back.
+        let isRepeatable = if case .file = destination { true } else { false }
+        try await retries.run(isRepeatable: isRepeatable) { () async throws(CommandError) in
+          try await Get.get(key, path, nodes, showsProgress: showsProgress)
+        }
       }
     }
   }
 
-  private static func get(
+  private func getAll() throws(CommandError) {
+    guard let directory, output == "-" else {
+      throw CommandError(.usage, "get -r takes a prefix and a directory, and no -o")
+    }
+    try TreeCommand(
+      directory: directory,
+      prefix: KeyText.bytes(keyArgument.key, isEncoded: keyArgument.isEncoded, what: "the prefix"), direction: .down,
+      manyOptions, nodeOptions
+    ).run("GET", isJSON: false)
+  }
+
+  static func get(
     _ key: Key, _ path: String, _ nodes: Nodes, showsProgress: Bool
   ) async throws(CommandError) {
     let destination = try Destination(path)

@@ -6,37 +6,68 @@ import KVStore
 /// `kvctl put`.
 struct Put: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Store a value.",
-    discussion: "What was stored is compared with what was sent, by checksum.")
+    abstract: "Store a value, or with -r all files of a directory.",
+    usage: """
+      kvctl put [<options>] <key> [<file>|-]
+      kvctl put -r [<options>] <directory> <prefix>
+      """,
+    discussion: """
+      What was stored is compared with what was sent, by checksum. With -r, the file a/b below the directory becomes the \
+      key prefix/a/b; what is stored already is not sent again.
+      """)
 
   @OptionGroup var keyArgument: KeyArgument
 
-  @Argument(help: "The file with the value, or - for standard input.", completion: .file())
-  var file = "-"
+  @Argument(help: "The file with the value, or - for standard input; with -r, the prefix.", completion: .file())
+  var file: String?
+
+  @Flag(name: [.customShort("r"), .customLong("recursive")], help: "Store all files of a directory.")
+  var isRecursive = false
 
   @Option(help: ArgumentHelp("What the value is, for HTTP clients.", valueName: "type"))
   var contentType: String?
 
   @Option(help: ArgumentHelp("Store only if the key has the value with this entity tag.", valueName: "etag"))
-  var ifMatch: EntityTagArgument?
+  var ifMatch: EntityTag?
 
   @Flag(help: "Store only if the key has no value.")
   var ifAbsent = false
 
+  @OptionGroup var manyOptions: ManyOptions
   @OptionGroup var nodeOptions: NodeOptions
   @OptionGroup var json: JSONOption
 
   func run() throws {
     try ending { () throws(CommandError) in
+      if isRecursive { return try putAll() }
       let key = try keyArgument.parse()
       let terms = try terms()
       let nodes = try nodeOptions.load()
-      let (path, showsProgress, isJSON) = (file, !nodeOptions.noProgress, json.isOn)
+      let (path, showsProgress, isJSON) = (file ?? "-", !nodeOptions.noProgress, json.isOn)
+      let retries = manyOptions.forOne
       try Runtime.run { () async throws(CommandError) in
-        try await Put.put(key, path, terms, nodes, showsProgress: showsProgress, isJSON: isJSON)
+        // Only a file can be read again; and a condition would not hold after an attempt that went well unseen.
+        let isRepeatable = path != "-" && terms.entityTag == nil && !terms.isNew && Put.isFile(path)
+        try await retries.run(isRepeatable: isRepeatable) { () async throws(CommandError) in
+          try await Put.put(key, path, terms, nodes, showsProgress: showsProgress, isJSON: isJSON)
+        }
       }
     }
   }
+
+  private func putAll() throws(CommandError) {
+    guard let prefix = file else { throw CommandError(.usage, "put -r takes a directory and a prefix") }
+    guard contentType == nil, ifMatch == nil, !ifAbsent else {
+      throw CommandError(.usage, "-r goes with none of --content-type, --if-match and --if-absent")
+    }
+    try TreeCommand(
+      directory: keyArgument.key,
+      prefix: KeyText.bytes(prefix, isEncoded: keyArgument.isEncoded, what: "the prefix"), direction: .up, manyOptions,
+      nodeOptions
+    ).run("PUT", isJSON: json.isOn)
+  }
+
+  private static func isFile(_ path: String) -> Bool { (try? File.status(ofPath: path))??.isRegular == true }
 
   private func terms() throws(CommandError) -> Upload.Terms {
     guard ifMatch == nil || !ifAbsent else {

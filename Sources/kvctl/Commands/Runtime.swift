@@ -50,10 +50,13 @@ enum Runtime {
 struct CommandError: Error, Equatable, Sendable {
   let status: ExitStatus
   let message: String
+  /// Whether no node can have acted on it, because none was reached.
+  let isUnsent: Bool
 
-  init(_ status: ExitStatus, _ message: String) {
+  init(_ status: ExitStatus, _ message: String, isUnsent: Bool = false) {
     self.status = status
     self.message = message
+    self.isUnsent = isUnsent
   }
 
   /// Runs a call whose error is about a file, or something like one.
@@ -96,4 +99,6 @@ enum ExitStatus: Int32, Sendable {
   case usage = 64
   /// A configuration that cannot be used (sysexits.h).
   case configuration = 78
+  /// A signal asked for the end, as a shell says it of SIGINT.
+  case interrupted = 130
 }

@@ -30,7 +30,7 @@ struct Stat: ParsableCommand {
     """
     key       \(key)
     bytes     \(value.byteCount.map(String.init) ?? "unknown")
-    etag      \(value.entityTag ?? "none, the value is unverified")
+    etag      \(value.entityTag?.description ?? "none, the value is unverified")
     modified  \(value.modified ?? "unknown")
     type      \(value.contentType ?? "unknown")
     slot      \(key.slot.number)
@@ -43,7 +43,7 @@ struct Stat: ParsableCommand {
     var object = JSONObject()
     object.add("key", key.encodedText)
     if let byteCount = value.byteCount { object.add("bytes", byteCount) }
-    if let entityTag = value.entityTag { object.add("etag", entityTag) }
+    if let entityTag = value.entityTag { object.add("etag", "\(entityTag)") }
     if let modified = value.modified { object.add("modified", modified) }
     if let contentType = value.contentType { object.add("type", contentType) }
     object.add("slot", key.slot.number)

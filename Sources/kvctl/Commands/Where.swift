@@ -20,7 +20,7 @@ struct Where: ParsableCommand {
     try ending { () throws(CommandError) in
       let key = try keyArgument.parse()
       let nodes = try nodeOptions.load()
-      guard let owner = nodes.owner(of: key) ?? Where.onlyNode(nodes, isNamed: !nodeOptions.nodes.isEmpty) else {
+      guard let owner = nodes.owner(of: key) ?? Where.onlyNode(nodes) else {
         throw CommandError(.failure, "WHERE \(key): the owner is unknown without the [Peers] of a configuration")
       }
       let path = ValuePath(key: key, slot: key.slot)
@@ -30,8 +30,8 @@ struct Where: ParsableCommand {
   }
 
   /// Without peers, the one node owns every key.
-  private static func onlyNode(_ nodes: Nodes, isNamed: Bool) -> Peer? {
-    guard !isNamed, let only = nodes.all.first else { return nil }
+  private static func onlyNode(_ nodes: Nodes) -> Peer? {
+    guard !nodes.isNamed, let only = nodes.all.first else { return nil }
     return Peer(name: nodes.configuration.nodeName, address: only.address)
   }
 

@@ -18,6 +18,12 @@ enum Quantity {
 
   static func bytes(_ count: Int) -> String { bytes(Double(count)) }
 
+  /// `1 byte`, `1536 bytes`.
+  static func exactBytes(_ count: Int) -> String { count == 1 ? "1 byte" : "\(count) bytes" }
+
+  /// `1 value`, `2 values`.
+  static func values(_ count: Int) -> String { count == 1 ? "1 value" : "\(count) values" }
+
   /// `118 MiB/s`.
   static func rate(_ bytesPerSecond: Double) -> String { "\(bytes(bytesPerSecond))/s" }
 

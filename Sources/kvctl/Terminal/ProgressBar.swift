@@ -10,12 +10,16 @@ final class ProgressBar {
   /// How many bytes there will be, where that is known.
   var totalBytes: Int?
   private let isShown: Bool
-  private var label: String
+  /// What moves.
+  var label: String
   /// How many there are.
   private(set) var doneBytes = 0
   private var start = Instant.now
   private var shownAt: Instant?
   private var meter = RateMeter()
+
+  /// No bar at all.
+  static var none: ProgressBar { ProgressBar("", isWanted: false) }
 
   /// A bar that is not shown until something has moved for a moment.
   init(_ label: String, isWanted: Bool) {

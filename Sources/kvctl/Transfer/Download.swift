@@ -7,6 +7,8 @@ struct Download {
   let key: Key
   let connection: NodeConnection
   let progress: ProgressBar
+  /// Told of bytes as they come.
+  var moved: (Int) -> Void = { _ in }
 
   /// What a value's bytes came to.
   enum Verdict: Equatable {
@@ -37,7 +39,7 @@ struct Download {
     let answer = try await connection.ask(head)
     let value = ValueDescription(answer)
     switch answer.status {
-    case 206 where resumed != nil && value.entityTag == resumed?.digits:
+    case 206 where resumed != nil && value.entityTag == resumed:
       guard let range = answer.fields["Content-Range"].flatMap(ContentRange.parse),
         range.range.lowerBound == partial.byteCount
       else {
@@ -46,7 +48,7 @@ struct Download {
     case 416 where answer.fields["Content-Range"].flatMap(ContentRange.parseUnsatisfied) == partial.byteCount:
       // Nothing is lacking but the last look at it. If-Range held, or the answer would have been 200.
       _ = try await connection.failure(answer, method: "GET")
-      return try verdict(resumed?.digits, checksum)
+      return try verdict(resumed, checksum)
     case 416 where resumed != nil:
       // The file has grown past the value, by no doing of ours.
       _ = try await connection.failure(answer, method: "GET")
@@ -70,15 +72,17 @@ struct Download {
       checksum.update(bytes)
       try write(bytes)
       progress.moved(bytes.byteCount)
+      moved(bytes.byteCount)
     }
   }
 
-  private func verdict(_ stored: String?, _ checksum: borrowing Checksum) throws(CommandError) -> Verdict {
+  private func verdict(_ stored: EntityTag?, _ checksum: borrowing Checksum) throws(CommandError) -> Verdict {
     guard let stored else { return .unverified }
     let received = checksum.value
-    guard stored == "\(received)" else {
+    guard stored.matches(received) else {
       throw CommandError(
-        .checksumMismatch, "GET \(key): the value stored has the checksum \(stored), the bytes received \(received)")
+        .checksumMismatch,
+        "GET \(key): the value stored has the checksum \(stored.digits), the bytes received \(received)")
     }
     return .verified
   }
@@ -88,20 +92,18 @@ struct Download {
 struct ValueDescription: Equatable, Sendable {
   /// The size of the whole value; nil where the answer does not say.
   let byteCount: Int?
-  /// The checksum in hex, without the quotes of its field; nil where the node has none recorded.
-  let entityTag: String?
+  /// The tag with the checksum; nil where the node has none recorded.
+  let entityTag: EntityTag?
+  /// When it was stored, as `2026-11-28T20:22:58Z`.
   let modified: String?
   let contentType: String?
-
-  /// A value of which nothing is known.
-  static let unknown = ValueDescription(HTTPResponseHead(status: 200))
 
   /// Reads the fields of an answer to GET, HEAD or PUT.
   init(_ head: HTTPResponseHead) {
     let range = head.fields["Content-Range"].flatMap(ContentRange.parse)
     byteCount = range?.byteCount ?? (try? head.fields.contentLength()) ?? nil
-    entityTag = head.fields["ETag"].flatMap { EntityTagArgument(argument: $0)?.digits }
-    modified = head.fields["Last-Modified"]
+    entityTag = head.fields["ETag"].flatMap(EntityTag.init)
+    modified = head.fields["Last-Modified"].flatMap(TimeText.init)?.description
     contentType = head.fields["Content-Type"]
   }
 }

@@ -47,7 +47,7 @@ final class NodeConnection {
     } catch {
       reason = "\(error)"
     }
-    throw CommandError(.unreachable, "\(subject): \(endpoint) cannot be reached: \(reason)")
+    throw CommandError(.unreachable, "\(subject): \(endpoint) cannot be reached: \(reason)", isUnsent: true)
   }
 
   private static func addresses(of endpoint: Endpoint) throws(ResolveError) -> [SocketAddress] {
@@ -57,13 +57,20 @@ final class NodeConnection {
     }
   }
 
-  /// Sends a request's head and reads the head of the answer, which for a value is 100 if the node wants it.
-  func ask(_ head: HTTPRequestHead) async throws(CommandError) -> HTTPResponseHead {
+  /// Sends a request's head, and a small body where there is one, and reads the head of the answer; that is 100 where a
+  /// node that was asked wants the body.
+  func ask(_ head: HTTPRequestHead, _ body: [UInt8] = []) async throws(CommandError) -> HTTPResponseHead {
     var head = head
     if !head.fields.contains("Host") { head.fields.append("Host", "\(endpoint.address)") }
     head.fields.append("User-Agent", "kvctl/\(Version.current)")
     let bytes = head.encoded()
-    do throws(StreamError) { try await stream.send(bytes) } catch { throw failure(error) }
+    do throws(StreamError) {
+      try await stream.send(bytes, more: !body.isEmpty)
+      if !body.isEmpty { try await stream.send(body) }
+    } catch {
+      // A node that refuses a body answers and closes: what it said explains more than the reset.
+      guard hasArrived else { throw failure(error) }
+    }
     return try await receiveHead()
   }
 
@@ -118,6 +125,36 @@ final class NodeConnection {
       guard count == nil else { continue }
       do throws(StreamError) { try await stream.wait(.readable) } catch { throw failure(error) }
     }
+  }
+
+  /// The body that follows a head, to be received in pieces.
+  func body(of head: HTTPResponseHead, method: String = "GET") throws(CommandError) -> BodyReader {
+    do throws(HTTPSyntaxError) {
+      return BodyReader(try head.bodyFraming(requestMethod: method))
+    } catch {
+      throw failure(error)
+    }
+  }
+
+  /// The next piece of a body, or nil at its end.
+  func receive(_ body: inout BodyReader, bytesMax: Int) async throws(CommandError) -> [UInt8]? {
+    var piece: [UInt8] = []
+    while !body.isComplete, piece.count < bytesMax {
+      let count: Int?
+      do throws(BodyError) {
+        count = try body.pass(from: &stream) { bytes in piece.append(copying: bytes) }
+      } catch {
+        switch error {
+        case .stream(let error): throw failure(error)
+        case .brokenOff: throw brokenOff
+        case .malformed(let error): throw failure(error)
+        }
+      }
+      guard count == nil else { continue }
+      if !piece.isEmpty { break }
+      do throws(StreamError) { try await stream.wait(.readable) } catch { throw failure(error) }
+    }
+    return piece.isEmpty ? nil : piece
   }
 
   /// The body that follows a head; one that is longer is an error.

@@ -14,6 +14,9 @@ struct Nodes: Sendable {
     named = addresses.map { Endpoint($0) }
   }
 
+  /// Whether somebody named nodes, of which nothing else is known.
+  var isNamed: Bool { !named.isEmpty }
+
   /// The cluster's nodes in order, where they are known; else the nodes that were named, or this host's own.
   var all: [Endpoint] {
     let peers = configuration.peers.map { Endpoint($0) }

@@ -9,7 +9,7 @@ struct Upload {
   struct Terms: Equatable, Sendable {
     var contentType: String?
     /// The key must have the value with this tag.
-    var entityTag: EntityTagArgument?
+    var entityTag: EntityTag?
     /// The key must have no value.
     var isNew = false
   }
@@ -28,6 +28,7 @@ struct Upload {
   func run(
     byteCount: Int?, from read: (inout MutableRawSpan, Int) throws(CommandError) -> Int
   ) async throws(CommandError) -> ValueChecksum {
+    if let byteCount, byteCount <= Self.bufferBytes { return try await runAtOnce(byteCount: byteCount, from: read) }
     let checksum = Checksum()
     var answer = try await connection.ask(head(byteCount: byteCount))
     var isWhole = byteCount == 0
@@ -35,23 +36,54 @@ struct Upload {
       isWhole = try await send(byteCount: byteCount, checksum, from: read)
       answer = try await connection.receiveHead()
     }
+    return try await conclude(answer, isWhole: isWhole, sent: checksum.value)
+  }
+
+  /// Sends a value that a single buffer holds together with the head, which saves a question and its answer.
+  private func runAtOnce(
+    byteCount: Int, from read: (inout MutableRawSpan, Int) throws(CommandError) -> Int
+  ) async throws(CommandError) -> ValueChecksum {
+    let checksum = Checksum()
+    var value = [UInt8](repeating: 0, count: byteCount)
+    var filled = 0
+    while filled < byteCount {
+      let count = try value.withMutableBytes { bytes throws(CommandError) in
+        var rest = bytes._mutatingExtracting(filled..<byteCount)
+        return try read(&rest, byteCount - filled)
+      }
+      guard count > 0 else { throw shorter }
+      filled += count
+    }
+    value.withBytes { checksum.update($0) }
+    let answer = try await connection.ask(head(byteCount: byteCount, awaitsConsent: false), value)
+    progress.moved(byteCount)
+    return try await conclude(answer, isWhole: true, sent: checksum.value)
+  }
+
+  /// Makes sure that the node has stored what was sent.
+  private func conclude(
+    _ answer: HTTPResponseHead, isWhole: Bool, sent: ValueChecksum
+  ) async throws(CommandError) -> ValueChecksum {
     guard (200...299).contains(answer.status) else { throw try await connection.failure(answer, method: "PUT") }
     _ = try await connection.receiveText(answer, method: "PUT", bytesMax: PeerProtocol.errorTextBytesMax)
     guard isWhole else {
       throw CommandError(.failure, "PUT \(key): \(connection.endpoint) answered before it had the value")
     }
-    let sent = checksum.value
     guard let stored = ValueDescription(answer).entityTag else {
       throw CommandError(.failure, "PUT \(key): \(connection.endpoint) does not tell the checksum of what it stored")
     }
-    guard stored == "\(sent)" else {
+    guard stored.matches(sent) else {
       throw CommandError(
-        .checksumMismatch, "PUT \(key): the value stored has the checksum \(stored), the value sent \(sent)")
+        .checksumMismatch, "PUT \(key): the value stored has the checksum \(stored.digits), the value sent \(sent)")
     }
     return sent
   }
 
-  private func head(byteCount: Int?) -> HTTPRequestHead {
+  private var shorter: CommandError {
+    CommandError(.failure, "PUT \(key): the file became shorter while it was read")
+  }
+
+  private func head(byteCount: Int?, awaitsConsent: Bool = true) -> HTTPRequestHead {
     var fields: HTTPFields = [:]
     if let byteCount {
       fields.append("Content-Length", "\(byteCount)")
@@ -59,9 +91,9 @@ struct Upload {
       fields.append("Transfer-Encoding", "chunked")
     }
     if let contentType = terms.contentType { fields.append("Content-Type", contentType) }
-    if let entityTag = terms.entityTag { fields.append("If-Match", entityTag.field) }
+    if let entityTag = terms.entityTag { fields.append("If-Match", entityTag.matchField) }
     if terms.isNew { fields.append("If-None-Match", "*") }
-    fields.append("Expect", "100-continue")
+    if awaitsConsent { fields.append("Expect", "100-continue") }
     return HTTPRequestHead(method: "PUT", target: HTTPTarget(key: key.bytes), fields: fields)
   }
 
@@ -75,9 +107,7 @@ struct Upload {
       let count = try Self.fill(&buffer, bytesMax: byteCount.map { $0 - sent } ?? .max, checksum, from: read)
       if connection.hasArrived { return false }
       guard count > 0 else {
-        guard byteCount == nil else {
-          throw CommandError(.failure, "PUT \(key): the file became shorter while it was read")
-        }
+        guard byteCount == nil else { throw shorter }
         try await connection.send(ChunkHead.lastChunk, 0..<ChunkHead.lastChunk.count)
         return true
       }

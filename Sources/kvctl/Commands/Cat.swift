@@ -1,0 +1,29 @@
+import ArgumentParser
+import KVCore
+import KVLinux
+
+/// `kvctl cat`.
+struct Cat: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write values to standard output, one after the other.",
+    discussion: "Each is compared with its checksum at its end; the first that fails ends it.")
+
+  @Argument(help: "The keys.", completion: .keys)
+  var keys: [String]
+
+  @Flag(name: [.customShort("e"), .customLong("encoded")], help: "The keys are percent-encoded, as in a URL.")
+  var isEncoded = false
+
+  @OptionGroup var nodeOptions: NodeOptions
+
+  func run() throws {
+    try ending { () throws(CommandError) in
+      var parsed: [Key] = []
+      for text in keys { parsed.append(try KeyText.key(text, isEncoded: isEncoded)) }
+      let nodes = try nodeOptions.load()
+      try Runtime.run { [parsed] () async throws(CommandError) in
+        for key in parsed { try await Get.get(key, "-", nodes, showsProgress: false) }
+      }
+    }
+  }
+}

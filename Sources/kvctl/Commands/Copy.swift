@@ -1,0 +1,66 @@
+import ArgumentParser
+import KVCore
+import KVLinux
+
+/// `kvctl cp`.
+struct Copy: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cp", abstract: "Store a value under another key as well.",
+    discussion: "The bytes pass through this host, and are compared with their checksum before they are stored.")
+
+  @OptionGroup var arguments: CopyArguments
+
+  func run() throws { try ending { () throws(CommandError) in try arguments.run(deletesSource: false) } }
+}
+
+/// `kvctl mv`.
+struct Move: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "mv", abstract: "Store a value under another key instead.",
+    discussion: """
+      It is copied, and the old key deleted once the copy is stored, if the old key's value is still the one that was \
+      copied; else that is left, and the command ends with 5.
+      """)
+
+  @OptionGroup var arguments: CopyArguments
+
+  func run() throws { try ending { () throws(CommandError) in try arguments.run(deletesSource: true) } }
+}
+
+/// What `cp` and `mv` take.
+struct CopyArguments: ParsableArguments {
+  @Argument(help: "The key of the value.", completion: .keys)
+  var source: String
+
+  @Argument(help: "The other key.", completion: .keys)
+  var target: String
+
+  @Flag(name: [.customShort("e"), .customLong("encoded")], help: "The keys are percent-encoded, as in a URL.")
+  var isEncoded = false
+
+  @Flag(help: "Do it only if the other key has no value.")
+  var ifAbsent = false
+
+  @OptionGroup var nodeOptions: NodeOptions
+
+  func run(deletesSource: Bool) throws(CommandError) {
+    let source = try KeyText.key(source, isEncoded: isEncoded)
+    let target = try KeyText.key(target, isEncoded: isEncoded)
+    guard source != target else { throw CommandError(.usage, "the two keys are the same: \(source)") }
+    let (nodes, showsProgress, ifAbsent) = (try nodeOptions.load(), !nodeOptions.noProgress, ifAbsent)
+    try Runtime.run { () async throws(CommandError) in
+      let progress = ProgressBar("COPY \(source)", isWanted: showsProgress)
+      defer { progress.end() }
+      let tag = try await ValueCopy(source: source, target: target, isNew: ifAbsent, nodes: nodes, progress: progress)
+        .run()
+      guard deletesSource else { return }
+      guard let tag else {
+        throw CommandError(.failure, "MV \(source): copied, but not deleted: the node has no checksum to tell it by")
+      }
+      let connection = try await NodeConnection.open(
+        nodes.candidates(for: source), nodes.configuration.limits, subject: "DEL \(source)")
+      // One that is gone has been deleted by somebody else meanwhile, which is what was to be done.
+      _ = try await Deletion(key: source, entityTag: tag).run(over: connection)
+    }
+  }
+}

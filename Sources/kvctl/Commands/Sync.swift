@@ -1,0 +1,96 @@
+import ArgumentParser
+import KVCore
+import KVLinux
+
+/// `kvctl sync`.
+struct Sync: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Make values the same as the files of a directory, or files the same as values.",
+    usage: """
+      kvctl sync [<options>] <directory> kv:<prefix>
+      kvctl sync [<options>] kv:<prefix> <directory>
+      """,
+    discussion: """
+      The second is made like the first. What has the same size and checksum is left alone. A file a/b below the \
+      directory is the key prefix/a/b. A directory whose name begins with kv: is written ./kv:….
+      """)
+
+  @Argument(help: "What is copied: a directory, or kv: and a prefix.", completion: .directory)
+  var source: String
+
+  @Argument(help: "What is made like it.", completion: .directory)
+  var target: String
+
+  @Flag(help: "Delete what the source does not have.")
+  var delete = false
+
+  @Flag(help: "Say what would be done, and do nothing.")
+  var dryRun = false
+
+  @Flag(name: [.customShort("e"), .customLong("encoded")], help: "The prefix is percent-encoded, as in a URL.")
+  var isEncoded = false
+
+  @OptionGroup var manyOptions: ManyOptions
+  @OptionGroup var nodeOptions: NodeOptions
+  @OptionGroup var json: JSONOption
+
+  private static let scheme = "kv:"
+
+  func run() throws {
+    try ending { () throws(CommandError) in
+      let isUp = target.hasPrefix(Self.scheme)
+      guard isUp != source.hasPrefix(Self.scheme) else {
+        throw CommandError(.usage, "one of the two is a directory, and the other is kv: and a prefix")
+      }
+      let text = String((isUp ? target : source).dropFirst(Self.scheme.count))
+      var trees = try TreeCommand(
+        directory: isUp ? source : target, prefix: KeyText.bytes(text, isEncoded: isEncoded, what: "the prefix"),
+        direction: isUp ? .up : .down, manyOptions, nodeOptions)
+      trees.deletes = delete
+      trees.isDryRun = dryRun
+      try trees.run(isUp ? "PUT" : "GET", isJSON: json.isOn)
+    }
+  }
+}
+
+/// What `sync`, `put -r` and `get -r` have in common.
+struct TreeCommand: Sendable {
+  var deletes = false
+  var isDryRun = false
+  private let directory: String
+  private let prefix: [UInt8]
+  private let direction: TreeSync.Direction
+  private let nodes: Nodes
+  private let retries: Retries
+  private let taskCount: Int
+  private let showsProgress: Bool
+
+  init(
+    directory: String, prefix: [UInt8], direction: TreeSync.Direction, _ manyOptions: ManyOptions,
+    _ nodeOptions: NodeOptions
+  ) throws(CommandError) {
+    self.directory = directory
+    self.prefix = TreePrefix.bytes(prefix)
+    self.direction = direction
+    nodes = try nodeOptions.load()
+    retries = manyOptions.forMany
+    taskCount = manyOptions.jobs
+    showsProgress = !nodeOptions.noProgress
+  }
+
+  func run(_ label: String, isJSON: Bool) throws(CommandError) {
+    try Runtime.run(threadCount: max(Process.processorCount, 2)) { () async throws(CommandError) in
+      let report = ManyReport(isDryRun: isDryRun)
+      var sync = TreeSync(
+        root: try TreeRoot(directory, making: direction == .down && !isDryRun), prefix: prefix, direction: direction,
+        nodes: nodes, retries: retries, report: report)
+      sync.deletes = deletes
+      sync.isDryRun = isDryRun
+      let (plan, worker) = (sync, TreeWorker(sync: sync))
+      await Crew(nodes: nodes, taskCount: taskCount, report: report, showsProgress: showsProgress).run(
+        label, plan: { (queue) async throws(CommandError) in try await plan.plan(queue) },
+        work: { (job, connections) async throws(CommandError) in try await worker.run(job, connections) })
+      try report.finish(isJSON: isJSON)
+    }
+  }
+}
