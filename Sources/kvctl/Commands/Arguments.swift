@@ -10,7 +10,10 @@ struct NodeOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Read FILE and FILE.d/*.conf for the peers (default: \(ConfigurationFiles.standardPath), unless --node is given).",
+      """
+      Read FILE and FILE.d/*.conf for the peers (default: KVNODE_CONFIG of the environment, else \
+      \(ConfigurationFiles.standardPath), unless --node or KVNODE_NODES is given).
+      """,
       valueName: "file"),
     completion: .file())
   var config: String?

@@ -60,7 +60,13 @@ struct CopyArguments: ParsableArguments {
       let connection = try await NodeConnection.open(
         nodes.candidates(for: source), nodes.configuration.limits, subject: "DEL \(source)")
       // One that is gone has been deleted by somebody else meanwhile, which is what was to be done.
-      _ = try await Deletion(key: source, entityTag: tag).run(over: connection)
+      do throws(CommandError) {
+        _ = try await Deletion(key: source, entityTag: tag).run(over: connection)
+      } catch {
+        guard error.status == .preconditionFailed else { throw error }
+        throw CommandError(
+          error.status, "MV \(source): copied, but not deleted: another value has been stored under it meanwhile")
+      }
     }
   }
 }

@@ -26,7 +26,7 @@ struct Get: ParsableCommand {
   var isRecursive = false
 
   @Option(
-    name: .shortAndLong, help: ArgumentHelp("Where to write the value (default: standard output).", valueName: "file"),
+    name: .shortAndLong, help: ArgumentHelp("Where to write the value; - is standard output.", valueName: "file"),
     completion: .file())
   var output = "-"
 
