@@ -120,6 +120,7 @@ extension ListPage {
   /// Reads the lines of a page that another node wrote, or fails where the text is not such a page.
   package init(parsing text: [UInt8]) throws(HTTPSyntaxError) {
     var entries: [ListEntry] = []
+    var missing: [String] = []
     var next: [UInt8]?
     var isComplete = false
     for line in text.split(separator: HTTPByte.lineFeed) {
@@ -128,6 +129,7 @@ extension ListPage {
       switch (String(decoding: words[0], as: UTF8.self), words.count) {
       case ("value", 6): entries.append(.value(try Self.value(words)))
       case ("prefix", 2): entries.append(.group(try PercentCoding.decode(Array(words[1]).span)))
+      case ("missing", 2): missing.append(PrintableText.escape(Array(words[1])))
       case ("next", 2):
         guard let key = ListToken.decode(Array(words[1])) else { throw Self.malformed }
         next = key
@@ -138,6 +140,7 @@ extension ListPage {
     }
     guard isComplete, text.last == HTTPByte.lineFeed else { throw Self.malformed }
     self.init(entries: entries, next: next)
+    self.missing = missing
   }
 
   private static let malformed = HTTPSyntaxError.bad("the page of a listing is not as nodes write it")

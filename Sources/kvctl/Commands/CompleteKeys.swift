@@ -25,8 +25,8 @@ struct CompleteKeys: ParsableCommand {
       let executor = IOExecutor.current
       await withTaskGroup(of: Void.self) { group in
         group.addTask(executorPreference: executor) {
-          var query = ListQuery(prefix: Array(word.utf8), limit: KeyCompletion.keysMax)
-          query.delimiter = KeyCompletion.delimiter
+          var query = ListRequest(prefix: Array(word.utf8))
+          query.delimiter = [KeyCompletion.delimiter]
           let listing = KeyListing(query, nodes, valuesMax: KeyCompletion.keysMax)
           guard let page = try? await listing.next() else { return }
           offered.set(KeyCompletion.candidates(word: word, page))
@@ -59,7 +59,7 @@ enum KeyCompletion {
   static let delimiter = UInt8(ascii: "/")
 
   /// The keys of a page that can be typed, those with another slash as one.
-  static func candidates(word: String, _ page: ListPage) -> [String] {
+  static func candidates(word: String, _ page: KeyListing.Part) -> [String] {
     let wordBytes = word.utf8.count
     var texts: Set<String> = []
     for key in page.values.map(\.key) + page.prefixes {

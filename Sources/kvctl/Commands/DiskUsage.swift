@@ -23,7 +23,7 @@ struct DiskUsage: ParsableCommand {
 
   func run() throws {
     try ending { () throws(CommandError) in
-      let query = ListQuery(prefix: try prefix.parse())
+      let query = ListRequest(prefix: try prefix.parse())
       let nodes = try nodeOptions.load()
       let usage = PrefixUsage(prefix: query.prefix, isForPeople: humanReadable)
       let showsGroups = !summarize
@@ -32,7 +32,7 @@ struct DiskUsage: ParsableCommand {
         let listing = KeyListing(query, nodes)
         var usage = usage
         while let page = try await listing.next() {
-          for value in try await listing.described(page).values {
+          for value in page.values {
             if let line = usage.add(value), showsGroups { try output.write(line) }
           }
         }

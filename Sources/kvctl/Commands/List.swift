@@ -50,7 +50,8 @@ struct List: ParsableCommand {
 
   func run() throws {
     try ending { () throws(CommandError) in
-      var query = ListQuery(prefix: try prefix.parse(), isPartial: partial)
+      var query = ListRequest(prefix: try prefix.parse())
+      query.isPartial = partial
       if let start { query.from = try prefix.bytes(of: start, what: "the key") }
       let nodes = try nodeOptions.load()
       let valuesMax = keysMax ?? .max
@@ -70,8 +71,7 @@ struct List: ParsableCommand {
     let output = try StandardOutput()
     var text = text
     try output.write(text.opening)
-    while var page = try await listing.next() {
-      if text.isLong || text.hasTotal { page = try await listing.described(page) }
+    while let page = try await listing.next() {
       var lines: [UInt8] = []
       for value in page.values { lines += text.entry(value) }
       try output.write(lines)

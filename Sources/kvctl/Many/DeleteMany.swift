@@ -33,7 +33,7 @@ struct DeleteMany: Sendable {
       report.isPlanned(keys.count)
       for key in keys { await queue.add(Job(key: key, entityTag: nil)) }
     case .prefix(let prefix):
-      let listing = KeyListing(ListQuery(prefix: prefix), nodes, retries: retries)
+      let listing = KeyListing(ListRequest(prefix: prefix), nodes, retries: retries)
       while let page = try await listing.next() {
         for value in page.values { await queue.add(Job(key: try Key(listed: value.key), entityTag: value.entityTag)) }
       }

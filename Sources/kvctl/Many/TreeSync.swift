@@ -130,7 +130,7 @@ struct ValuesInOrder {
 
   init(_ sync: TreeSync) {
     self.sync = sync
-    listing = KeyListing(ListQuery(prefix: sync.prefix), sync.nodes, retries: sync.retries)
+    listing = KeyListing(ListRequest(prefix: sync.prefix), sync.nodes, retries: sync.retries)
   }
 
   mutating func next() async throws(CommandError) -> ListedValue? {

@@ -2,11 +2,45 @@ import KVCore
 import KVDialect
 import KVHTTP
 
+/// A value as a listing tells of it, or as it is asked for by itself. All but the key may be unknown.
+struct ListedValue: Equatable, Sendable {
+  let key: [UInt8]
+  var byteCount: Int?
+  var entityTag: EntityTag?
+  /// When it was stored, as `2026-11-28T20:22:58Z`.
+  var time: String?
+}
+
+extension ListedValue {
+  init(_ value: KVCore.ListedValue) {
+    self.init(
+      key: value.key, byteCount: value.byteCount,
+      entityTag: value.checksum.flatMap { EntityTag(argument: $0.entityTag) }, time: value.modifiedAt.timestamp)
+  }
+
+  /// What an answer about the value tells of it.
+  init(key: [UInt8], _ description: ValueDescription) {
+    self.init(
+      key: key, byteCount: description.byteCount, entityTag: description.entityTag, time: description.modified)
+  }
+}
+
 /// Goes through the values of the cluster whose keys have a prefix, page by page. It belongs to one task.
 final class KeyListing {
+  /// What came on a page.
+  struct Part: Sendable {
+    /// The values in byte order of their keys.
+    var values: [ListedValue] = []
+    /// What several keys begin with that are not listed one by one.
+    var prefixes: [[UInt8]] = []
+  }
+
+  /// How many values a page has at most.
+  static let pageValuesMax = 10_000
+
   /// The nodes that did not answer.
   private(set) var missing: Set<String> = []
-  private var query: ListQuery
+  private var request: ListRequest
   private let nodes: Nodes
   private let connections: ConnectionCache
   private let retries: Retries
@@ -14,40 +48,43 @@ final class KeyListing {
   private var lastKey: [UInt8]?
   private var isOver = false
 
-  init(_ query: ListQuery, _ nodes: Nodes, retries: Retries = .none, valuesMax: Int = .max) {
-    self.query = query
+  init(_ request: ListRequest, _ nodes: Nodes, retries: Retries = .none, valuesMax: Int = .max) {
+    self.request = request
+    self.request.format = .lines
     self.nodes = nodes
     self.retries = retries
     connections = ConnectionCache(nodes)
     valuesLeft = valuesMax
   }
 
-  /// The next page, or nil after the last.
-  func next() async throws(CommandError) -> ListPage? {
+  /// The next part, or nil after the last.
+  func next() async throws(CommandError) -> Part? {
     guard !isOver, valuesLeft > 0 else { return nil }
-    query.limit = min(valuesLeft, ListQuery.pageValuesMax)
-    var page = try await ask(query)
-    if page.isBare, query.place == nil, !query.from.isEmpty {
-      // Such a node knows no other way to name the first key.
-      query.place = .key(query.from)
-      page = try await ask(query)
+    request.limit = min(valuesLeft, Self.pageValuesMax)
+    let page = try await ask(request)
+    var part = Part()
+    for entry in page.entries {
+      switch entry {
+      case .value(let value): part.values.append(ListedValue(value))
+      case .group(let prefix): part.prefixes.append(prefix)
+      }
     }
-    try check(page)
-    valuesLeft -= page.values.count
+    try check(part, page.next)
+    valuesLeft -= part.values.count
     missing.formUnion(page.missing)
-    query.place = page.next
+    if let next = page.next { request.from = next }
     isOver = page.next == nil
-    return page
+    return part
   }
 
-  private func ask(_ query: ListQuery) async throws(CommandError) -> ListPage {
+  private func ask(_ request: ListRequest) async throws(CommandError) -> ListPage {
     try await retries.run { () async throws(CommandError) -> ListPage in
       try await connections.with(nodes.candidates, subject: "LIST") {
         (connection) async throws(CommandError) -> ListPage in
-        let answer = try await connection.ask(query.head)
+        let answer = try await connection.ask(request.head())
         guard answer.status == 200 else { throw try await connection.failure(answer, method: "GET") }
-        let text = try await connection.receiveText(answer, bytesMax: ListPage.bytesMax)
-        do throws(JSONReadingError) {
+        let text = try await connection.receiveText(answer, bytesMax: ListPage.writtenBytesMax)
+        do throws(HTTPSyntaxError) {
           return try ListPage(parsing: text)
         } catch {
           throw CommandError(.failure, "LIST: \(connection.endpoint): \(error)")
@@ -57,54 +94,16 @@ final class KeyListing {
   }
 
   /// Whoever compares a listing with something relies on its order; and one that goes back would never end.
-  private func check(_ page: ListPage) throws(CommandError) {
-    for value in page.values {
+  private func check(_ part: Part, _ next: [UInt8]?) throws(CommandError) {
+    for value in part.values {
       if let lastKey, !lastKey.lexicographicallyPrecedes(value.key) {
         throw CommandError(.failure, "LIST: the keys are not in order: \(PrintableText.escape(value.key))")
       }
       lastKey = value.key
     }
-    if let next = page.next, next == query.place {
+    if let next, !request.from.lexicographicallyPrecedes(next) {
       throw CommandError(.failure, "LIST: the listing does not go on")
     }
-  }
-
-  /// The page with sizes, tags and times, which some nodes tell only one by one; without values deleted meanwhile.
-  func described(_ page: ListPage) async throws(CommandError) -> ListPage {
-    guard page.isBare else { return page }
-    var described = page
-    described.values = []
-    for value in page.values {
-      if let value = try await description(of: value) { described.values.append(value) }
-    }
-    return described
-  }
-
-  private func description(of value: ListedValue) async throws(CommandError) -> ListedValue? {
-    let key = try Key(listed: value.key)
-    do throws(CommandError) {
-      return try await retries.run { () async throws(CommandError) -> ListedValue in
-        try await connections.with(nodes.candidates(for: key), subject: "STAT \(key)") {
-          (connection) async throws(CommandError) -> ListedValue in
-          ListedValue(key: value.key, try await ValueQuery(key: key).run(over: connection))
-        }
-      }
-    } catch {
-      switch error.status {
-      case .noSuchKey: return nil
-      // What a node cannot describe is listed all the same.
-      case .failure: return value
-      default: throw error
-      }
-    }
-  }
-}
-
-extension ListedValue {
-  /// What an answer about the value tells of it.
-  init(key: [UInt8], _ description: ValueDescription) {
-    self.init(
-      key: key, byteCount: description.byteCount, entityTag: description.entityTag, time: description.modified)
   }
 }
 
