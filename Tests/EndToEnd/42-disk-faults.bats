@@ -560,7 +560,7 @@ forget_value() { dd if="$(value_path "$key")" iflag=nocache count=0 status=none;
   assert_matches "key=$key .*a damaged value was moved away" "$(cat "$CLUSTER/node2.log")"
   kill_node 2
   start_node 2
-  eventually 10 log_has 2 '1 damaged values lie in quarantine/'
+  eventually 10 log_has 2 '1 damaged value lies in quarantine/'
   assert_equal "$key" "$(put 1 "$key" value)"
   get 1 "$key" | cmp - value
 }
