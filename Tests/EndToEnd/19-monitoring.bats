@@ -51,12 +51,12 @@ tells_of_values() { told_metrics | grep -qx kvnode_store_values; }
 
 @test "docs/operating.md says what to do about each alert" {
   local alert
-  for alert in $(sed -n 's/.*- alert: //p' "$REPOSITORY/monitoring/alerts.yml"); do
+  while read -r alert; do
     grep -q "^|.*\`$alert\`.*|" "$REPOSITORY/docs/operating.md" || {
       echo "$alert" >&2
       return 1
     }
-  done
+  done < <(sed -n 's/.*- alert: //p' "$REPOSITORY/monitoring/alerts.yml")
 }
 
 @test "the last check, the configuration, the peer list and the process are in /metrics" {

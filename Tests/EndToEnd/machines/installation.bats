@@ -85,9 +85,8 @@ is_refused() {
 }
 
 @test "a service that is stopped amid connections stays stopped" {
-  local round
   on node1 systemd-run --quiet --unit=callers sh -c 'while :; do echo "GET absent" | nc -N -w 1 node4 7776; done'
-  for round in 1 2 3; do
+  for _ in 1 2 3; do
     on node4 systemctl stop kvnode
     eventually is_refused node2 node4
     has_property node4 ActiveState inactive
