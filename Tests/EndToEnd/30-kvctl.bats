@@ -333,7 +333,7 @@ print("".join("%%%02X" % n for n in urllib.parse.unquote_to_bytes(sys.stdin.read
   cmp out value
   [[ ! -e out.part ]]
   assert_matches $'Range: bytes=1000000-\r' "$(cat heads)"
-  assert_matches "If-Range: \"xxh3-$etag\"" "$(cat heads)"
+  assert_matches "If-Range: \"$etag\"" "$(cat heads)"
   assert_equal "" "$(getfattr -d out)"
 }
 
@@ -779,18 +779,13 @@ make_tree() {
   ends_with 64 kvctl del gone-not --from list
 }
 
-@test "ls: sizes and times come with the listing, and parts of it where a node is down" {
+@test "ls: sizes and times come with the listing" {
   local key
   for key in k/{1..20} 'k/c d'; do printf 12345 >five; kvctl put "$key" five; done
   assert_matches '^ +5  20..-..-..T..:..:..Z  k/c d$' "$(kvctl ls -l 'k/c')"
   assert_equal "21 values, 105 bytes" "$(kvctl ls --total k/ | tail -n 1)"
   assert_equal "105 21 values k/" "$(kvctl du k/ | tr -s ' ' | sed 's/^ //')"
   assert_equal $'k/9\nk/c d' "$(kvctl ls k/ --start k/89)"
-  kill_node 3
-  ends_with 4 kvctl_via 127.0.0.1 ls --partial k/
-  (($(wc -l <<<"$output") < 21))
-  assert_equal "kvctl: LIST: not all is listed, for these did not answer: node3" "$stderr"
-  start_node 3
 }
 
 @test "cat and du" {

@@ -47,6 +47,41 @@ kvctl() { "$KVCTL" "$@" --config "$CLUSTER/node1.conf"; }
   assert_matches "node3 \\(127.0.0.3:7776\\)" "$stderr"
 }
 
+@test "a part of a listing is listed where that is asked for, and whose is missing is told" {
+  local key
+  start_cluster
+  for key in k/{1..20}; do printf 12345 >five; kvctl put "$key" five; done
+  kill_node 3
+  run --separate-stderr kvctl ls --partial k/
+  assert_equal 4 "$status"
+  (($(wc -l <<<"$output") < 20))
+  assert_equal "kvctl: LIST: not all is listed, for these did not answer: node3" "$stderr"
+}
+
+@test "where --find tells of a value that an earlier list left on another node" {
+  local key
+  start_cluster
+  key=$(key_owned_by 3 lost)
+  kvctl put "$key" value
+  kill_node 3
+  mkdir -p "$(dirname "$CLUSTER/node1/$(value_path "$key")")"
+  cp -a "$CLUSTER/node3/$(value_path "$key")" "$CLUSTER/node1/$(value_path "$key")"
+  kill_node 1
+  start_node 1
+  start_node 3
+  assert_equal "" "$(kvctl where "$key" --find | grep node2 || true)"
+  run --separate-stderr kvctl where "$key" --find
+  assert_equal 0 "$status"
+  assert_matches "also +on node1 \\(127.0.0.1:7776\\), where no GET finds it" "$output"
+  assert_equal '["node1"]' "$(kvctl where "$key" --find --json | jq -c .stranded)"
+  run --separate-stderr kvctl status
+  assert_equal 1 "$status"
+  assert_matches "problem: node1: 1 stored value belongs to other nodes by \\[Peers\\] \\(1 to node3\\)" "$output"
+}
+
+# value_path KEY: where its value lies below the data directory of a node.
+value_path() { printf 'values/%s/%s' "$(printf '%s\n' "$1" | md5sum | cut -c 1-2)" "$1"; }
+
 @test "an owner that is down ends with 4, asked itself and through another" {
   start_cluster
   key=$(key_owned_by 3 key)

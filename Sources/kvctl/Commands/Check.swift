@@ -1,4 +1,5 @@
 import ArgumentParser
+import KVCluster
 import KVCore
 import KVLinux
 import KVStore
@@ -37,17 +38,18 @@ struct Check: ParsableCommand {
 
   func run() throws {
     try ending { () throws(CommandError) in
-      let path: String
-      if let dataDirectory { path = dataDirectory } else { path = try nodeOptions.loadConfiguration().dataDirectory }
+      let configuration = dataDirectory == nil ? try nodeOptions.loadConfiguration() : nil
+      let path = dataDirectory ?? configuration?.dataDirectory ?? ""
       let (repairs, bytesPerSecondMax, isJSON) = (repair, rate?.bytes, json.isOn)
       try Runtime.run { () async throws(CommandError) in
-        try await Check.check(path, repairs: repairs, bytesPerSecondMax: bytesPerSecondMax, isJSON: isJSON)
+        try await Check.check(
+          path, configuration, repairs: repairs, bytesPerSecondMax: bytesPerSecondMax, isJSON: isJSON)
       }
     }
   }
 
   private static func check(
-    _ path: String, repairs: Bool, bytesPerSecondMax: Int?, isJSON: Bool
+    _ path: String, _ configuration: Configuration?, repairs: Bool, bytesPerSecondMax: Int?, isJSON: Bool
   ) async throws(CommandError) {
     let scrub = try translatingError({ (error: StoreOpenError) in CommandError(.failure, "\(error)") }) {
       () throws(StoreOpenError) in
@@ -63,10 +65,22 @@ struct Check: ParsableCommand {
     } catch {
       throw CommandError(.failure, "CHECK: cancelled")
     }
-    let text = isJSON ? CheckText.json(summary, events) : CheckText.summary(summary)
+    let stranded = stranded(path, configuration)
+    let text =
+      isJSON ? CheckText.json(summary, events, stranded) : CheckText.summary(summary) + CheckText.line(stranded)
     let written = Result { () throws(CommandError) in try output.write(text) }
     // Where nobody takes the text, the status tells all the same.
     if let (status, message) = CheckText.verdict(summary) { throw CommandError(status, "CHECK: \(message)") }
     try written.get()
+  }
+
+  /// The values that the list gives to other nodes; nil where there is no list with this node in it.
+  private static func stranded(_ path: String, _ configuration: Configuration?) -> Stranded? {
+    guard let configuration, configuration.peers.contains(where: { $0.name == configuration.nodeName }) else {
+      return nil
+    }
+    let topology = Topology(nodeName: configuration.nodeName, peers: configuration.peers, digest: MD5.digest)
+    // What cannot be read has been told of already.
+    return (try? Stranded.count(dataDirectory: path, otherOwner: topology.otherOwner(of:))) ?? nil
   }
 }

@@ -1,5 +1,7 @@
 import ArgumentParser
 import KVCore
+import KVDialect
+import KVHTTP
 import KVLinux
 import KVStore
 
@@ -9,8 +11,12 @@ struct Where: ParsableCommand {
     abstract: "Show where a key's value lies: slot, owner and path.",
     discussion: """
       The answer follows from the configuration alone: no node is asked, and the value need not exist. The path is \
-      below the DataDirectory= of this configuration.
+      below the DataDirectory= of this configuration. With --find, all nodes are asked which of them have a value of \
+      the key that their list gives to another node, as one that was stored under an earlier list.
       """)
+
+  @Flag(help: "Ask all nodes for values of the key that lie where no GET finds them.")
+  var find = false
 
   @OptionGroup var keyArgument: KeyArgument
   @OptionGroup var nodeOptions: NodeOptions
@@ -24,9 +30,60 @@ struct Where: ParsableCommand {
         throw CommandError(.failure, "WHERE \(key): the owner is unknown without the [Peers] of a configuration")
       }
       let path = ValuePath(key: key, slot: key.slot)
+      let (finds, isJSON) = (find, json.isOn)
       let names = [nodes.configuration.dataDirectory, "values"] + path.directories + [path.fileName]
-      try StandardOutput().write(Where.text(key, owner, names.joined(separator: "/"), isJSON: json.isOn))
+      let fullPath = names.joined(separator: "/")
+      guard finds else { return try StandardOutput().write(Where.text(key, owner, fullPath, nil, isJSON: isJSON)) }
+      try Runtime.run { () async throws(CommandError) in
+        let places = await Where.places(of: key, nodes)
+        try StandardOutput().write(Where.text(key, owner, fullPath, places, isJSON: isJSON))
+        let unknown = places.filter { $0.unknownBecause != nil }
+        guard unknown.isEmpty else {
+          throw CommandError(.unreachable, "WHERE \(key): not all nodes have answered")
+        }
+      }
     }
+  }
+
+  /// What a node says of a value of the key that the list gives to another node.
+  private struct Place: Sendable {
+    let endpoint: Endpoint
+    var isThere = false
+    /// Why that is not known.
+    var unknownBecause: String?
+  }
+
+  /// Asks all nodes at once.
+  private static func places(of key: Key, _ nodes: Nodes) async -> [Place] {
+    let (endpoints, limits, executor) = (nodes.all, nodes.configuration.limits, IOExecutor.current)
+    return await withTaskGroup(of: (Int, Place).self) { group in
+      for (index, endpoint) in endpoints.enumerated() {
+        group.addTask(executorPreference: executor) { (index, await place(of: key, at: endpoint, limits)) }
+      }
+      var places: [Int: Place] = [:]
+      for await (index, place) in group { places[index] = place }
+      return endpoints.indices.compactMap { places[$0] }
+    }
+  }
+
+  private static func place(of key: Key, at endpoint: Endpoint, _ limits: Limits) async -> Place {
+    var place = Place(endpoint: endpoint)
+    var request = ListRequest(prefix: key.bytes)
+    (request.isStranded, request.isOwnOnly, request.limit, request.format) = (true, true, 1, .lines)
+    do throws(CommandError) {
+      let connection = try await NodeConnection.open([endpoint], limits, subject: "WHERE")
+      let answer = try await connection.ask(request.head())
+      guard answer.status == 200 else { throw try await connection.failure(answer, method: "GET") }
+      let text = try await connection.receiveText(answer, bytesMax: ListPage.writtenBytesMax)
+      do throws(HTTPSyntaxError) {
+        place.isThere = try ListPage(parsing: text).entries.first?.name == key.bytes
+      } catch {
+        throw CommandError(.failure, "\(endpoint): \(error)")
+      }
+    } catch {
+      place.unknownBecause = error.message
+    }
+    return place
   }
 
   /// Without peers, the one node owns every key.
@@ -35,15 +92,21 @@ struct Where: ParsableCommand {
     return Peer(name: nodes.configuration.nodeName, address: only.address)
   }
 
-  private static func text(_ key: Key, _ owner: Peer, _ path: String, isJSON: Bool) -> String {
+  private static func text(
+    _ key: Key, _ owner: Peer, _ path: String, _ places: [Place]?, isJSON: Bool
+  ) -> String {
     guard isJSON else {
+      let found = (places ?? []).compactMap { place in
+        if let reason = place.unknownBecause { return "unknown \(reason)\n" }
+        return place.isThere ? "also   on \(place.endpoint), where no GET finds it\n" : nil
+      }
       return """
         key    \(key)
         slot   \(key.slot.number)
         owner  \(owner)
         path   \(path)
 
-        """
+        """ + found.joined()
     }
     var object = JSONObject()
     object.add("key", key.encodedText)
@@ -51,6 +114,10 @@ struct Where: ParsableCommand {
     object.add("owner", owner.name)
     object.add("address", "\(owner.address)")
     object.add("path", path)
+    if let places {
+      object.add("stranded", places.filter(\.isThere).map { $0.endpoint.name ?? "\($0.endpoint.address)" })
+      object.add("unknown", places.compactMap(\.unknownBecause))
+    }
     return "\(object)\n"
   }
 }

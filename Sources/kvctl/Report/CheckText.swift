@@ -47,7 +47,13 @@ enum CheckText {
     """
   }
 
-  static func json(_ summary: ScrubSummary, _ events: [ScrubEvent]) -> String {
+  /// What is told of values that belong to other nodes, where there are any.
+  static func line(_ stranded: Stranded?) -> String {
+    guard let stranded, stranded.total > 0 else { return "" }
+    return "stranded     \(stranded.total), which the list gives \(stranded.description): no request finds them\n"
+  }
+
+  static func json(_ summary: ScrubSummary, _ events: [ScrubEvent], _ stranded: Stranded? = nil) -> String {
     var object = JSONObject()
     object.add("values", summary.values)
     object.add("bytes", summary.bytes)
@@ -57,6 +63,7 @@ enum CheckText {
     object.add("unverified", summary.unverified)
     object.add("strays", summary.strays)
     object.add("unchecked", summary.unchecked)
+    if let stranded { object.add("stranded", stranded.total) }
     object.add("findings", events.map(json))
     return "\(object)\n"
   }

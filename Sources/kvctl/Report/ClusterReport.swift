@@ -26,7 +26,8 @@ struct ClusterReport: Equatable, Sendable {
 
   /// What is wrong, a sentence each; empty where all is well.
   var problems: [String] {
-    downNodes + unhealthyNodes + wrongNames + differences("peer list", fingerprint, "this configuration", \.fingerprint)
+    downNodes + unhealthyNodes + attention + wrongNames
+      + differences("peer list", fingerprint, "this configuration", \.fingerprint)
       + differences("version", nil, "", \.version)
   }
 
@@ -42,6 +43,10 @@ struct ClusterReport: Equatable, Sendable {
       guard let status = entry.status, !status.isHealthy else { return nil }
       return "\(entry.name) is not healthy: \(status.health)"
     }
+  }
+
+  private var attention: [String] {
+    entries.compactMap { entry in entry.status?.attention.map { "\(entry.name): \($0)" } }
   }
 
   private var wrongNames: [String] {

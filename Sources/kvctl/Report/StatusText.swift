@@ -26,7 +26,8 @@ enum StatusText {
       return [entry.endpoint.name ?? "?", address, "no"] + [String](repeating: "-", count: header.count - 3)
     }
     return [
-      entry.name, address, "yes", status.version, "\(status.values)", Quantity.bytes(status.bytes),
+      entry.name, address, "yes", status.version, status.isCounting ? "counting" : "\(status.values)",
+      status.isCounting ? "counting" : Quantity.bytes(status.bytes),
       "\(Quantity.bytes(status.freeBytes)) of \(Quantity.bytes(status.totalBytes))",
       Quantity.age(seconds: status.uptimeSeconds), status.fingerprint, status.isHealthy ? "ok" : "not ok",
     ]
@@ -64,6 +65,10 @@ enum StatusText {
       object.add("uptime", status.uptimeSeconds)
       object.add("connections", status.connections)
       object.add("health", status.health)
+      if status.isCounting { object.add("counting", status.uncountedParts) }
+      if status.quarantined > 0 { object.add("quarantined", status.quarantined) }
+      if status.stranded > 0 { object.add("stranded", status.stranded) }
+      if let attention = status.attention { object.add("attention", attention) }
     }
     return object
   }
