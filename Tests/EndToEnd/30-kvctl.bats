@@ -446,6 +446,23 @@ print("".join("%%%02X" % n for n in urllib.parse.unquote_to_bytes(sys.stdin.read
   kvctl ls -e odd/ | while read -r key; do kvctl get -e "$key" | cmp - value; done
 }
 
+@test "completion of keys: as far as they can be typed, with slashes as levels" {
+  # Before there are many keys: a shell waits for no long listing.
+  kvctl put complete/one value
+  kvctl put complete/two/a value
+  kvctl put complete/two/b value
+  kvctl put -e 'complete/%0A' value
+  assert_equal $'complete/one\ncomplete/two/' "$("$KVCTL" complete-keys complete/ --node 127.0.0.1)"
+  assert_equal $'complete/two/a\ncomplete/two/b' "$("$KVCTL" complete-keys complete/two/ --node 127.0.0.1)"
+  assert_equal "" "$("$KVCTL" complete-keys complete/ --node 127.0.0.8)"
+  "$KVCTL" --generate-completion-script bash >completion.bash
+  cp "$KVCTL" kvctl
+  assert_equal "complete/one" "$(PATH=$PWD:$PATH KVNODE_NODES=127.0.0.2 bash -c 'source completion.bash
+    COMP_WORDS=(kvctl get complete/o) COMP_CWORD=2 COMP_LINE="kvctl get complete/o" COMP_POINT=20
+    _kvctl kvctl complete/o get
+    echo "${COMPREPLY[@]}"')"
+}
+
 @test "ls: as many pages as there are" {
   # More than a page has room for, with keys as long as they may be.
   python3 - <<'PYTHON'
@@ -830,22 +847,6 @@ make_tree() {
   assert_matches "broke the connection off; trying again \(1 of 9\)" "$stderr"
   stop_faucet
   cmp out value
-}
-
-@test "completion of keys: as far as they can be typed, with slashes as levels" {
-  kvctl put complete/one value
-  kvctl put complete/two/a value
-  kvctl put complete/two/b value
-  kvctl put -e 'complete/%0A' value
-  assert_equal $'complete/one\ncomplete/two/' "$("$KVCTL" complete-keys complete/ --node 127.0.0.1)"
-  assert_equal $'complete/two/a\ncomplete/two/b' "$("$KVCTL" complete-keys complete/two/ --node 127.0.0.1)"
-  assert_equal "" "$("$KVCTL" complete-keys complete/ --node 127.0.0.8)"
-  "$KVCTL" --generate-completion-script bash >completion.bash
-  cp "$KVCTL" kvctl
-  assert_equal "complete/one" "$(PATH=$PWD:$PATH KVNODE_NODES=127.0.0.2 bash -c 'source completion.bash
-    COMP_WORDS=(kvctl get complete/o) COMP_CWORD=2 COMP_LINE="kvctl get complete/o" COMP_POINT=20
-    _kvctl kvctl complete/o get
-    echo "${COMPREPLY[@]}"')"
 }
 
 @test "completions for three shells" {

@@ -53,7 +53,7 @@ struct CompleteKeys: ParsableCommand {
 /// What is offered of a page of keys.
 enum KeyCompletion {
   /// A person waits no longer for a shell.
-  static let timeMax = Duration.seconds(1)
+  static let timeMax = Duration.seconds(2)
   /// A shell shows no more.
   static let keysMax = 500
   static let delimiter = UInt8(ascii: "/")
