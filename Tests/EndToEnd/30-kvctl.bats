@@ -598,6 +598,9 @@ locked_twice() { [[ $(grep -cs 'LOCK_EX.* = 0' trace) == 2 ]]; }
 }
 
 @test "status: all is well" {
+  # What earlier tests have damaged is a problem until somebody has looked at it.
+  rm -f "$CLUSTER"/node*/quarantine/*
+  eventually 30 kvctl status >/dev/null
   ends_with 0 kvctl status
   assert_equal 5 "${#lines[@]}"
   assert_matches "^NODE +ADDRESS +UP" "${lines[0]}"
