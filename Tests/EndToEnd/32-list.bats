@@ -73,9 +73,9 @@ assert_list() { assert_equal "$3: $2" "$3: $(keys "$1" "$3")"; }
   start_cluster
   printf 12345 >value
   curl -sf -T value -H 'Content-Type: text/plain' http://127.0.0.1:7776/told%20of
-  curl -sfI http://127.0.0.2:7776/told%20of >head
-  etag=$(tr -d '\r' <head | sed -n 's/^ETag: "\(.*\)"$/\1/p')
-  modified=$(date -u -d "$(tr -d '\r' <head | sed -n 's/^Last-Modified: //p')" +%Y-%m-%dT%H:%M:%SZ)
+  curl -sfI http://127.0.0.2:7776/told%20of >head.txt
+  etag=$(tr -d '\r' <head.txt | sed -n 's/^ETag: "\(.*\)"$/\1/p')
+  modified=$(date -u -d "$(tr -d '\r' <head.txt | sed -n 's/^Last-Modified: //p')" +%Y-%m-%dT%H:%M:%SZ)
   for node in "${NODES[@]}"; do
     list "$node" 'told?list' >status
     assert_equal "told%20of 5 $etag $modified text/plain" \
