@@ -34,6 +34,9 @@ extension ListRequest {
     guard head.method == "GET", query.parameters.contains(where: { $0.name == "list" }) else { return nil }
     do throws(HTTPSyntaxError) { self.init(prefix: try head.target.keyBytes()) } catch { throw Failure(error) }
     for parameter in query.parameters { try read(parameter) }
+    guard prefix.count <= Key.bytesMax, from.count <= Key.bytesMax else {
+      throw Failure(.badRequest, "LIST: no key is longer than \(Key.bytesMax) bytes")
+    }
     relayed = try PeerProtocol.mark(head.fields)
   }
 

@@ -35,10 +35,24 @@ package struct StatedDigest: Equatable, Sendable {
         let known = Algorithm.allCases.map(\.rawValue).joined(separator: ", ")
         throw .bad("\(name): no digest that is checked here (\(known))")
       }
-      digests += stated
+      try check(stated, name)
+      digests += Set(stated.map(\.algorithm)).sorted { $0.rawValue < $1.rawValue }
+        .compactMap { algorithm in stated.first { $0.algorithm == algorithm } }
     }
-    for value in fields.all("Content-MD5") { digests.append(try digest(.md5, value, "Content-MD5")) }
+    let sums = try fields.all("Content-MD5").map { value throws(HTTPSyntaxError) in
+      try digest(.md5, value, "Content-MD5")
+    }
+    try check(sums, "Content-MD5")
+    digests += sums.prefix(1)
     return digests
+  }
+
+  /// Each algorithm has one digest, however often it is stated, or a head could make us compute hundreds.
+  private static func check(_ digests: [StatedDigest], _ name: String) throws(HTTPSyntaxError) {
+    for digest in digests
+    where digests.contains(where: { $0.algorithm == digest.algorithm && $0.bytes != digest.bytes }) {
+      throw .bad("\(name): two different digests by \(digest.algorithm.rawValue)")
+    }
   }
 
   /// The digests as fields, for a relayed request.

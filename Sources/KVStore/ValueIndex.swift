@@ -27,15 +27,17 @@ package final class ValueIndex: Sendable {
     /// Whether something has changed that no request told of.
     var isStale = false
     var shardCount = 0
+    var failureCount = 0
   }
 
   /// Address space for the map; the file grows with what is in it.
   private static let mapBytesMax = 64 << 30
-  private static let cleanText = "kvnode index 1\n"
+  private static let cleanText = "kvnode index 2 "
 
   /// The map and what it is made of.
   private final class Opened: Sendable {
     let directory: Directory
+    let values: Directory
     let map: OrderedMap
     let tables: [OrderedMap.Table]
     /// Keys that were changed while a table is being made: what a file said before does not count for them.
@@ -45,8 +47,9 @@ package final class ValueIndex: Sendable {
 
     private static let currentName = Array("current".utf8)
 
-    init(_ directory: consuming Directory, path: String) throws(SystemError) {
+    init(_ directory: consuming Directory, values: consuming Directory, path: String) throws(SystemError) {
       self.directory = directory
+      self.values = values
       map = try OrderedMap(directory: "\(path)/\(StoreName.index)", bytesMax: mapBytesMax, tablesMax: 4)
       tables = [try map.table("values 0"), try map.table("values 1")]
       touched = try map.table("touched")
@@ -80,11 +83,12 @@ package final class ValueIndex: Sendable {
   init(in root: borrowing Directory, path: String) {
     do throws(SystemError) {
       let directory = try root.makeAndOpen(StoreName.index)
-      let isClean = try Self.takeCleanMark(directory)
+      guard let values = try root.directory(StoreName.values) else { throw SystemError.absent(call: "openat") }
+      let isClean = try Self.takeCleanMark(directory, values)
       if !isClean {
         for name in OrderedMap.fileNames { _ = try directory.removeFile(name) }
       }
-      opened = try Opened(directory, path: path)
+      opened = try Opened(directory, values: values, path: path)
       state = Mutex(State(condition: isClean ? .usable : .missing))
     } catch {
       opened = nil
@@ -93,11 +97,28 @@ package final class ValueIndex: Sendable {
   }
 
   /// Whether the index is whole. From now on it is not, until that is said again.
-  private static func takeCleanMark(_ directory: borrowing Directory) throws(SystemError) -> Bool {
-    guard let text = try directory.contents(of: StoreName.cleanIndex, bytesMax: 64) else { return false }
+  private static func takeCleanMark(
+    _ directory: borrowing Directory, _ values: borrowing Directory
+  ) throws(SystemError) -> Bool {
+    guard let text = try directory.contents(of: StoreName.cleanIndex, bytesMax: 128) else { return false }
     _ = try directory.removeFile(StoreName.cleanIndex)
     try directory.sync()
-    return text == Array(cleanText.utf8)
+    return try text == cleanMark(directory, values)
+  }
+
+  /// What the mark says: a digest of the number and the time of change of the index's file and of the directories below
+  /// `values/`. Whoever restores a backup over them, or puts a file in, cannot but change one.
+  private static func cleanMark(
+    _ directory: borrowing Directory, _ values: borrowing Directory
+  ) throws(SystemError) -> [UInt8] {
+    var facts = try fact(of: OrderedMap.fileNames[0], in: directory)
+    for shard in ValuePath.shards { facts += try fact(of: shard, in: values) }
+    return Array("\(cleanText)\(Hexadecimal.digits(SHA256.digest(Array(facts.utf8))))\n".utf8)
+  }
+
+  private static func fact(of name: String, in directory: borrowing Directory) throws(SystemError) -> String {
+    guard let status = try directory.status(of: name) else { return "none " }
+    return "\(status.inode) \(status.changedAtNanoseconds) "
   }
 
   /// Says that the index is whole, where it is: to be called last.
@@ -113,7 +134,7 @@ package final class ValueIndex: Sendable {
     do throws(SystemError) {
       try opened.map.sync()
       let file = try opened.directory.createFile(StoreName.cleanIndex)
-      try Array(Self.cleanText.utf8).withBytes { bytes throws(SystemError) in
+      try Self.cleanMark(opened.directory, opened.values).withBytes { bytes throws(SystemError) in
         try file.write(bytes, at: 0)
       }
       try file.sync()
@@ -161,6 +182,7 @@ package final class ValueIndex: Sendable {
 
   private func fail(_ reason: String) {
     state.withLock { state in
+      state.failureCount += 1
       state.condition = .failed(reason: reason)
       state.isBuilding = false
     }
@@ -259,16 +281,16 @@ extension ValueIndex {
     _ read: (_ shard: Int, _ take: ([Reading]) throws(SystemError) -> Void) throws(SystemError) -> Void
   ) async throws(SystemError) {
     guard let opened else { return }
-    let table = try opened.map.change { change throws(SystemError) in
-      let table = try opened.other(change)
-      try change.empty(table)
-      try change.empty(opened.touched)
-      state.withLock { state in
-        (state.isBuilding, state.isStale, state.shardCount) = (true, false, 0)
-      }
-      return table
-    }
     do throws(SystemError) {
+      let table = try opened.map.change { change throws(SystemError) in
+        let table = try opened.other(change)
+        try change.empty(table)
+        try change.empty(opened.touched)
+        state.withLock { state in
+          (state.isBuilding, state.isStale, state.shardCount) = (true, false, 0)
+        }
+        return table
+      }
       for shard in ValuePath.shards.indices {
         if Task.isCancelled { return state.withLock { ($0.isBuilding, $0.isStale) = (false, true) } }
         try read(shard) { readings throws(SystemError) in
@@ -298,6 +320,7 @@ extension ValueIndex {
   }
 
   private func finish(_ opened: Opened) throws(SystemError) {
+    let failureCount = state.withLock { $0.failureCount }
     let isWhole = try opened.map.change { change throws(SystemError) in
       try change.empty(opened.touched)
       // A change that could not be written meanwhile has ended this.
@@ -307,7 +330,7 @@ extension ValueIndex {
       return true
     }
     guard isWhole else { return }
-    state.withLock { $0.condition = .usable }
+    state.withLock { if $0.failureCount == failureCount { $0.condition = .usable } }
     // What the old one holds is given back.
     try opened.map.change { change throws(SystemError) in try change.empty(try opened.other(change)) }
   }

@@ -23,11 +23,21 @@ import Testing
       "Repr-Digest": "sha-256=:\(Self.zeros):, unixsum=:AA==:, CRC32C=:AAAAAQ==:;x=1",
       "Content-MD5": "AAAAAAAAAAAAAAAAAAAAAA==",
     ])
-    #expect(digests.map(\.algorithm) == [.sha256, .crc32c, .md5])
-    #expect(digests.map(\.bytes.count) == [32, 4, 16])
+    #expect(digests.map(\.algorithm) == [.crc32c, .sha256, .md5])
+    #expect(digests.map(\.bytes.count) == [4, 32, 16])
     var fields = HTTPFields()
     StatedDigest.append(digests, to: &fields)
     #expect(try StatedDigest.parse(fields) == digests)
+  }
+
+  /// Else one head would have us compute hundreds.
+  @Test func statesEachAlgorithmOnce() throws {
+    let digest = "crc32c=:AAAAAQ==:"
+    let repeated = Array(repeating: digest, count: 300).joined(separator: ",")
+    #expect(try StatedDigest.parse(["Content-Digest": repeated]).count == 1)
+    #expect(throws: HTTPSyntaxError.self) {
+      try StatedDigest.parse(["Content-Digest": "\(digest), crc32c=:AAAAAg==:"])
+    }
   }
 
   @Test(arguments: [

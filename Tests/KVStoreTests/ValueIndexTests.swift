@@ -108,6 +108,14 @@ import Testing
       let fixture = try StoreFixture(directory)
       #expect(!fixture.store.index.needsBuilding)
       #expect(try Self.all(fixture.store, ListRequest(prefix: [])).map(\.name) == [key.bytes])
+      fixture.store.index.close()
+    }
+    // A file that came while no node ran, as from a backup.
+    let shard = ValuePath(key: key, slot: key.slot).directories[0]
+    _ = try Directory(path: "\(directory.path)/data/values/\(shard)").createFile("by-hand")
+    do {
+      let fixture = try StoreFixture(directory)
+      #expect(fixture.store.index.needsBuilding)
       // Not closed.
     }
     do {

@@ -38,6 +38,8 @@ package struct File: ~Copyable, Sendable {
     package let isDirectory: Bool
     /// The file system's number for it.
     package let inode: UInt
+    /// When its bytes, or what is known of them, last changed; nobody can set it.
+    package let changedAtNanoseconds: Int64
   }
 
   /// Writes all the bytes at the offset.
@@ -199,6 +201,7 @@ extension File.Status {
     isRegular = status.st_mode & S_IFMT == S_IFREG
     isDirectory = status.st_mode & S_IFMT == S_IFDIR
     inode = UInt(status.st_ino)
+    changedAtNanoseconds = Int64(status.st_ctim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_ctim.tv_nsec)
   }
 }
 

@@ -157,7 +157,7 @@ private func parseHead(
 /// A few empty lines before the first request are forgiven, as those before later ones are (RFC 9112 section 2.2). False
 /// while nothing else has come.
 private func skipEmptyLines(_ stream: inout Stream, _ life: borrowing ClientLife) -> Bool {
-  guard life.dialect == nil else { return true }
+  guard life.dialect != .classic else { return true }
   let emptyLine = [UInt8(ascii: "\r"), UInt8(ascii: "\n")]
   var skipped = 0
   while skipped < HTTPHeadLimits.emptyLinesMax, stream.unread.starts(with: emptyLine) {
