@@ -31,18 +31,15 @@ package struct Preconditions: Equatable, Sendable {
   /// The conditions in a request's fields. One that cannot be read is an error, where RFC 9110 would have some ignored:
   /// whoever sends a condition does not want what it was to prevent.
   package init(_ fields: HTTPFields, now: HTTPDate) throws(HTTPSyntaxError) {
-    ifMatch = try Self.read("If-Match", fields, EntityTagList.parse)
-    ifNoneMatch = try Self.read("If-None-Match", fields, EntityTagList.parse)
-    ifUnmodifiedSince = try Self.read("If-Unmodified-Since", fields) { values throws(HTTPSyntaxError) in
+    ifMatch = try read("If-Match", fields, EntityTagList.parse)
+    ifUnmodifiedSince = try read("If-Unmodified-Since", fields) { values throws(HTTPSyntaxError) in
       try Self.date(values, now)
     }
-    ifModifiedSince = try Self.read("If-Modified-Since", fields) { values throws(HTTPSyntaxError) in
+    ifNoneMatch = try read("If-None-Match", fields, EntityTagList.parse)
+    ifModifiedSince = try read("If-Modified-Since", fields) { values throws(HTTPSyntaxError) in
       try Self.date(values, now)
     }
-    ifRange = try Self.read("If-Range", fields) { values throws(HTTPSyntaxError) in try Self.validator(values, now) }
-    for name in ["If-Match", "If-Unmodified-Since", "If-None-Match", "If-Modified-Since", "If-Range"] {
-      for value in fields.all(name) { self.fields.append(name, value) }
-    }
+    ifRange = try read("If-Range", fields) { values throws(HTTPSyntaxError) in try Self.validator(values, now) }
   }
 
   /// Whether there is any condition.
@@ -79,11 +76,12 @@ package struct Preconditions: Equatable, Sendable {
     }
   }
 
-  private static func read<Condition>(
-    _ name: String, _ fields: HTTPFields, _ parse: ([String]) throws(HTTPSyntaxError) -> Condition
+  private mutating func read<Condition>(
+    _ name: String, _ sent: HTTPFields, _ parse: ([String]) throws(HTTPSyntaxError) -> Condition
   ) throws(HTTPSyntaxError) -> Condition? {
-    let values = fields.all(name)
+    let values = sent.all(name)
     if values.isEmpty { return nil }
+    for value in values { fields.append(name, value) }
     do throws(HTTPSyntaxError) { return try parse(values) } catch { throw .bad("\(name): \(error.reason)") }
   }
 

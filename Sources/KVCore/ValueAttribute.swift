@@ -29,7 +29,7 @@ package struct ValueAttribute: Equatable, Sendable {
 
   /// The attribute's bytes.
   package var encoded: [UInt8] {
-    [Self.version, Self.algorithmXXH3128] + Self.bigEndian(Int64(valueBytes)) + Self.bigEndian(committedAtNanoseconds)
+    [Self.version, Self.algorithmXXH3128] + BigEndian.bytes(Int64(valueBytes)) + BigEndian.bytes(committedAtNanoseconds)
       + checksum.bytes
   }
 
@@ -39,21 +39,24 @@ package struct ValueAttribute: Equatable, Sendable {
     guard version == Self.version else { throw .unknownVersion(version) }
     guard bytes.count == Self.byteCount else { throw .wrongByteCount(bytes.count) }
     guard bytes[1] == Self.algorithmXXH3128 else { throw .unknownAlgorithm(bytes[1]) }
-    valueBytes = Int(Self.integer(bytes[2..<10]))
-    committedAtNanoseconds = Self.integer(bytes[10..<18])
+    valueBytes = Int(BigEndian.integer(bytes[2..<10]))
+    committedAtNanoseconds = BigEndian.integer(bytes[10..<18])
     guard valueBytes >= 0 else { throw .negativeLength(valueBytes) }
     checksum = ValueChecksum(
-      high: UInt64(bitPattern: Self.integer(bytes[18..<26])),
-      low: UInt64(bitPattern: Self.integer(bytes[26..<34])))
+      high: UInt64(bitPattern: BigEndian.integer(bytes[18..<26])),
+      low: UInt64(bitPattern: BigEndian.integer(bytes[26..<34])))
   }
+}
 
-  private static func bigEndian(_ value: Int64) -> [UInt8] {
+/// Integers of eight bytes, most significant first, as they stand in attributes and in the index.
+package enum BigEndian {
+  /// The eight bytes.
+  package static func bytes(_ value: Int64) -> [UInt8] {
     (0..<8).map { UInt8(truncatingIfNeeded: value >> (56 - 8 * $0)) }
   }
 
-  private static func integer(_ bytes: ArraySlice<UInt8>) -> Int64 {
-    bytes.reduce(0) { $0 << 8 | Int64($1) }
-  }
+  /// The integer of eight bytes.
+  package static func integer(_ bytes: ArraySlice<UInt8>) -> Int64 { bytes.reduce(0) { $0 << 8 | Int64($1) } }
 }
 
 /// Why an attribute cannot be used. The value is then served as unverified.

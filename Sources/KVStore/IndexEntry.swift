@@ -27,7 +27,7 @@ enum IndexEntry {
   static func encode(_ value: ListedValue) -> [UInt8] {
     let type = Array((value.contentType ?? "").utf8)
     var bytes = [version, value.checksum == nil ? 0 : 1, UInt8(type.count >> 8), UInt8(type.count & 0xFF)]
-    bytes += bigEndian(value.byteCount) + bigEndian(value.modifiedAt.secondsSince1970)
+    bytes += BigEndian.bytes(Int64(value.byteCount)) + BigEndian.bytes(Int64(value.modifiedAt.secondsSince1970))
     bytes += value.checksum?.bytes ?? []
     bytes += type
     return value.key.count <= stemBytes ? bytes : bytes + value.key
@@ -42,18 +42,13 @@ enum IndexEntry {
     let checksum =
       bytes[1] == 1
       ? ValueChecksum(
-        high: UInt64(bitPattern: Int64(integer(bytes[20..<28]))),
-        low: UInt64(bitPattern: Int64(integer(bytes[28..<36])))) : nil
+        high: UInt64(bitPattern: BigEndian.integer(bytes[20..<28])),
+        low: UInt64(bitPattern: BigEndian.integer(bytes[28..<36]))) : nil
     let type = String(decoding: bytes[typeStart..<(typeStart + typeBytes)], as: UTF8.self)
     return ListedValue(
-      key: isLong(name) ? Array(bytes[(typeStart + typeBytes)...]) : name, byteCount: integer(bytes[4..<12]),
-      checksum: checksum, modifiedAt: HTTPDate(secondsSince1970: integer(bytes[12..<20])),
+      key: isLong(name) ? Array(bytes[(typeStart + typeBytes)...]) : name,
+      byteCount: Int(BigEndian.integer(bytes[4..<12])),
+      checksum: checksum, modifiedAt: HTTPDate(secondsSince1970: Int(BigEndian.integer(bytes[12..<20]))),
       contentType: type.isEmpty ? nil : type)
   }
-
-  private static func bigEndian(_ value: Int) -> [UInt8] {
-    (0..<8).map { UInt8(truncatingIfNeeded: value >> (56 - 8 * $0)) }
-  }
-
-  private static func integer(_ bytes: ArraySlice<UInt8>) -> Int { bytes.reduce(0) { $0 << 8 | Int($1) } }
 }

@@ -11,8 +11,7 @@ package struct StoreIdentifier: Equatable, Sendable, CustomStringConvertible {
 
   /// A new one, that no other store has.
   static func random() -> StoreIdentifier {
-    let digits = String(UInt128.random(in: 0...UInt128.max), radix: 16)
-    return StoreIdentifier(description: String(repeating: "0", count: digitCount - digits.utf8.count) + digits)
+    StoreIdentifier(description: Hexadecimal.digits((0..<digitCount / 2).map { _ in UInt8.random(in: .min ... .max) }))
   }
 
   private init(description: String) { self.description = description }

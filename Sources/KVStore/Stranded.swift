@@ -22,20 +22,11 @@ package struct Stranded: Equatable, Sendable {
 
   /// Counts those of a shard. `otherOwner` names the node that owns a slot, or is nil where this one does.
   package mutating func add(
-    shard: String, of values: borrowing Directory, otherOwner: (Slot) -> String?
+    shard number: Int, of values: borrowing Directory, otherOwner: (Slot) -> String?
   ) throws(SystemError) {
-    var walk = try Walk(values: values, shard: shard)
-    while let entry = walk.next() {
-      switch entry {
-      case .value(let key, let place, _):
-        let slot = key.slot
-        // A file that somebody moved to another directory is no value of any node's.
-        guard place.path.count > 1, ValuePath.shards[slot.number >> 8] == place.path[1] else { continue }
-        valueCount += 1
-        if let owner = otherOwner(slot) { countsByOwner[owner, default: 0] += 1 }
-      case .stray: continue
-      case .unreadable(_, let error): throw error
-      }
+    try Walk.forEachKey(shard: number, of: values) { _, slot in
+      valueCount += 1
+      if let owner = otherOwner(slot) { countsByOwner[owner, default: 0] += 1 }
     }
   }
 
@@ -50,8 +41,8 @@ package struct Stranded: Equatable, Sendable {
     }
     guard let values = try root.directory(StoreName.values) else { return nil }
     var stranded = Stranded()
-    for shard in ValuePath.shards where try values.status(of: shard) != nil {
-      try stranded.add(shard: shard, of: values, otherOwner: otherOwner)
+    for (number, shard) in ValuePath.shards.enumerated() where try values.status(of: shard) != nil {
+      try stranded.add(shard: number, of: values, otherOwner: otherOwner)
     }
     return stranded
   }

@@ -73,21 +73,27 @@ package struct Walk {
   }
 }
 
-extension Store {
-  private static let countAttemptsMax = 100
-
-  /// Calls `visit` with each key in a shard, in no order.
-  package func forEachKey(shard: String, _ visit: (Key) -> Void) throws(SystemError) {
-    var walk = try Walk(values: layout.values, shard: shard)
+extension Walk {
+  /// Calls `visit` with each key in a shard, in no order. A file that somebody moved to another directory is no value.
+  static func forEachKey(
+    shard number: Int, of values: borrowing Directory, _ visit: (Key, Slot) -> Void
+  ) throws(SystemError) {
+    var walk = try Walk(values: values, shard: ValuePath.shards[number])
     while let entry = walk.next() {
       switch entry {
-      case .value(let key, _, _): visit(key)
+      case .value(let key, _, _):
+        let slot = key.slot
+        if slot.number >> 8 == number { visit(key, slot) }
       case .stray: continue
-      // Without it a listing would be silently short.
+      // Without it a count would be silently short.
       case .unreadable(_, let error): throw error
       }
     }
   }
+}
+
+extension Store {
+  private static let countAttemptsMax = 100
 
   /// Counts the values of a shard anew.
   package func count(shard number: Int) throws(SystemError) {

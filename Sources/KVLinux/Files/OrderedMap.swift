@@ -55,15 +55,14 @@ package final class OrderedMap: Sendable {
     _ body: (borrowing Change) throws(SystemError) -> Result
   ) throws(SystemError) -> Result {
     let change = Change(try begin(flags: 0))
-    do throws(SystemError) {
-      let result = try body(change)
-      try Self.check("mdb_txn_commit", mdb_txn_commit(change.transaction))
-      return result
-    } catch {
-      // A transaction that could not be committed is gone already, and one whose body failed is not.
-      if error.call != "mdb_txn_commit" { mdb_txn_abort(change.transaction) }
+    let result: Result
+    do throws(SystemError) { result = try body(change) } catch {
+      mdb_txn_abort(change.transaction)
       throw error
     }
+    // One that cannot be committed is gone all the same.
+    try Self.check("mdb_txn_commit", mdb_txn_commit(change.transaction))
+    return result
   }
 
   /// Writes what was changed so far to the disk.

@@ -10,15 +10,10 @@ struct CrossOrigin {
   private static let exposed = "ETag, Content-Range, Accept-Ranges, Content-Encoding, Content-Disposition, Retry-After"
 
   private let settings: HTTPSettings
-  /// The names in `[Peers]`, which are known to be this cluster's.
-  private let peerHosts: [String]
+  /// Their names are known to be this cluster's.
+  private let peers: [Peer]
 
-  init(_ configuration: Configuration) {
-    settings = configuration.http
-    peerHosts = configuration.peers.compactMap { peer in
-      if case .name(let name) = peer.address.host { name.lowercased() } else { nil }
-    }
-  }
+  init(_ configuration: Configuration) { (settings, peers) = (configuration.http, configuration.peers) }
 
   /// The fields that a response to the request gets besides.
   func fields(for head: HTTPRequestHead) -> HTTPFields {
@@ -42,7 +37,10 @@ struct CrossOrigin {
     guard !settings.allowedHosts.isEmpty, let host = head.fields["Host"] else { return }
     let name = Self.name(of: host)
     if IPAddress(name) != nil || name == "localhost" { return }
-    guard !settings.allowedHosts.contains(name), !peerHosts.contains(name) else { return }
+    let isPeer = peers.contains { peer in
+      if case .name(let peerName) = peer.address.host { peerName.lowercased() == name } else { false }
+    }
+    guard !settings.allowedHosts.contains(name), !isPeer else { return }
     let quoted = HTTPSyntaxError.quote(Array(host.utf8).span)
     throw Failure(.forbidden, "the host \(quoted) is not one of this node's (AllowedHosts=)")
   }

@@ -12,16 +12,17 @@ struct Notices: Sendable {
     if let refusal = configuration.refusal {
       lines.append("configuration refused at \(refusal.time): \(refusal.reason)")
     }
-    let damaged = store.quarantinedCount
-    if damaged > 0 {
-      lines.append(
-        damaged == 1 ? "1 damaged value lies in quarantine/" : "\(damaged) damaged values lie in quarantine/")
-    }
+    if store.quarantinedCount > 0 { lines.append(Self.damaged(store.quarantinedCount)) }
     if let stranded = stranded.last, stranded.total > 0 {
       let values = stranded.total == 1 ? "1 stored value belongs" : "\(stranded.total) stored values belong"
       lines.append("\(values) to other nodes by [Peers] (\(stranded.description)), and no request finds them")
     }
     return lines
+  }
+
+  /// That so many values have been moved away.
+  static func damaged(_ count: Int) -> String {
+    count == 1 ? "1 damaged value lies in quarantine/" : "\(count) damaged values lie in quarantine/"
   }
 
   /// All in one line, or nil where all is well.

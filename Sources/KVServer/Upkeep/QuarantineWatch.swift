@@ -28,10 +28,7 @@ struct QuarantineWatch: Worker {
   mutating func begin() async {
     known = look(knowing: [])
     lastCheck.look()
-    if let known, !known.isEmpty {
-      let count = known.count
-      logger.warning(count == 1 ? "1 damaged value lies in quarantine/" : "\(count) damaged values lie in quarantine/")
-    }
+    if let known, !known.isEmpty { logger.warning("\(Notices.damaged(known.count))") }
     await countValues()
   }
 

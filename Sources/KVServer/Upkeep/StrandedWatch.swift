@@ -36,8 +36,13 @@ struct StrandedWatch: Worker {
     let topology = current.value.topology
     let list = "\(topology.nodeName) \(topology.fingerprint)"
     guard list != countedFor else { return }
+    // A node on its own owns all there is.
+    if current.value.configuration.peers.isEmpty {
+      (countedFor, stranded.last) = (list, nil)
+      return
+    }
     var count = Stranded()
-    for shard in ValuePath.shards {
+    for shard in ValuePath.shards.indices {
       if Task.isCancelled { return }
       do throws(SystemError) {
         try count.add(shard: shard, of: store.layout.values, otherOwner: topology.otherOwner(of:))

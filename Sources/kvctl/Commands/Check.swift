@@ -1,5 +1,4 @@
 import ArgumentParser
-import KVCluster
 import KVCore
 import KVLinux
 import KVStore
@@ -79,7 +78,7 @@ struct Check: ParsableCommand {
     guard let configuration, configuration.peers.contains(where: { $0.name == configuration.nodeName }) else {
       return nil
     }
-    let topology = Topology(nodeName: configuration.nodeName, peers: configuration.peers, digest: MD5.digest)
+    let topology = Nodes(configuration, named: []).topology
     // What cannot be read has been told of already.
     return (try? Stranded.count(dataDirectory: path, otherOwner: topology.otherOwner(of:))) ?? nil
   }

@@ -28,27 +28,15 @@ struct Status: ParsableCommand {
     }
   }
 
-  /// Asks all nodes at once.
   private static func entries(of nodes: Nodes) async -> [ClusterReport.Entry] {
-    let (endpoints, limits, executor) = (nodes.all, nodes.configuration.limits, IOExecutor.current)
-    return await withTaskGroup(of: (Int, ClusterReport.Entry).self) { group in
-      for (index, endpoint) in endpoints.enumerated() {
-        group.addTask(executorPreference: executor) {
-          (index, ClusterReport.Entry(endpoint: endpoint, answer: await answer(of: endpoint, limits)))
-        }
-      }
-      var entries: [Int: ClusterReport.Entry] = [:]
-      for await (index, entry) in group { entries[index] = entry }
-      return endpoints.indices.compactMap { entries[$0] }
-    }
+    let limits = nodes.configuration.limits
+    return await nodes.each { ClusterReport.Entry(endpoint: $0, answer: await answer(of: $0, limits)) }
   }
 
   private static func answer(of endpoint: Endpoint, _ limits: Limits) async -> ClusterReport.Entry.Answer {
     do throws(CommandError) {
       let connection = try await NodeConnection.open([endpoint], limits, subject: "STATUS")
-      let answer = try await connection.ask(StatusRequest.head(to: endpoint.address))
-      guard answer.status == 200 else { throw try await connection.failure(answer, method: "GET") }
-      let text = try await connection.receiveText(answer, bytesMax: NodeStatus.bytesMax)
+      let text = try await connection.text(StatusRequest.head(to: endpoint.address), bytesMax: NodeStatus.bytesMax)
       do throws(NodeStatusError) {
         return .up(try NodeStatus(parsing: text))
       } catch {

@@ -35,7 +35,8 @@ struct Where: ParsableCommand {
       let fullPath = names.joined(separator: "/")
       guard finds else { return try StandardOutput().write(Where.text(key, owner, fullPath, nil, isJSON: isJSON)) }
       try Runtime.run { () async throws(CommandError) in
-        let places = await Where.places(of: key, nodes)
+        let limits = nodes.configuration.limits
+        let places = await nodes.each { await Where.place(of: key, at: $0, limits) }
         try StandardOutput().write(Where.text(key, owner, fullPath, places, isJSON: isJSON))
         let unknown = places.filter { $0.unknownBecause != nil }
         guard unknown.isEmpty else {
@@ -53,33 +54,13 @@ struct Where: ParsableCommand {
     var unknownBecause: String?
   }
 
-  /// Asks all nodes at once.
-  private static func places(of key: Key, _ nodes: Nodes) async -> [Place] {
-    let (endpoints, limits, executor) = (nodes.all, nodes.configuration.limits, IOExecutor.current)
-    return await withTaskGroup(of: (Int, Place).self) { group in
-      for (index, endpoint) in endpoints.enumerated() {
-        group.addTask(executorPreference: executor) { (index, await place(of: key, at: endpoint, limits)) }
-      }
-      var places: [Int: Place] = [:]
-      for await (index, place) in group { places[index] = place }
-      return endpoints.indices.compactMap { places[$0] }
-    }
-  }
-
   private static func place(of key: Key, at endpoint: Endpoint, _ limits: Limits) async -> Place {
     var place = Place(endpoint: endpoint)
     var request = ListRequest(prefix: key.bytes)
     (request.isStranded, request.isOwnOnly, request.limit, request.format) = (true, true, 1, .lines)
     do throws(CommandError) {
       let connection = try await NodeConnection.open([endpoint], limits, subject: "WHERE")
-      let answer = try await connection.ask(request.head())
-      guard answer.status == 200 else { throw try await connection.failure(answer, method: "GET") }
-      let text = try await connection.receiveText(answer, bytesMax: ListPage.writtenBytesMax)
-      do throws(HTTPSyntaxError) {
-        place.isThere = try ListPage(parsing: text).entries.first?.name == key.bytes
-      } catch {
-        throw CommandError(.failure, "\(endpoint): \(error)")
-      }
+      place.isThere = try await connection.page(request).entries.first?.name == key.bytes
     } catch {
       place.unknownBecause = error.message
     }

@@ -24,8 +24,6 @@ struct TreeWorker: Sendable {
     _ path: TreePath, _ key: Key, _ value: ListedValue?, _ connections: ConnectionCache
   ) async throws(CommandError) {
     let name = root.name(of: path)
-    var value = value
-    if let listed = value, listed.byteCount == nil { value = try await described(key, connections) }
     if let value, try await isSame(path, value) { return report.add(.unchanged) }
     if sync.isDryRun { return tell("put \(key)", .stored) }
     try await sync.retries.run { () async throws(CommandError) in
@@ -54,13 +52,7 @@ struct TreeWorker: Sendable {
   ) async throws(CommandError) {
     guard let finalName = path.names.last, let partialName = TreePath.partial(of: finalName) else { return }
     let name = root.name(of: path)
-    var value = value
-    // A file that is there is compared; where it is not, nothing has to be known ahead.
     let current = try status(path)
-    if value.byteCount == nil, current?.isRegular == true {
-      guard let described = try await described(key, connections) else { return }
-      value = described
-    }
     if current?.isDirectory == true { throw CommandError(.failure, "GET \(key): \(name): Is a directory") }
     if current?.isRegular == true, try await isSame(path, value) { return report.add(.unchanged) }
     if sync.isDryRun { return tell("get \(key)", .fetched) }
@@ -94,11 +86,8 @@ struct TreeWorker: Sendable {
     _ key: Key, _ value: ListedValue, _ connections: ConnectionCache
   ) async throws(CommandError) {
     if sync.isDryRun { return tell("del \(key)", .deleted) }
-    var value = value
-    if value.byteCount == nil { value.entityTag = try await described(key, connections)?.entityTag }
-    let tag = value.entityTag
     let isGone = try await sync.retries.run { () async throws(CommandError) -> Bool in
-      try await Deletion(key: key, entityTag: tag).run(nodes, connections)
+      try await Deletion(key: key, entityTag: value.entityTag).run(nodes, connections)
     }
     if isGone { report.add(.deleted) }
   }
@@ -115,21 +104,6 @@ struct TreeWorker: Sendable {
   private func tell(_ line: String, _ outcome: ManyReport.Outcome) {
     Process.writeOutput("\(line)\n")
     report.add(outcome)
-  }
-
-  /// What a node tells of a value that its listing says nothing of.
-  private func described(_ key: Key, _ connections: ConnectionCache) async throws(CommandError) -> ListedValue? {
-    do throws(CommandError) {
-      return try await sync.retries.run { () async throws(CommandError) -> ListedValue in
-        try await connections.with(nodes.candidates(for: key), subject: "STAT \(key)") {
-          (connection) async throws(CommandError) -> ListedValue in
-          ListedValue(key: key.bytes, try await ValueQuery(key: key).run(over: connection))
-        }
-      }
-    } catch {
-      if error.status == .noSuchKey { return nil }
-      throw error
-    }
   }
 
   private func open(_ path: TreePath) throws(SystemError) -> File {

@@ -2,7 +2,7 @@ import KVCore
 import KVDialect
 import KVHTTP
 
-/// A value as a listing tells of it, or as it is asked for by itself. All but the key may be unknown.
+/// A value as a listing tells of it. All but the key may be unknown.
 struct ListedValue: Equatable, Sendable {
   let key: [UInt8]
   var byteCount: Int?
@@ -16,12 +16,6 @@ extension ListedValue {
     self.init(
       key: value.key, byteCount: value.byteCount,
       entityTag: value.checksum.flatMap { EntityTag(argument: $0.entityTag) }, time: value.modifiedAt.timestamp)
-  }
-
-  /// What an answer about the value tells of it.
-  init(key: [UInt8], _ description: ValueDescription) {
-    self.init(
-      key: key, byteCount: description.byteCount, entityTag: description.entityTag, time: description.modified)
   }
 }
 
@@ -81,14 +75,7 @@ final class KeyListing {
     try await retries.run { () async throws(CommandError) -> ListPage in
       try await connections.with(nodes.candidates, subject: "LIST") {
         (connection) async throws(CommandError) -> ListPage in
-        let answer = try await connection.ask(request.head())
-        guard answer.status == 200 else { throw try await connection.failure(answer, method: "GET") }
-        let text = try await connection.receiveText(answer, bytesMax: ListPage.writtenBytesMax)
-        do throws(HTTPSyntaxError) {
-          return try ListPage(parsing: text)
-        } catch {
-          throw CommandError(.failure, "LIST: \(connection.endpoint): \(error)")
-        }
+        try await connection.page(request)
       }
     }
   }
@@ -103,6 +90,18 @@ final class KeyListing {
     }
     if let next, !request.from.lexicographicallyPrecedes(next) {
       throw CommandError(.failure, "LIST: the listing does not go on")
+    }
+  }
+}
+
+extension NodeConnection {
+  /// A page of a listing. The request asks for lines.
+  func page(_ request: ListRequest) async throws(CommandError) -> ListPage {
+    let text = try await text(request.head(), bytesMax: ListPage.writtenBytesMax)
+    do throws(HTTPSyntaxError) {
+      return try ListPage(parsing: text)
+    } catch {
+      throw CommandError(.failure, "\(subject): \(endpoint): \(error)")
     }
   }
 }

@@ -115,11 +115,7 @@ final class NodeConnection {
           do throws(CommandError) { try consume(bytes) } catch { consumerError = error }
         }
       } catch {
-        switch error {
-        case .stream(let error): throw failure(error)
-        case .brokenOff: throw brokenOff
-        case .malformed(let error): throw failure(error)
-        }
+        throw failure(error)
       }
       if let consumerError { throw consumerError }
       guard count == nil else { continue }
@@ -144,17 +140,20 @@ final class NodeConnection {
       do throws(BodyError) {
         count = try body.pass(from: &stream) { bytes in piece.append(copying: bytes) }
       } catch {
-        switch error {
-        case .stream(let error): throw failure(error)
-        case .brokenOff: throw brokenOff
-        case .malformed(let error): throw failure(error)
-        }
+        throw failure(error)
       }
       guard count == nil else { continue }
       if !piece.isEmpty { break }
       do throws(StreamError) { try await stream.wait(.readable) } catch { throw failure(error) }
     }
     return piece.isEmpty ? nil : piece
+  }
+
+  /// The whole answer to a GET; any status but 200 is an error.
+  func text(_ head: HTTPRequestHead, bytesMax: Int) async throws(CommandError) -> [UInt8] {
+    let answer = try await ask(head)
+    guard answer.status == 200 else { throw try await failure(answer, method: "GET") }
+    return try await receiveText(answer, bytesMax: bytesMax)
   }
 
   /// The body that follows a head; one that is longer is an error.
@@ -177,6 +176,14 @@ final class NodeConnection {
     guard line.isEmpty else { return CommandError(httpStatus: head.status, line) }
     let reason = HTTPStatus.reasonPhrase(head.status)
     return CommandError(httpStatus: head.status, "\(subject): \(endpoint) answered \(head.status) \(reason)")
+  }
+
+  private func failure(_ error: BodyError) -> CommandError {
+    switch error {
+    case .stream(let error): failure(error)
+    case .brokenOff: brokenOff
+    case .malformed(let error): failure(error)
+    }
   }
 
   private func failure(_ error: HTTPSyntaxError) -> CommandError {

@@ -27,7 +27,8 @@ struct Nodes: Sendable {
   /// The fingerprint of the peer list, where it is known.
   var fingerprint: String? { configuration.peers.isEmpty ? nil : topology.fingerprint }
 
-  private var topology: Topology {
+  /// What follows from the configuration's peers.
+  var topology: Topology {
     Topology(nodeName: configuration.nodeName, peers: configuration.peers, digest: MD5.digest)
   }
 
@@ -44,6 +45,19 @@ struct Nodes: Sendable {
 
   /// The nodes to ask about the cluster, the next where one cannot be reached.
   var candidates: [Endpoint] { configuration.peers.isEmpty ? all : named + all }
+
+  /// Asks all nodes at once. The answers come in the order of the nodes.
+  func each<Answer: Sendable>(_ ask: @escaping @Sendable (Endpoint) async -> Answer) async -> [Answer] {
+    let (endpoints, executor) = (all, IOExecutor.current)
+    return await withTaskGroup(of: (Int, Answer).self) { group in
+      for (index, endpoint) in endpoints.enumerated() {
+        group.addTask(executorPreference: executor) { (index, await ask(endpoint)) }
+      }
+      var answers: [Int: Answer] = [:]
+      for await (index, answer) in group { answers[index] = answer }
+      return endpoints.indices.compactMap { answers[$0] }
+    }
+  }
 
   /// The node of this host, by its `Listen=`.
   private var ownNode: Endpoint {
