@@ -179,7 +179,7 @@ extension HTTPFields {
   /// Reads field lines alone, each with its CRLF.
   package static func parse(section: [UInt8]) throws(HTTPSyntaxError) -> HTTPFields {
     let head = Array("-\r\n".utf8) + section + [HTTPByte.carriageReturn, HTTPByte.lineFeed]
-    guard let lines = try HTTPHeadLines.scan(head.span, emptyLinesMax: 0), lines.byteCount == head.count else {
+    guard let lines = try HTTPHeadLines.scan(head.span), lines.byteCount == head.count else {
       throw .bad("the field lines have no end, or one in their midst")
     }
     return try parse(head.span, lines: lines)

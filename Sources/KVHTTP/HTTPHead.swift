@@ -6,27 +6,25 @@ package struct HTTPHeadLines {
   package let fieldSection: Range<Int>
   /// How many lines the field section has.
   package let fieldCount: Int
-  /// The bytes of the head with everything around it: forgiven empty lines and the blank line.
+  /// The bytes of the head with the blank line.
   package let byteCount: Int
 
   /// Finds the blank line, or nil while it has not come; every line must end in CRLF.
   ///
   /// A wrong line end is an error at once, so that who ends lines with LF alone is told so and not left waiting.
   package static func scan(
-    _ bytes: Span<UInt8>, emptyLinesMax: Int, limits: HTTPHeadLimits = .ofClients
+    _ bytes: Span<UInt8>, limits: HTTPHeadLimits = .ofClients
   ) throws(HTTPSyntaxError) -> HTTPHeadLines? {
     let limit = min(bytes.count, limits.bytesMax)
     var startLine: Range<Int>?
     var lineStart = 0
-    var emptyLineCount = 0
     var fieldCount = 0
     while let lineEnd = try endOfLine(in: bytes, from: lineStart, limit: limit) {
       let line = lineStart..<lineEnd
       lineStart = lineEnd + 2
       switch (startLine, line.isEmpty) {
       case (nil, true):
-        emptyLineCount += 1
-        guard emptyLineCount <= emptyLinesMax else { throw .bad("an empty line where a head should begin") }
+        throw .bad("an empty line where a head should begin")
       case (nil, false):
         startLine = line
       case (_?, false):

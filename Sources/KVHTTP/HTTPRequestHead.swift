@@ -19,13 +19,11 @@ package struct HTTPRequestHead: Equatable, Sendable {
 
   /// Reads a head from the first byte of a message on; what follows its blank line is not looked at.
   ///
-  /// A few empty lines before the request line are skipped and counted (RFC 9112 section 2.2).
+  /// Empty lines before it are no part of it: whoever forgives them (RFC 9112 section 2.2) leaves them out.
   package static func parse(
     _ bytes: Span<UInt8>, limits: HTTPHeadLimits = .ofClients
   ) throws(HTTPSyntaxError) -> HTTPParsed<HTTPRequestHead> {
-    guard let lines = try HTTPHeadLines.scan(bytes, emptyLinesMax: HTTPHeadLimits.emptyLinesMax, limits: limits) else {
-      return .needMore
-    }
+    guard let lines = try HTTPHeadLines.scan(bytes, limits: limits) else { return .needMore }
     var head = try parseRequestLine(bytes.extracting(lines.startLine))
     head.fields = try HTTPFields.parse(bytes, lines: lines)
     try head.checkHost()

@@ -18,7 +18,7 @@ package struct HTTPResponseHead: Equatable, Sendable {
   ///
   /// The reason phrase is checked and dropped: it means nothing to a program (RFC 9112 section 4).
   package static func parse(_ bytes: Span<UInt8>) throws(HTTPSyntaxError) -> HTTPParsed<HTTPResponseHead> {
-    guard let lines = try HTTPHeadLines.scan(bytes, emptyLinesMax: 0) else { return .needMore }
+    guard let lines = try HTTPHeadLines.scan(bytes) else { return .needMore }
     var head = try parseStatusLine(bytes.extracting(lines.startLine))
     head.fields = try HTTPFields.parse(bytes, lines: lines)
     return .head(head, byteCount: lines.byteCount)

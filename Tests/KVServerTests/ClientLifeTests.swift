@@ -35,6 +35,18 @@ import Testing
     }
   }
 
+  /// However the empty lines come, each counts.
+  @Test func forgivesTwoEmptyLinesBeforeEachRequest() {
+    var life = ClientLife()
+    _ = life.recognised(.http)
+    for _ in 0..<2 {
+      let forgiven = [life.forgivesEmptyLine(), life.forgivesEmptyLine(), life.forgivesEmptyLine()]
+      #expect(forgiven == [true, true, false])
+      life.asked(Self.http())
+      _ = life.answers(isBodyRead: true, isFollowed: false)
+    }
+  }
+
   @Test(arguments: [(true, true, true), (true, false, false), (false, true, false)])
   func goesOnOnlyIfTheClientWantsAndTheBodyWasRead(keepsAlive: Bool, isBodyRead: Bool, isOpen: Bool) {
     var life = ClientLife()

@@ -33,7 +33,6 @@ private func checkParsing(_ head: HTTPRequestHead, bytes: [UInt8], byteCount: In
 }
 
 private func checkDialect(_ bytes: [UInt8]) {
-  guard bytes.first != UInt8(ascii: "\r") else { return }
   require(Dialect(firstLine: bytes.prefix { $0 != UInt8(ascii: "\n") }) == .http, "a head is told from a classic line")
 }
 

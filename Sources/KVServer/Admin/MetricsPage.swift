@@ -7,6 +7,8 @@ import KVWire
 struct MetricsPage: Sendable {
   let version: String
   let startedAt: Instant
+  /// The same moment by the wall clock, since 1970. It stays as it was read, so that it differs only between processes.
+  let startedAtSeconds = Double(Instant.wallNanoseconds) / 1e9
   let openFilesMax: Int
   let current: CurrentCluster
   let configuration: ConfigurationRecord
@@ -112,11 +114,9 @@ struct MetricsPage: Sendable {
       "process_resident_memory_bytes", .gauge, "Resident memory in bytes.", Double(statistics.residentBytes))
     text.single("process_open_fds", .gauge, "Open file descriptors.", Double(statistics.openDescriptorCount))
     text.single("process_max_fds", .gauge, "The most descriptors that may be open.", Double(openFilesMax))
-    let uptime = Instant.now.since(startedAt).inSeconds
     text.single(
-      "process_start_time_seconds", .gauge, "When the process started, since 1970.",
-      (Double(Instant.wallNanoseconds) / 1e9 - uptime).rounded())
+      "process_start_time_seconds", .gauge, "When the process started, since 1970.", startedAtSeconds)
     text.single(
-      "kvnode_uptime_seconds", .gauge, "Seconds since the start.", uptime)
+      "kvnode_uptime_seconds", .gauge, "Seconds since the start.", Instant.now.since(startedAt).inSeconds)
   }
 }

@@ -142,7 +142,7 @@ private func parseHead(
   _ stream: inout Stream, _ life: inout ClientLife, _ body: inout BodyReader, _ crossOrigin: CrossOrigin,
   _ answerFields: inout HTTPFields
 ) -> Client.Arrival? {
-  guard skipEmptyLines(&stream, life) else { return nil }
+  guard skipEmptyLines(&stream, &life) else { return nil }
   guard let lineEnd = stream.unread.firstIndex(of: UInt8(ascii: "\n")) else {
     return checkUnendedLine(stream, &life)
   }
@@ -154,16 +154,11 @@ private func parseHead(
   return arrival(parsed, &life, &body, crossOrigin)
 }
 
-/// A few empty lines before the first request are forgiven, as those before later ones are (RFC 9112 section 2.2). False
-/// while nothing else has come.
-private func skipEmptyLines(_ stream: inout Stream, _ life: borrowing ClientLife) -> Bool {
-  guard life.dialect != .classic else { return true }
-  let emptyLine = [UInt8(ascii: "\r"), UInt8(ascii: "\n")]
-  var skipped = 0
-  while skipped < HTTPHeadLimits.emptyLinesMax, stream.unread.starts(with: emptyLine) {
-    stream.dropUnread(emptyLine.count)
-    skipped += 1
-  }
+/// A few empty lines before a request are forgiven (RFC 9112 section 2.2), however they arrive. False while nothing else
+/// has come.
+private func skipEmptyLines(_ stream: inout Stream, _ life: inout ClientLife) -> Bool {
+  let emptyLine = [HTTPByte.carriageReturn, HTTPByte.lineFeed]
+  while stream.unread.starts(with: emptyLine), life.forgivesEmptyLine() { stream.dropUnread(emptyLine.count) }
   return !stream.unread.isEmpty
 }
 

@@ -1,4 +1,5 @@
 import KVDialect
+import KVHTTP
 
 /// The life of an accepted connection, event by event: what comes next, and how it is to end. It knows no socket; where
 /// an event asks for something to be done to it, the method says so.
@@ -44,6 +45,8 @@ struct ClientLife: ~Copyable {
   }
 
   private var state = State.waiting
+  /// Those before the next request.
+  private var emptyLineCount = 0
   /// How the client speaks, once its first line has told.
   private(set) var dialect: Dialect?
 
@@ -61,9 +64,17 @@ struct ClientLife: ~Copyable {
     return dialect == .http ? .setResetOnClose(false) : nil
   }
 
+  /// An empty line has come where a request should begin. False where it is one too many.
+  mutating func forgivesEmptyLine() -> Bool {
+    guard dialect != .classic, emptyLineCount < HTTPHeadLimits.emptyLinesMax else { return false }
+    emptyLineCount += 1
+    return true
+  }
+
   /// A request's head has come.
   mutating func asked(_ exchange: Exchange) {
     guard case .waiting = state else { preconditionFailure("a request before the last one was answered") }
+    emptyLineCount = 0
     state = .asked(exchange)
   }
 
