@@ -54,6 +54,8 @@ let package = Package(
       name: "kvctl",
       dependencies: ["KVStore", "KVWire", "KVCluster", "KVDialect", "KVLinux", "KVCore", "KVHTTP", arguments],
       swiftSettings: safe),
+    .executableTarget(
+      name: "simulate", dependencies: ["KVCluster", "KVCore", heap], path: "Tests/Simulation", swiftSettings: safe),
     .target(
       name: "TestSupport", dependencies: ["KVStore", "KVWire", "KVLinux", "KVCore", "KVHTTP"], path: "Tests/Support",
       resources: [.copy("Vectors")], swiftSettings: strict),

@@ -1,0 +1,209 @@
+import KVCore
+
+/// Sixteen random bytes that a data directory is given when it is made: what tells one disk from another, whatever the
+/// host is called.
+package struct DiskID: Hashable, Comparable, Sendable {
+  package let high: UInt64
+  package let low: UInt64
+
+  package init(high: UInt64, low: UInt64) {
+    self.high = high
+    self.low = low
+  }
+
+  /// By their bytes.
+  package static func < (left: DiskID, right: DiskID) -> Bool { (left.high, left.low) < (right.high, right.low) }
+}
+
+/// A disk that a layout lists.
+package struct LayoutMember: Hashable, Sendable {
+  package let member: Member
+  /// The host's name in the peer list.
+  package let name: String
+  package let disk: DiskID
+
+  package init(member: Member, name: String, disk: DiskID) {
+    self.member = member
+    self.name = name
+    self.disk = disk
+  }
+}
+
+/// Who stores values, and how many copies of each.
+package struct MemberList: Hashable, Sendable {
+  /// In the order of the peer list.
+  package let members: [LayoutMember]
+  package let copies: Int
+
+  package init(_ members: [LayoutMember], copies: Int) {
+    precondition(!members.isEmpty && copies >= 1, "a list has members, and values have copies")
+    self.members = members
+    self.copies = min(copies, members.count)
+  }
+
+  /// The slot's owners in order: the one that the ranges give, and the next ones in the list.
+  package func owners(of slot: Slot) -> [Member] {
+    let first = Placement(nodeCount: members.count).owner(of: slot)
+    return (0..<copies).map { members[(first + $0) % members.count].member }
+  }
+
+  /// Whether these disks are most of the list's.
+  package func isMajority(_ disks: Set<DiskID>) -> Bool { View.isMajority(disks, of: members.map(\.disk)) }
+}
+
+/// How far a group of slots has moved from one list to the next.
+package struct GroupState: Hashable, Sendable {
+  package enum Phase: Hashable, Sendable {
+    /// The present list's owners alone have a say.
+    case old
+    /// The owners of both lists have.
+    case moving
+    /// The next list's owners alone have.
+    case new
+  }
+
+  package var phase: Phase
+  /// The version of the layout at which the say last changed.
+  package var epoch: UInt64
+  /// How often the group has gone from one list to another for good.
+  package var switches: UInt32
+  /// The epoch of the moving that ended so last.
+  package var switchedFrom: UInt64
+}
+
+/// Who is in the cluster and where values are: one version of what the nodes decide among themselves.
+package struct Layout: Hashable, Sendable {
+  /// How many groups there are: slots that share their first byte, and a directory.
+  package static let groupCount = 256
+
+  package private(set) var version: UInt64
+  package private(set) var current: MemberList
+  /// Where the cluster is going, while it goes.
+  package private(set) var next: MemberList?
+  package private(set) var groups: [GroupState]
+  /// The highest number ever given to a member.
+  package private(set) var lastMember: Member
+  /// The lists of the version before, whose members must agree to this one.
+  package private(set) var predecessors: [MemberList]
+  /// Tells this version from others that were proposed for the same number.
+  package private(set) var proposal: Ballot
+
+  /// The first version.
+  package init(first list: MemberList, proposal: Ballot) {
+    version = 1
+    current = list
+    lastMember = list.members.map(\.member).max() ?? Member(0)
+    groups = Array(
+      repeating: GroupState(phase: .old, epoch: 1, switches: 0, switchedFrom: 0), count: Self.groupCount)
+    predecessors = [list]
+    self.proposal = proposal
+  }
+
+  /// The lists that are in force.
+  package var lists: [MemberList] { next.map { [current, $0] } ?? [current] }
+
+  /// Everybody in either list, each disk once, those of the present list first.
+  package var members: [LayoutMember] {
+    var seen: Set<DiskID> = []
+    return lists.flatMap(\.members).filter { seen.insert($0.disk).inserted }
+  }
+
+  /// The number of a disk, or nil where it is no member.
+  package func member(of disk: DiskID) -> Member? { members.first { $0.disk == disk }?.member }
+
+  /// Whether a majority of each list that is in force is among these.
+  package func isQuorum(_ disks: Set<DiskID>) -> Bool { lists.allSatisfy { $0.isMajority(disks) } }
+
+  /// Who votes about a slot's keys.
+  package func view(of slot: Slot) -> View {
+    let state = groups[slot.group]
+    switch (state.phase, next) {
+    case (.moving, let next?):
+      return View(epoch: state.epoch, owners: current.owners(of: slot), nextOwners: next.owners(of: slot))
+    case (.new, let next?): return View(epoch: state.epoch, owners: next.owners(of: slot))
+    default: return View(epoch: state.epoch, owners: current.owners(of: slot))
+    }
+  }
+
+  /// Whether a member that went by an earlier version may keep what it has of a slot. Otherwise it missed something, and
+  /// starts with nothing: else what was deleted and forgotten meanwhile would come back.
+  package func keeps(_ slot: Slot, at member: Member, since earlier: Layout) -> Bool {
+    let (before, now) = (earlier.view(of: slot), view(of: slot))
+    let (stateBefore, state) = (earlier.groups[slot.group], groups[slot.group])
+    switch state.switches - stateBefore.switches {
+    case 0 where before.owners.contains(member): return true
+    case 0: return before.hasVoter(member) && before.epoch == now.epoch
+    // Whoever was an owner of the old list has been one throughout; whoever was to be one must have been in that very move.
+    case 1 where now.owners.contains(member):
+      return before.owners.contains(member) || (before.hasVoter(member) && before.epoch == state.switchedFrom)
+    default: return false
+    }
+  }
+}
+
+extension Slot {
+  /// The group that the slot belongs to: its first byte.
+  package var group: Int { number >> 8 }
+}
+
+/// What may follow a layout. Each is a version of its own.
+extension Layout {
+  /// A change begins; nothing moves yet.
+  package func changing(to list: MemberList, proposal: Ballot) -> Layout {
+    precondition(next == nil, "one change at a time")
+    var following = following(proposal)
+    following.next = list
+    following.lastMember = max(lastMember, list.members.map(\.member).max() ?? lastMember)
+    return following
+  }
+
+  /// These groups' keys become the business of both lists' owners.
+  package func moving(_ moved: [Int], proposal: Ballot) -> Layout {
+    changingGroups(moved, from: .old, to: .moving, proposal) { _, _ in }
+  }
+
+  /// These groups have arrived.
+  package func switching(_ moved: [Int], proposal: Ballot) -> Layout {
+    changingGroups(moved, from: .moving, to: .new, proposal) { state, epoch in
+      state.switches += 1
+      state.switchedFrom = epoch
+    }
+  }
+
+  /// These groups stay where they were, which is always safe: every write was there too.
+  package func cancelling(_ moved: [Int], proposal: Ballot) -> Layout {
+    changingGroups(moved, from: .moving, to: .old, proposal) { _, _ in }
+  }
+
+  /// All groups have arrived, or none has left.
+  package func finished(proposal: Ballot) -> Layout {
+    precondition(next != nil && Set(groups.map(\.phase)).count == 1, "all groups are in one place")
+    var following = following(proposal)
+    if groups[0].phase == .new, let next { following.current = next }
+    following.next = nil
+    for group in groups.indices { following.groups[group].phase = .old }
+    return following
+  }
+
+  private func changingGroups(
+    _ moved: [Int], from before: GroupState.Phase, to after: GroupState.Phase, _ proposal: Ballot,
+    _ change: (inout GroupState, UInt64) -> Void
+  ) -> Layout {
+    var following = following(proposal)
+    for group in moved {
+      precondition(groups[group].phase == before, "a group goes one step at a time")
+      following.groups[group].phase = after
+      following.groups[group].epoch = following.version
+      change(&following.groups[group], groups[group].epoch)
+    }
+    return following
+  }
+
+  private func following(_ proposal: Ballot) -> Layout {
+    var following = self
+    following.version += 1
+    following.predecessors = lists
+    following.proposal = proposal
+    return following
+  }
+}

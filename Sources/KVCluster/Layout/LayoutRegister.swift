@@ -1,0 +1,73 @@
+/// What a disk answers about the layout.
+package enum LayoutAnswer: Hashable, Sendable {
+  /// To a prepare: what was accepted last, and at which ballot.
+  case promised(accepted: Ballot, Layout?)
+  /// To an accept.
+  case done
+  case outbid(Ballot)
+}
+
+/// How one disk votes about the layout. Unlike a key's register, what it decides on carries its own quorums.
+package struct LayoutAcceptor: Sendable {
+  /// What is written, and synced, before the answer goes out.
+  package struct Record: Hashable, Sendable {
+    package fileprivate(set) var accepted = Ballot.none
+    package fileprivate(set) var layout: Layout?
+    /// The newest layout that is known to be decided, or nil before the first.
+    package fileprivate(set) var known: Layout?
+
+    package init() {}
+  }
+
+  package private(set) var record: Record
+  private let rules: LayoutRules
+  private var promise: Ballot
+
+  /// A disk's votes from its start on. It takes part in no round at or below its horizon, which is all that it may have
+  /// promised before.
+  package init(_ record: Record, horizon: UInt64, rules: LayoutRules = .all) {
+    self.record = record
+    self.rules = rules
+    promise = max(.last(of: horizon), record.accepted)
+  }
+
+  package mutating func prepare(_ ballot: Ballot) -> LayoutAnswer {
+    // The same request may come twice.
+    guard ballot >= promise else { return .outbid(promise) }
+    promise = ballot
+    return .promised(accepted: record.accepted, record.layout)
+  }
+
+  package mutating func accept(_ ballot: Ballot, _ layout: Layout) -> LayoutAnswer {
+    if rules.contains(.keepsPromises), ballot < promise { return .outbid(promise) }
+    guard ballot >= record.accepted else { return .outbid(record.accepted) }
+    promise = max(promise, ballot)
+    record.accepted = ballot
+    record.layout = layout
+    return .done
+  }
+
+  /// A layout is known to be decided. False where a newer one is known.
+  package mutating func learn(_ layout: Layout) -> Bool {
+    if let known = record.known, known.version >= layout.version { return false }
+    record.known = layout
+    return true
+  }
+}
+
+/// The rules of the layout's register, as `Rules` has those of the keys'.
+package struct LayoutRules: OptionSet, Hashable, Sendable {
+  package let rawValue: UInt32
+
+  package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+  package static let all = LayoutRules(rawValue: .max)
+  /// A disk keeps out of rounds below its promise.
+  package static let keepsPromises = LayoutRules(rawValue: 1 << 0)
+  /// A layout is decided only where its predecessor's members agree.
+  package static let asksPredecessors = LayoutRules(rawValue: 1 << 1)
+  /// A layout is decided only where its own members agree.
+  package static let asksSuccessors = LayoutRules(rawValue: 1 << 2)
+  /// Where a newer layout turns up, its members are asked too before anything is proposed.
+  package static let extendsPrepare = LayoutRules(rawValue: 1 << 3)
+}

@@ -1,0 +1,66 @@
+import KVCluster
+import KVCore
+
+/// Brings the owners of a key to the same state, and forgets deletions that all of them hold.
+struct Repairer {
+  private let host: Host
+  private let world: World
+
+  init(_ host: Host) {
+    self.host = host
+    world = host.world
+  }
+
+  func repair(_ key: Key) {
+    guard host.isUp else { return }
+    ReadingRun(host, key, waitsForAll: true) { outcome, reading in
+      switch outcome {
+      case .chosen(let held?, _, let behind): teach(held, key, to: behind)
+      case .unsettled:
+        if !world.options.rules.contains(.teachesOnlyChosen), let held = reading.highest {
+          return teach(held, key, to: reading.asked)
+        }
+        settle(key)
+      default: break
+      }
+    }?.start()
+  }
+
+  func purge(_ key: Key) {
+    guard host.isUp else { return }
+    ReadingRun(host, key, waitsForAll: true) { _, reading in
+      guard let ballot = reading.deletionOfAll, let layout = host.layout else { return }
+      for member in reading.asked {
+        guard let target = layout.hostIndex(of: member) else { continue }
+        world.send(from: host, to: target) { $0.handle(.purge(ballot), key, from: layout) { _ in } }
+      }
+      world.count("purges")
+    }?.start()
+  }
+
+  private func settle(_ key: Key) { RoundRun(host, key, .certainty) { _, _ in }?.start() }
+
+  /// Who lacks the bytes fetches them; who has forgotten so much that it cannot tell needs a round.
+  private func teach(_ held: Held, _ key: Key, to behind: [Member], tries: Int = 2) {
+    guard let layout = host.layout, tries > 0 else { return }
+    for member in behind {
+      guard let target = layout.hostIndex(of: member) else { continue }
+      world.count("lessons")
+      world.send(from: host, to: target) { pupil in
+        pupil.handle(.learn(held.ballot, held.descriptor), key, from: layout) { reply in
+          world.send(from: pupil, to: host.index) { _ in
+            switch reply {
+            case .answer(.lacksBytes, _):
+              Fetch(world, key, held.descriptor.upload, to: target, askedBy: host) {
+                teach(held, key, to: [member], tries: tries - 1)
+              }.start()
+            case .answer(.outbid, _): settle(key)
+            case .layout(let layout): host.adopt(layout)
+            default: break
+            }
+          }
+        }
+      }
+    }
+  }
+}
