@@ -72,7 +72,7 @@ show_progress() {
   while read -r step _; do
     [[ $step =~ ^\[[0-9]+/[0-9]+\]$ ]] || continue
     if [[ -t 1 ]]; then
-      printf '\r  %s ' "$step"
+      printf '\r  %-12s' "$step"
     elif ((++shown % 20 == 1)); then
       echo "  $step"
     fi

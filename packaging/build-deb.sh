@@ -52,7 +52,7 @@ parse() {
 make_stage() {
   stage=${TMPDIR:-/tmp}/kvnode-deb
   [ -d "$stage" ] || mkdir -m 0700 "$stage"
-  if [ ! -O "$stage" ] || [ -L "$stage" ]; then fail "$stage belongs to someone else"; fi
+  if [ ! -O "$stage" ] || [ -L "$stage" ]; then fail "$stage is somebody else's: remove it, or set TMPDIR to another directory"; fi
   # The lock stays: whoever waits for it must not be left holding a deleted file.
   exec 9>"$stage/lock"
   flock 9

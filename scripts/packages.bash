@@ -66,11 +66,21 @@ find_builder() {
   BUILDER=
   BUILD_PATH=$PATH:${HOME:-/root}/.local/share/swiftly/bin
   if ((EUID != 0)) || [[ ${SUDO_USER:-root} == root ]]; then return 0; fi
-  # What a login prints besides the path goes before the last line.
-  BUILD_PATH=$PATH:$(runuser -l "$SUDO_USER" -c 'echo; printenv PATH' 2>/dev/null </dev/null | tail -n 1)
+  BUILD_PATH=$PATH:$(path_of_login "$SUDO_USER" -l):$(path_of_login "$SUDO_USER" -il)
   BUILD_PATH+=:$(home_of "$SUDO_USER")/.local/share/swiftly/bin
   # Somebody else's tree is built by root.
   if runuser -u "$SUDO_USER" -- test -w .; then BUILDER=$SUDO_USER; fi
+}
+
+# path_of_login USER OPTIONS: the PATH that the user's shell has with these options. Many set it where only a shell that is
+# interactive looks (Debian's .bashrc ends early for others); such a one must neither take the terminal nor wait for anyone.
+path_of_login() {
+  local shell
+  shell=$(getent passwd "$1" | cut -d : -f 7)
+  # What a login prints besides the path goes before the last line.
+  timeout 10 setsid --wait runuser -u "$1" -- env -i "HOME=$(home_of "$1")" "USER=$1" "LOGNAME=$1" "SHELL=$shell" \
+    TERM=dumb PATH=/usr/local/bin:/usr/bin:/bin "$shell" "$2" -c 'echo; printenv PATH' 2>/dev/null </dev/null |
+    tail -n 1 || true
 }
 
 require_swift() {

@@ -7,7 +7,7 @@ func checkAccess(
   let address = client.ipAddress
   if configuration.servesThisHostOnly {
     guard let address, address.isLoopback || address == client.localAddress else {
-      throw .refused(.otherHost(client.ipAddress, request.subject))
+      throw .refused(.otherHost(client.ipAddress, request.subject, node: configuration.nodeName))
     }
     return
   }
@@ -20,11 +20,11 @@ func checkAccess(
 }
 
 extension Failure {
-  /// What another host is told by a node that nobody has set up yet.
-  fileprivate static func otherHost(_ address: IPAddress?, _ subject: String) -> Failure {
-    let who = address.map { "\($0) is not this host" } ?? "it is not known that the request comes from this host"
-    return Failure(
-      .forbidden,
-      "\(subject): \(who), and no other is allowed yet: list [Peers], or set AllowedClients= or Open=yes in [Access]")
+  /// What another host is told by a node that nobody has set up yet. It names the node, for the answer may come through
+  /// another one, whose reader would take "this host" for that.
+  fileprivate static func otherHost(_ address: IPAddress?, _ subject: String, node: String) -> Failure {
+    let who = address.map { "\($0) is not \(node)'s own host" } ?? "it is not known that \(node)'s own host asks"
+    let remedy = "on \(node) list [Peers], or set AllowedClients= or Open=yes in [Access]"
+    return Failure(.forbidden, "\(subject): \(who), and no other is allowed yet: \(remedy)")
   }
 }

@@ -205,7 +205,7 @@ is_refused() {
   on node1 mv /etc/kvnode.conf.d/peers.conf /run/peers.conf
   on node1 systemctl reload kvnode.service
   run get node2 node1 absent
-  [[ $output == 'ERROR: GET absent: '*' is not this host, and no other is allowed yet: '*Open=yes* ]]
+  [[ $output == 'ERROR: GET absent: '*" is not node1's own host, and no other is allowed yet: on node1 "*Open=yes* ]]
   [[ $(printf 'GET /absent HTTP/1.0\r\n\r\n' | on node2 nc -N node1 7776) == 'HTTP/1.1 403 '* ]]
   [[ $(put node2 node1 mine <<<value) == 'ERROR: PUT mine: '* ]]
   for host in localhost 127.0.0.1 ::1 192.0.2.11 2001:db8::11; do
