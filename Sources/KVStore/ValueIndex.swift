@@ -256,14 +256,8 @@ extension ValueIndex {
         return .next
       }
       gathering.insert(.group(group))
-      guard group.count < IndexEntry.stemBytes, let behind = Self.behind(group) else { return .next }
+      guard group.count < IndexEntry.stemBytes, let behind = ListGathering.firstName(behind: group) else { return .next }
       return .seek(behind)
-    }
-
-    /// The first bytes after all that begin with these, or nil where nothing can come after.
-    private static func behind(_ group: [UInt8]) -> [UInt8]? {
-      guard let last = group.lastIndex(where: { $0 < 0xFF }) else { return nil }
-      return group[..<last] + [group[last] + 1]
     }
   }
 }
