@@ -330,6 +330,11 @@ eof_is_early() { [[ $1 == 18 || $1 == 56 ]]; }
     assert_matches '^HTTP/1.1 20[04] ' \
       "$(raw 1 "$request /$other HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")"
   done
+  # Nor do they end the connection of whoever asks about no value.
+  for request in 'GET /?list' 'GET /?status' 'GET /?health' 'GET /' 'OPTIONS /' "OPTIONS /$other"; do
+    request+=' HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'
+    assert_equal 2 "$(raw 1 "$request$request" | grep -ao 'HTTP/1.1 20[04] ' | wc -l)"
+  done
   store "$other" value
   assert_matches '^HTTP/1.1 400 ' \
     "$(raw 1 "DELETE /$other HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n")"
