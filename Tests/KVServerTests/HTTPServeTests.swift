@@ -41,4 +41,20 @@ import TestSupport
       #expect(answer.hasSuffix(": a body makes no sense here\n"))
     }
   }
+
+  @Test(arguments: ["GET / HTTP/1.1\r\nHost : a\r\n\r\n", "GET / HTTP/1.1\r\nHo"])
+  func anAnswerCarriesNothingOfAnEarlierRequest(malformed: String) async throws {
+    var http = HTTPSettings()
+    http.allowedOrigins = ["https://app.example.com"]
+    try await TestNodes.run(http: http) { nodes async throws in
+      var wire = try await Wire.connect(nodes.ports[0])
+      try await wire.send("GET / HTTP/1.1\r\nHost: a\r\nOrigin: https://app.example.com\r\n\r\n")
+      #expect(try await Self.answer(&wire).contains("\r\nAccess-Control-Allow-Origin: https://app.example.com\r\n"))
+      try await wire.send(malformed)
+      try wire.endSending()
+      let head = try await Self.answer(&wire)
+      #expect(head.hasPrefix("HTTP/1.1 400 "))
+      #expect(!head.contains("Access-Control") && !head.contains("Vary"))
+    }
+  }
 }
