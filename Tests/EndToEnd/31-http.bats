@@ -472,6 +472,19 @@ is_allowed() {
   done
 }
 
+@test "a client that sends what was refused without asking first sees the answer, not a reset" {
+  local key
+  echo one >one
+  truncate -s 100M huge
+  truncate -s 60M big
+  for key in "$own" "$other"; do
+    store "$key" one
+    assert_equal 413 "$(http -H 'Expect:' -T huge "$(url 1 "$key")")"
+    assert_equal 412 "$(http -H 'Expect:' -H 'If-None-Match: *' -T big "$(url 1 "$key")")"
+    get 2 "$key" | cmp - one
+  done
+}
+
 @test "100 Continue is sent once the owner has agreed, and not before" {
   local owner
   start_client waiting 127.0.0.1 text="PUT /$other HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n" touch="$PWD/begun" \
