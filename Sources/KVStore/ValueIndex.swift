@@ -256,7 +256,9 @@ extension ValueIndex {
         return .next
       }
       gathering.insert(.group(group))
-      guard group.count < IndexEntry.stemBytes, let behind = ListGathering.firstName(behind: group) else { return .next }
+      guard group.count < IndexEntry.stemBytes, let behind = ListGathering.firstName(behind: group) else {
+        return .next
+      }
       return .seek(behind)
     }
   }
