@@ -45,6 +45,13 @@ package struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
     Failure(.notFound, "\(operation.rawValue) \(key): no such key")
   }
 
+  /// A body came with a request to which none belongs.
+  package static func needlessBody(of request: Request) -> Failure {
+    var subject = request.subject
+    if case .value(let request) = request { subject = "\(request.operation.method) \(request.key)" }
+    return Failure(.badRequest, "\(subject): a body makes no sense here")
+  }
+
   /// The message.
   package var description: String { message }
 }

@@ -36,7 +36,21 @@ package struct ListGathering: Sendable {
   /// The page.
   package consuming func page() -> ListPage {
     cut()
+    skipGroup()
     return ListPage(entries: entries, next: next)
+  }
+
+  /// A page may end inside a group that is on it, where another node went past that group: what follows in it has been
+  /// told, and the next page would tell it again.
+  private mutating func skipGroup() {
+    guard case .group(let group) = entries.last, let end = next, end.starts(with: group) else { return }
+    next = Self.firstName(behind: group)
+  }
+
+  /// The first bytes after all that begin with these, or nil where nothing can come after.
+  package static func firstName(behind group: [UInt8]) -> [UInt8]? {
+    guard let last = group.lastIndex(where: { $0 < 0xFF }) else { return nil }
+    return group[..<last] + [group[last] + 1]
   }
 
   private mutating func cut() {

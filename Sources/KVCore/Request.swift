@@ -21,6 +21,9 @@ package enum Request: Equatable, Sendable {
     }
   }
 
+  /// Whether a body belongs to it: one that comes with any other request must turn out to be empty.
+  package var hasBody: Bool { if case .value(let request) = self { request.operation == .put } else { false } }
+
   /// Set when another node relayed the request.
   package var relayed: RelayMark? {
     switch self {

@@ -13,11 +13,16 @@ package enum HTTPDialect {
   package static func request(_ head: HTTPRequestHead, now: HTTPDate) throws(Failure) -> Request {
     try checkNothingElseIsMeant(head.fields)
     let query = try translatingError(Failure.init) { () throws(HTTPSyntaxError) in try HTTPQuery(head.target.query) }
-    if let request = NodeRequest(head, query) { return .node(request) }
-    if let list = try ListRequest(head, query) { return .list(list) }
+    if let request = NodeRequest(head, query) { return try withoutBody(.node(request), head) }
+    if let list = try ListRequest(head, query) { return try withoutBody(.list(list), head) }
     let request = try valueRequest(head, now: now)
     try check(query, request)
     return .value(request)
+  }
+
+  private static func withoutBody(_ request: Request, _ head: HTTPRequestHead) throws(Failure) -> Request {
+    try checkBody(request, try translatingError(Failure.init) { () throws(HTTPSyntaxError) in try head.bodyFraming() })
+    return request
   }
 
   /// The request about a key in a head.
@@ -27,7 +32,7 @@ package enum HTTPDialect {
     }
     var request = ValueRequest(operation, try key(head.target))
     do throws(HTTPSyntaxError) { request.body = try head.bodyFraming() } catch { throw Failure(error) }
-    try checkBody(request)
+    try checkBody(.value(request), request.body)
     request.valueBytes = try PeerProtocol.statedValueBytes(head.fields)
     if case .length(let byteCount) = request.body { request.valueBytes = byteCount }
     request.relayed = try PeerProtocol.mark(head.fields)
@@ -51,11 +56,11 @@ package enum HTTPDialect {
   }
 
   /// A body of chunks may turn out to be empty, as those of some proxies do.
-  private static func checkBody(_ request: ValueRequest) throws(Failure) {
-    switch (request.operation, request.body) {
-    case (.put, .none): throw Failure(.lengthRequired, "PUT \(request.key): neither Content-Length nor chunked")
-    case (.put, _), (_, .none), (_, .length(0)), (_, .chunked): return
-    default: throw Failure(.badRequest, "\(request.operation.method) \(request.key): a body makes no sense here")
+  private static func checkBody(_ request: Request, _ body: BodyFraming) throws(Failure) {
+    switch (request.hasBody, body) {
+    case (true, .none): throw Failure(.lengthRequired, "\(request.subject): neither Content-Length nor chunked")
+    case (true, _), (_, .none), (_, .length(0)), (_, .chunked): return
+    default: throw .needlessBody(of: request)
     }
   }
 

@@ -149,11 +149,13 @@ package enum StoreOpenError: Error, Sendable, CustomStringConvertible {
   case unknownMarker(String, found: String)
   case stateUnusable(path: String, SystemError)
 
-  /// Whether only an administrator can tell what is right, so that trying again is of no use.
+  /// Whether only an administrator can mend it, or tell what is right, so that trying again is of no use.
   package var needsAdministrator: Bool {
     switch self {
-    case .vanished, .replaced, .unknownMarker: true
-    default: false
+    case .unusable(_, let error), .stateUnusable(_, let error): error.isForAdministrator
+    // These pass: the other process ends.
+    case .inUse, .beingRepaired: false
+    case .noStore, .unknownFormat, .withoutAttributes, .unknownIdentifier, .vanished, .replaced, .unknownMarker: true
     }
   }
 

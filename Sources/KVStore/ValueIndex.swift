@@ -18,11 +18,15 @@ package final class ValueIndex: Sendable {
   private enum Condition: Sendable {
     case missing
     case usable
+    /// The map took a change or gave an entry no more. LMDB may never do so again, so that another has to be opened.
+    case broken(reason: String)
+    /// It could not be made.
     case failed(reason: String)
   }
 
   private struct State {
     var condition: Condition
+    var map: IndexMap?
     var isBuilding = false
     /// Whether something has changed that no request told of.
     var isStale = false
@@ -30,115 +34,38 @@ package final class ValueIndex: Sendable {
     var failureCount = 0
   }
 
-  /// Address space for the map; the file grows with what is in it.
-  private static let mapBytesMax = 64 << 30
-  private static let cleanText = "kvnode index 2 "
-
-  /// The map and what it is made of.
-  private final class Opened: Sendable {
-    let directory: Directory
-    let values: Directory
-    let map: OrderedMap
-    let tables: [OrderedMap.Table]
-    /// Keys that were changed while a table is being made: what a file said before does not count for them.
-    let touched: OrderedMap.Table
-    /// Says which of the two tables is looked at.
-    let meta: OrderedMap.Table
-
-    private static let currentName = Array("current".utf8)
-
-    init(_ directory: consuming Directory, values: consuming Directory, path: String) throws(SystemError) {
-      self.directory = directory
-      self.values = values
-      map = try OrderedMap(directory: "\(path)/\(StoreName.index)", bytesMax: mapBytesMax, tablesMax: 4)
-      tables = [try map.table("values 0"), try map.table("values 1")]
-      touched = try map.table("touched")
-      meta = try map.table("meta")
-    }
-
-    func current(_ change: borrowing OrderedMap.Change) throws(SystemError) -> OrderedMap.Table {
-      tables[try Self.isSecond(change.value(of: Self.currentName, in: meta)) ? 1 : 0]
-    }
-
-    func current(_ look: borrowing OrderedMap.Look) throws(SystemError) -> OrderedMap.Table {
-      tables[try Self.isSecond(look.value(of: Self.currentName, in: meta)) ? 1 : 0]
-    }
-
-    func other(_ change: borrowing OrderedMap.Change) throws(SystemError) -> OrderedMap.Table {
-      tables[try current(change) == tables[0] ? 1 : 0]
-    }
-
-    func setCurrent(_ table: OrderedMap.Table, _ change: borrowing OrderedMap.Change) throws(SystemError) {
-      try change.put(Self.currentName, [table == tables[1] ? 1 : 0], in: meta)
-    }
-
-    private static func isSecond(_ value: [UInt8]?) -> Bool { value == [1] }
-  }
-
-  private let opened: Opened?
+  /// Nil where there is no place for one.
+  private let place: IndexPlace?
   private let state: Mutex<State>
 
   /// Opens the index in a data directory. One that was not closed in order is thrown away: without syncs there is no
   /// telling what is in it.
   init(in root: borrowing Directory, path: String) {
+    var found: IndexPlace?
     do throws(SystemError) {
-      let directory = try root.makeAndOpen(StoreName.index)
-      guard let values = try root.directory(StoreName.values) else { throw SystemError.absent(call: "openat") }
-      let isClean = try Self.takeCleanMark(directory, values)
-      if !isClean {
-        for name in OrderedMap.fileNames { _ = try directory.removeFile(name) }
-      }
-      opened = try Opened(directory, values: values, path: path)
-      state = Mutex(State(condition: isClean ? .usable : .missing))
+      let place = try IndexPlace(in: root, path: path)
+      found = place
+      let isClean = try place.takeCleanMark()
+      let map = try IndexMap(in: place, isNew: !isClean)
+      state = Mutex(State(condition: isClean ? .usable : .missing, map: map))
     } catch {
-      opened = nil
       state = Mutex(State(condition: .failed(reason: "\(error)")))
     }
-  }
-
-  /// Whether the index is whole. From now on it is not, until that is said again.
-  private static func takeCleanMark(
-    _ directory: borrowing Directory, _ values: borrowing Directory
-  ) throws(SystemError) -> Bool {
-    guard let text = try directory.contents(of: StoreName.cleanIndex, bytesMax: 128) else { return false }
-    _ = try directory.removeFile(StoreName.cleanIndex)
-    try directory.sync()
-    return try text == cleanMark(directory, values)
-  }
-
-  /// What the mark says: a digest of the number and the time of change of the index's file and of the directories below
-  /// `values/`. Whoever restores a backup over them, or puts a file in, cannot but change one.
-  private static func cleanMark(
-    _ directory: borrowing Directory, _ values: borrowing Directory
-  ) throws(SystemError) -> [UInt8] {
-    var facts = try fact(of: OrderedMap.fileNames[0], in: directory)
-    for shard in ValuePath.shards { facts += try fact(of: shard, in: values) }
-    return Array("\(cleanText)\(Hexadecimal.digits(SHA256.digest(Array(facts.utf8))))\n".utf8)
-  }
-
-  private static func fact(of name: String, in directory: borrowing Directory) throws(SystemError) -> String {
-    guard let status = try directory.status(of: name) else { return "none " }
-    return "\(status.inode) \(status.changedAtNanoseconds) "
+    place = found
   }
 
   /// Says that the index is whole, where it is: to be called last.
   package func close() {
-    guard let opened else { return }
-    let isWhole = state.withLock { state in
-      guard case .usable = state.condition, !state.isStale else { return false }
+    let whole = state.withLock { state -> IndexMap? in
+      guard case .usable = state.condition, !state.isStale else { return nil }
       state.condition = .missing
-      return true
+      return state.map
     }
-    guard isWhole else { return }
+    guard let whole, let place else { return }
     // Where that fails, the index is made anew at the next start.
     do throws(SystemError) {
-      try opened.map.sync()
-      let file = try opened.directory.createFile(StoreName.cleanIndex)
-      try Self.cleanMark(opened.directory, opened.values).withBytes { bytes throws(SystemError) in
-        try file.write(bytes, at: 0)
-      }
-      try file.sync()
-      try opened.directory.sync()
+      try whole.map.sync()
+      try place.writeCleanMark()
     } catch {
       return
     }
@@ -147,7 +74,17 @@ package final class ValueIndex: Sendable {
   /// Whether it should be made anew.
   package var needsBuilding: Bool {
     state.withLock { state in
-      if case .usable = state.condition { state.isStale } else { opened != nil }
+      if case .usable = state.condition { state.isStale } else { place != nil }
+    }
+  }
+
+  /// Why it cannot be used as it is, where that is so; nil while it is only to be made.
+  package var failure: String? {
+    state.withLock { state in
+      switch state.condition {
+      case .missing, .usable: nil
+      case .broken(let reason), .failed(let reason): reason
+      }
     }
   }
 
@@ -156,7 +93,7 @@ package final class ValueIndex: Sendable {
 
   /// Takes note of a key's new value, or of none.
   func note(_ key: [UInt8], _ value: ListedValue?) {
-    guard let opened else { return }
+    guard let opened = state.withLock({ $0.map }) else { return }
     do throws(SystemError) {
       try opened.map.change { change throws(SystemError) in
         let isBuilding = state.withLock { $0.isBuilding }
@@ -166,7 +103,7 @@ package final class ValueIndex: Sendable {
         if isBuilding { try change.put(IndexEntry.name(key), [], in: opened.touched) }
       }
     } catch {
-      fail("\(error)")
+      fail(.broken(reason: "\(error)"), opened)
     }
   }
 
@@ -180,11 +117,13 @@ package final class ValueIndex: Sendable {
     }
   }
 
-  private func fail(_ reason: String) {
+  /// Takes note of a failure, unless another map has come into the place of the one that failed.
+  private func fail(_ condition: Condition, _ map: IndexMap?) {
     state.withLock { state in
+      guard state.map === map else { return }
       state.failureCount += 1
-      state.condition = .failed(reason: reason)
-      state.isBuilding = false
+      state.condition = condition
+      (state.isBuilding, state.shardCount) = (false, 0)
     }
   }
 }
@@ -208,15 +147,16 @@ extension ValueIndex {
         }
       }
     } catch {
-      fail("\(error)")
-      throw .failed(reason: "\(error)")
+      // It is made anew, and listings wait for that as they do at the start.
+      fail(.broken(reason: "\(error)"), opened)
+      throw .building(shardCount: 0)
     }
     return gathering.page()
   }
 
-  private func usable() throws(Unusable) -> Opened {
+  private func usable() throws(Unusable) -> IndexMap {
     let state = state.withLock { $0 }
-    switch (state.condition, opened) {
+    switch (state.condition, state.map) {
     case (.usable, let opened?): return opened
     case (.failed(let reason), _): throw .failed(reason: reason)
     default: throw .building(shardCount: state.shardCount)
@@ -256,14 +196,10 @@ extension ValueIndex {
         return .next
       }
       gathering.insert(.group(group))
-      guard group.count < IndexEntry.stemBytes, let behind = Self.behind(group) else { return .next }
+      guard group.count < IndexEntry.stemBytes, let behind = ListGathering.firstName(behind: group) else {
+        return .next
+      }
       return .seek(behind)
-    }
-
-    /// The first bytes after all that begin with these, or nil where nothing can come after.
-    private static func behind(_ group: [UInt8]) -> [UInt8]? {
-      guard let last = group.lastIndex(where: { $0 < 0xFF }) else { return nil }
-      return group[..<last] + [group[last] + 1]
     }
   }
 }
@@ -280,7 +216,8 @@ extension ValueIndex {
   func build(
     _ read: (_ shard: Int, _ take: ([Reading]) throws(SystemError) -> Void) throws(SystemError) -> Void
   ) async throws(SystemError) {
-    guard let opened else { return }
+    guard let place else { return }
+    let opened = try openedMap(in: place)
     do throws(SystemError) {
       let table = try opened.map.change { change throws(SystemError) in
         let table = try opened.other(change)
@@ -303,13 +240,33 @@ extension ValueIndex {
       }
       try finish(opened)
     } catch {
-      fail("\(error)")
+      fail(.failed(reason: "\(error)"), opened)
+      throw error
+    }
+  }
+
+  /// The map, or a new one in the place of one that has failed. Whoever still has that one goes on with it: its files have
+  /// no names any more. A change that goes into it meanwhile is not lost, for its file is looked at later.
+  private func openedMap(in place: IndexPlace) throws(SystemError) -> IndexMap {
+    let (map, isSound) = state.withLock { state in
+      switch state.condition {
+      case .missing, .usable: (state.map, true)
+      case .broken, .failed: (state.map, false)
+      }
+    }
+    if let map, isSound { return map }
+    do throws(SystemError) {
+      let new = try IndexMap(in: place, isNew: true)
+      state.withLock { state in (state.map, state.condition, state.shardCount) = (new, .missing, 0) }
+      return new
+    } catch {
+      fail(.failed(reason: "\(error)"), map)
       throw error
     }
   }
 
   private func take(
-    _ readings: ArraySlice<Reading>, into table: OrderedMap.Table, _ opened: Opened
+    _ readings: ArraySlice<Reading>, into table: OrderedMap.Table, _ opened: IndexMap
   ) throws(SystemError) {
     try opened.map.change { change throws(SystemError) in
       for (key, value) in readings
@@ -319,7 +276,7 @@ extension ValueIndex {
     }
   }
 
-  private func finish(_ opened: Opened) throws(SystemError) {
+  private func finish(_ opened: IndexMap) throws(SystemError) {
     let failureCount = state.withLock { $0.failureCount }
     let isWhole = try opened.map.change { change throws(SystemError) in
       try change.empty(opened.touched)

@@ -195,31 +195,26 @@ import KVLinux
   /// How long what was sent may stay unacknowledged before the connection is given up. A closed window counts too.
   package func setAcknowledgementTimeout(_ timeout: Duration) { socket.setAcknowledgementTimeout(timeout) }
 
-  /// How long a closing connection may send what nobody wants before it is cut, and how long it may be silent.
-  private static let lingerTimeout = Duration.seconds(30)
-  private static let lingerTimeoutMax = Duration.seconds(600)
-  private static let lingerIdleTimeout = Duration.seconds(5)
-  /// What a client must at least manage of what it has announced, so that nobody keeps a closing connection for long.
-  private static let lingerBytesPerSecond = 8 << 20
   private static let discardBytesMax = 1 << 20
 
   /// Closes the connection so that the other side gets all that was sent.
   ///
   /// Closing a socket with unread bytes resets it, and the other side may lose the answer: so what it still
-  /// sends is read and dropped until it has closed its half too, for a limited time.
-  ///
-  /// Many clients read no answer before they have sent all that they have announced, and are given time for that.
+  /// sends is read and dropped until it has closed its half too, within limits that follow what it has announced.
   package consuming func closeInOrder(announcedBytes: Int = 0, by interrupter: Interrupter? = nil) async {
     guard (try? socket.shutdownSending()) != nil else { return }
-    let timeout = Duration.seconds(announcedBytes / Self.lingerBytesPerSecond)
-    let deadline = Instant.after(min(max(timeout, Self.lingerTimeout), Self.lingerTimeoutMax))
-    idleTimeout = Self.lingerIdleTimeout
+    let linger = Linger(announcedBytes: announcedBytes)
+    let deadline = Instant.after(linger.timeout)
+    idleTimeout = Linger.idleTimeout
     var turn = Turn()
-    while Instant.now < deadline {
+    var takenBytes = 0
+    while Instant.now < deadline, linger.bytesMax.map({ takenBytes < $0 }) ?? true {
       do {
         switch try socket.discard(bytesMax: Self.discardBytesMax) {
         case .end: return
-        case .moved(let count): await turn.moved(count)
+        case .moved(let count):
+          takenBytes += count
+          await turn.moved(count)
         case .wouldBlock: try await wait(.readable, urgency: .bulk, by: interrupter)
         }
       } catch {

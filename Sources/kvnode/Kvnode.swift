@@ -96,6 +96,8 @@ enum Kvnode {
         logger.notice("other hosts are refused until [Peers], AllowedClients= or Open=yes lets them in")
       }
       node.run(sockets, signals: signals, reload: { reload(files, logger) })
+    } catch let error as SocketsError where error.needsAdministrator {
+      end(ExitStatus.configuration, "\(error)")
     } catch let error as StoreRefusal {
       end(ExitStatus.configuration, "\(error)")
     } catch {

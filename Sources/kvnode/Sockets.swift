@@ -88,6 +88,15 @@ enum SocketsError: Error, CustomStringConvertible {
   case noClientSocket
   case nothingToListenOn
 
+  /// Whether only an administrator can mend it. A port may become free, and an address come.
+  var needsAdministrator: Bool {
+    switch self {
+    case .binding(_, _, let error): error.isForAdministrator
+    case .passing: false
+    case .noClientSocket, .nothingToListenOn: true
+    }
+  }
+
   var description: String {
     switch self {
     case .binding(let address, let setting, let error): "cannot listen on \(address) (\(setting)=): \(error.reason)"

@@ -164,9 +164,9 @@ $configuration.d/50-bad.conf:3: MinFree=some: expected a percentage such as 2% o
 
 @test "a data directory that is a file, or below one" {
   echo >"$CLUSTER/node1"
-  refuses_to_start 69 "kvnode: data directory $CLUSTER/node1: open: Not a directory"
+  refuses_to_start 78 "kvnode: data directory $CLUSTER/node1: open: Not a directory"
   sed -i "s/^DataDirectory=.*/DataDirectory=${CLUSTER//\//\\/}\/node1\/below/" "$configuration"
-  refuses_to_start 69 "kvnode: data directory $CLUSTER/node1/below: mkdir: Not a directory"
+  refuses_to_start 78 "kvnode: data directory $CLUSTER/node1/below: mkdir: Not a directory"
 }
 
 @test "a data directory that may not be written" {
@@ -174,14 +174,36 @@ $configuration.d/50-bad.conf:3: MinFree=some: expected a percentage such as 2% o
   command=()
   if ((EUID == 0)); then command=(setpriv "--bounding-set=-dac_override,-dac_read_search"); fi
   mkdir -m 0555 "$CLUSTER/node1"
-  run --separate-stderr -69 "${command[@]}" timeout 10 "$KVNODE" --config "$configuration"
+  run --separate-stderr -78 "${command[@]}" timeout 10 "$KVNODE" --config "$configuration"
   assert_matches "^kvnode: data directory $CLUSTER/node1: [a-z0-9]+: Permission denied\$" "$stderr"
 }
 
 @test "a data directory of another layout" {
   mkdir "$CLUSTER/node1"
   echo 'kvnode 2' >"$CLUSTER/node1/format"
-  refuses_to_start 69 "kvnode: data directory $CLUSTER/node1: its file 'format' says 'kvnode 2\\x0a', expected 'kvnode 1'"
+  refuses_to_start 78 "kvnode: data directory $CLUSTER/node1: its file 'format' says 'kvnode 2\\x0a', expected 'kvnode 1'"
+}
+
+@test "a data directory whose id is none" {
+  start_node 1
+  kill_node 1
+  echo 0123 >"$CLUSTER/node1/id"
+  refuses_to_start 78 "kvnode: data directory $CLUSTER/node1: its file 'id' says '0123\\x0a', expected 32 hexadecimal digits"
+}
+
+@test "a data directory on a file system without extended attributes" {
+  if ((EUID != 0)) || ! unshare --mount true 2>/dev/null; then skip "needs root and mount namespaces"; fi
+  mkdir "$CLUSTER/node1"
+  # shellcheck disable=SC2016 # Expanded by the shell in the namespace.
+  run --separate-stderr -78 timeout 10 unshare --mount bash -c \
+    'mount -t ramfs none "$1" && exec "$2" --config "$3"' _ "$CLUSTER/node1" "$KVNODE" "$configuration"
+  assert_equal "kvnode: data directory $CLUSTER/node1: its file system has no user extended attributes (xattr(7)), which\
+ kvnode needs" "$stderr"
+}
+
+@test "a configuration that leaves nothing to listen on" {
+  configure 1 listen '[Node]' Listen=
+  refuses_to_start 78 'kvnode: Listen= is empty and the service manager passed no socket'
 }
 
 @test "without [Peers] a node is on its own, and owns every key" {

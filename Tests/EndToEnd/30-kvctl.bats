@@ -843,6 +843,70 @@ make_tree() {
   kvctl del moved
 }
 
+# next_faucet: in the place of the one before, one that lets everything through.
+next_faucet() {
+  stop_faucet
+  rm heads
+  start_faucet 100000000 cut
+}
+
+has_bytes() { [[ $(stat -c %s "$1" 2>/dev/null) == "$2" ]]; }
+
+@test "cat and get to a stream go on where they stopped" {
+  local command
+  kvctl put streamed value
+  start_faucet 1000000 cut
+  for command in cat get; do
+    kvctl_via 127.0.0.9 "$command" streamed --retries 9 >out
+    cmp out value
+  done
+  stop_faucet
+  assert_matches $'Range: bytes=1000000-\r' "$(cat heads)"
+  assert_matches $'Range: bytes=2000000-\r' "$(cat heads)"
+}
+
+@test "cat never goes on with another value" {
+  local reader
+  kvctl put streamed value
+  start_faucet 1000000 hold
+  "$KVCTL" cat streamed --node 127.0.0.9 --retries 50 >out 2>err 3>&- &
+  reader=$!
+  eventually 10 has_bytes out 1000000
+  random_file other 3000000
+  kvctl put streamed other
+  next_faucet
+  status=0
+  wait "$reader" || status=$?
+  stop_faucet
+  assert_equal 1 "$status"
+  assert_matches "the value has changed since its first 1000000 bytes were written" "$(cat err)"
+  cmp out <(head -c 1000000 value)
+}
+
+@test "cp and mv are tried again where that may help" {
+  local command worker
+  for command in cp mv; do
+    kvctl put source value
+    rm -f heads
+    start_faucet 1000000 hold
+    "$KVCTL" "$command" source "$command-target" --node 127.0.0.9 --retries 50 2>err 3>&- &
+    worker=$!
+    eventually 10 grep -q "^PUT /$command-target" heads
+    next_faucet
+    wait "$worker"
+    stop_faucet
+    assert_matches "trying again \(1 of 50\)" "$(cat err)"
+    kvctl get "$command-target" | cmp - value
+  done
+  ends_with 2 kvctl stat source
+  # What may have been done must not be done twice.
+  kvctl put source value
+  rm -f heads
+  start_faucet 1000000 cut
+  ends_with 4 kvctl_via 127.0.0.9 cp source if-absent --if-absent --retries 50
+  stop_faucet
+}
+
 @test "put and get are tried again where that may help" {
   kvctl put again value
   start_faucet 1000000 cut

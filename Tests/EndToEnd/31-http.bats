@@ -330,6 +330,11 @@ eof_is_early() { [[ $1 == 18 || $1 == 56 ]]; }
     assert_matches '^HTTP/1.1 20[04] ' \
       "$(raw 1 "$request /$other HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")"
   done
+  # Nor do they end the connection of whoever asks about no value.
+  for request in 'GET /?list' 'GET /?status' 'GET /?health' 'GET /' 'OPTIONS /' "OPTIONS /$other"; do
+    request+=' HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'
+    assert_equal 2 "$(raw 1 "$request$request" | grep -ao 'HTTP/1.1 20[04] ' | wc -l)"
+  done
   store "$other" value
   assert_matches '^HTTP/1.1 400 ' \
     "$(raw 1 "DELETE /$other HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n")"
@@ -464,6 +469,19 @@ is_allowed() {
     sent=$(curl --silent --max-time 60 --expect100-timeout 30 -H 'If-None-Match: *' -T big -o body \
       --write-out '%{http_code} %{size_upload}' "$(url 1 "$key")")
     assert_equal '412 0' "$sent"
+  done
+}
+
+@test "a client that sends what was refused without asking first sees the answer, not a reset" {
+  local key
+  echo one >one
+  truncate -s 100M huge
+  truncate -s 60M big
+  for key in "$own" "$other"; do
+    store "$key" one
+    assert_equal 413 "$(http -H 'Expect:' -T huge "$(url 1 "$key")")"
+    assert_equal 412 "$(http -H 'Expect:' -H 'If-None-Match: *' -T big "$(url 1 "$key")")"
+    get 2 "$key" | cmp - one
   done
 }
 

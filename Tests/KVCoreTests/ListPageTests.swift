@@ -80,7 +80,7 @@ import Testing
     var generator = SeededGenerator(seed: 4)
     for _ in 0..<50 {
       let limit = Int.random(in: 1...20, using: &generator)
-      let names = (0..<3000).map { _ in Array(String(Int.random(in: 0..<5000, using: &generator)).utf8) }
+      let names = (0..<3000).map { _ in Array("\(Int.random(in: 0..<5000, using: &generator))/".utf8) }
       let end = Bool.random(using: &generator) ? names.randomElement(using: &generator) : nil
       var gathering = ListGathering(limit: limit)
       for name in names { gathering.insert(.group(name)) }
@@ -90,6 +90,52 @@ import Testing
       let page = gathering.page()
       #expect(page.entries == before.prefix(limit).map { .group($0) })
       #expect(page.next == (before.count > limit ? before[limit] : end))
+    }
+  }
+
+  @Test(arguments: [
+    ("a/", "a/5", "a0"), ("a/", "a/", "a/"), ("a/", "b", "b"), ("a/", "a0", "a0"), ("a\u{7f}", "a\u{7f}b", "a\u{80}"),
+  ])
+  func aPageThatHasAGroupEndsBehindIt(group: String, end: String, next: String) {
+    var gathering = ListGathering(limit: 10)
+    gathering.insert(.group(Array(group.unicodeScalars.map { UInt8($0.value) })))
+    gathering.end(before: Array(end.unicodeScalars.map { UInt8($0.value) }))
+    #expect(gathering.page().next == Array(next.unicodeScalars.map { UInt8($0.value) }))
+  }
+
+  @Test func behindAGroupOfTheLastBytesThereIsNothing() {
+    var gathering = ListGathering(limit: 10)
+    gathering.insert(.group([0xFF, 0xFF]))
+    gathering.end(before: [0xFF, 0xFF, 1])
+    #expect(gathering.page() == ListPage(entries: [.group([0xFF, 0xFF])], next: nil))
+  }
+
+  /// Nodes that end their pages anywhere: page by page, every entry is given once, in order.
+  @Test func pagesOfManyNodesGiveEachGroupOnce() {
+    var generator = SeededGenerator(seed: 5)
+    for _ in 0..<50 {
+      let names = (0..<200).map { _ in
+        Array("\(Int.random(in: 0..<9, using: &generator))/\(Int.random(in: 0..<99, using: &generator))".utf8)
+      }
+      let sorted = names.sorted { $0.lexicographicallyPrecedes($1) }
+      let nodes = (0..<3).map { node in sorted.enumerated().filter { $0.offset % 3 == node }.map(\.element) }
+      var request = ListRequest(prefix: [])
+      request.delimiter = Array("/".utf8)
+      var given: [[UInt8]] = []
+      var start: [UInt8]? = []
+      while let from = start {
+        var gathering = ListGathering(limit: 4)
+        for keys in nodes {
+          let rest = keys.filter { !$0.lexicographicallyPrecedes(from) }
+          let passed = rest.prefix(Int.random(in: 1...40, using: &generator))
+          for key in passed { gathering.insert(.group(request.group(of: key) ?? key)) }
+          if rest.count > passed.count { gathering.end(before: rest[passed.count]) }
+        }
+        let page = gathering.page()
+        given += page.entries.map(\.name)
+        start = page.next
+      }
+      #expect(given == Set(names.map { Array($0[...1]) }).sorted { $0.lexicographicallyPrecedes($1) })
     }
   }
 }

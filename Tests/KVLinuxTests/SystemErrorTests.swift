@@ -26,6 +26,14 @@ struct SystemErrorTests {
     #expect(error.isUnsupportedFamily == (kind == "family"))
   }
 
+  @Test(arguments: [
+    (EACCES, true), (EPERM, true), (EROFS, true), (ENOTDIR, true), (ELOOP, true), (ENAMETOOLONG, true),
+    (ENOENT, false), (EIO, false), (ENOSPC, false), (EMFILE, false), (EADDRINUSE, false), (EADDRNOTAVAIL, false),
+  ])
+  func tellsWhatOnlyAHandCanMend(code: CInt, isForAdministrator: Bool) {
+    #expect(SystemError(call: "call", code: code).isForAdministrator == isForAdministrator)
+  }
+
   @Test func repeatsWhatASignalInterrupted() throws {
     var attempts = 0
     let result = try systemCall("call") { () -> CInt in

@@ -156,4 +156,31 @@ import Testing
       #expect(listed.map(\.name) == keys.sorted { $0.lexicographicallyPrecedes($1) })
     }
   }
+
+  @Test func aMapThatHasFailedIsReplacedWhileOthersUseIt() async throws {
+    let fixture = try StoreFixture(durability: .relaxed)
+    try await Self.build(fixture.store)
+    let keys = ["a", "b", "c"].map { Array($0.utf8) }
+    for key in keys.dropLast() { try await fixture.put(try Key(key), key) }
+    try fixture.damageIndex()
+    // The value is stored all the same.
+    try await fixture.put(try Key(keys[2]), keys[2])
+    #expect(fixture.store.index.failure != nil)
+    #expect(fixture.store.index.needsBuilding)
+    #expect(throws: ValueIndex.Unusable.building(shardCount: 0)) {
+      try Self.all(fixture.store, ListRequest(prefix: []))
+    }
+    try await Self.build(fixture.store)
+    #expect(fixture.store.index.failure == nil)
+    #expect(try Self.all(fixture.store, ListRequest(prefix: [])).map(\.name) == keys)
+    // A look finds it out too.
+    try fixture.damageIndex()
+    #expect(throws: ValueIndex.Unusable.building(shardCount: 0)) {
+      try Self.all(fixture.store, ListRequest(prefix: []))
+    }
+    try await Self.build(fixture.store)
+    #expect(try Self.all(fixture.store, ListRequest(prefix: [])).map(\.name) == keys)
+    fixture.store.index.close()
+    #expect(try Directory(path: "\(fixture.directory.path)/data/index").status(of: "clean") != nil)
+  }
 }

@@ -34,6 +34,16 @@ package struct StoreFixture: Sendable {
     return try await value.commit().attribute
   }
 
+  /// Puts zeroes in place of all that is in the index, but for what says where it begins: LMDB then fails for good.
+  package func damageIndex() throws {
+    let path = "\(directory.path)/data/index/data.mdb"
+    let (start, end) = (8192, try File(path: path).status().byteCount)
+    let file = try File(writingPath: path)
+    try [UInt8](repeating: 0, count: end - start).withBytes { bytes throws(SystemError) in
+      try file.write(bytes, at: start)
+    }
+  }
+
   /// A value's bytes, or nil where there is none.
   package func get(_ key: Key) throws -> [UInt8]? {
     guard let value = try store.open(key) else { return nil }

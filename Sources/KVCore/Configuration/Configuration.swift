@@ -108,6 +108,9 @@ package struct HTTPSettings: Sendable, Equatable {
   /// The names that requests may be sent to, in lower case; empty for any.
   package var allowedHosts: [String] = []
 
+  /// None of either is named.
+  package init() {}
+
   /// Reads origins (RFC 6454 section 6.2), separated by blanks.
   static func parseOrigins(_ text: String) throws(SettingError) -> [String] {
     guard let origins = words(text, where: { $0 == "*" || isOrigin($0) }) else {

@@ -43,6 +43,10 @@ package struct SystemError: Error, Equatable, Sendable, CustomStringConvertible 
   package var isTimeout: Bool { code == ETIMEDOUT }
   /// The kernel has no such address family.
   package var isUnsupportedFamily: Bool { code == EAFNOSUPPORT }
+  /// Nothing but a hand makes the call succeed: a path, its rights or its file system are not as they must be.
+  package var isForAdministrator: Bool {
+    [EACCES, EPERM, EROFS, ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG].contains(code)
+  }
   /// The file system cannot do this at all.
   package var isUnsupported: Bool { code == EOPNOTSUPP || code == ENOSYS }
 }

@@ -58,7 +58,7 @@ extension OwnValues {
         do throws(StoreError) { try value.append(bytes) } catch { failure = error }
       }
     } catch {
-      throw ExchangeError(error, receiving: request)
+      throw ExchangeError(error, receiving: request.subject)
     }
     if let failure { throw .refused(failure.failure(request.operation, request.key)) }
     return count
@@ -68,7 +68,7 @@ extension OwnValues {
     do throws(StreamError) {
       try await client.stream.wait(.readable, urgency: .bulk)
     } catch {
-      throw ExchangeError(.stream(error), receiving: request)
+      throw ExchangeError(.stream(error), receiving: request.subject)
     }
   }
 }

@@ -54,7 +54,7 @@ struct Relay: Sendable {
       }
     } catch {
       switch error {
-      case .source(let error): throw ExchangeError(error, receiving: request)
+      case .source(let error): throw ExchangeError(error, receiving: request.subject)
       case .sink(let error): throw link.failed(.stream(error))
       case .refused(let failure): throw .refused(failure)
       }

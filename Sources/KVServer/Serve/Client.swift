@@ -24,7 +24,7 @@ struct Client: ~Copyable {
   private var place: Place
   private let limits: Limits
   private let crossOrigin: CrossOrigin
-  /// What the answer to the current request carries besides.
+  /// What the answer to the current request carries besides; nothing until its head has been read.
   private var answerFields = HTTPFields()
 
   init(_ stream: consuming Stream, _ place: consuming Place, limits: Limits, _ crossOrigin: CrossOrigin) {
@@ -55,6 +55,7 @@ struct Client: ~Copyable {
     let messages = Messages(interrupter: place.interrupter)
     let isFirst = life.dialect == nil
     place.rest()
+    answerFields = [:]
     do throws(StreamError) {
       var arrival: Arrival?
       _ = try await messages.head(

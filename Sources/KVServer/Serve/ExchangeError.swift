@@ -10,10 +10,10 @@ enum ExchangeError: Error {
   case broken(reason: String)
 
   /// A client's value that could not be received to its end.
-  init(_ error: BodyError, receiving request: ValueRequest) {
+  init(_ error: BodyError, receiving subject: String) {
     switch error {
     case .stream(.timedOut):
-      self = .refused(Failure(.timedOut, "\(request.subject): no byte came for too long (IdleTimeout=)"))
+      self = .refused(Failure(.timedOut, "\(subject): no byte came for too long (IdleTimeout=)"))
     case .stream(let error): self = .broken(reason: "\(error)")
     case .brokenOff: self = .broken(reason: "the client broke the value off")
     case .malformed(let error): self = .refused(Failure(error))
@@ -32,7 +32,7 @@ extension Client {
   }
 
   /// Reads a body that must turn out to be empty: some proxies announce one with every request.
-  mutating func receiveEmptyBody(_ request: ValueRequest) async throws(ExchangeError) {
+  mutating func receiveEmptyBody(_ request: Request) async throws(ExchangeError) {
     if body.isComplete { return }
     try await invite()
     var byteCount = 0
@@ -41,14 +41,12 @@ extension Client {
       do throws(BodyError) {
         moved = try body.pass(from: &stream) { byteCount += $0.byteCount }
       } catch {
-        throw ExchangeError(error, receiving: request)
+        throw ExchangeError(error, receiving: request.subject)
       }
-      guard byteCount == 0 else {
-        throw .refused(Failure(.badRequest, "\(request.operation.method) \(request.key): a body makes no sense here"))
-      }
+      guard byteCount == 0 else { throw .refused(.needlessBody(of: request)) }
       if moved != nil { continue }
       do throws(StreamError) { try await stream.wait(.readable) } catch {
-        throw ExchangeError(.stream(error), receiving: request)
+        throw ExchangeError(.stream(error), receiving: request.subject)
       }
     }
   }

@@ -56,9 +56,9 @@ struct Serve: Sendable {
   private func answer(
     _ request: Request, _ route: Topology.Route, _ cluster: Cluster, to client: inout Client
   ) async throws(ExchangeError) -> Traffic {
+    if !request.hasBody { try await client.receiveEmptyBody(request) }
     switch request {
     case .value(let request):
-      if request.operation != .put { try await client.receiveEmptyBody(request) }
       switch route {
       case .own: return try await own.serve(request, cluster.limits, of: &client)
       case .peer(let owner): return try await relay.serve(request, at: owner, cluster, of: &client)

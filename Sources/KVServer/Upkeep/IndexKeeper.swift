@@ -8,7 +8,7 @@ import Logging
 struct IndexKeeper: Worker {
   /// How long after one the next index is made in any case.
   private static let ageMax = Duration.seconds(7 * 24 * 3600)
-  /// How long after a failure it is tried again.
+  /// How long after a failure, or after one that was mended, it is tried again.
   private static let retryPause = Duration.seconds(60)
 
   let store: Store
@@ -26,9 +26,12 @@ struct IndexKeeper: Worker {
   mutating func step(lateBy _: Duration) async {
     let now = Instant.now
     guard now >= due || store.index.needsBuilding, now >= notBefore else { return }
+    let failure = store.index.failure
     do throws(SystemError) {
+      if let failure { logger.warning("the index has failed, and is made anew: \(failure)") }
       try await store.buildIndex()
       due = .after(Self.ageMax)
+      if failure != nil { notBefore = .after(Self.retryPause) }
     } catch {
       notBefore = .after(Self.retryPause)
       logger.warning("the index cannot be made, so listings fail; the next try is in \(Self.retryPause): \(error)")

@@ -6,7 +6,10 @@ import KVLinux
 struct Cat: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write values to standard output, one after the other.",
-    discussion: "Each is compared with its checksum at its end; the first that fails ends it.")
+    discussion: """
+      Each is compared with its checksum at its end; the first that fails ends it. One that broke off goes on where it \
+      stopped, if it is tried again and still the same.
+      """)
 
   @Argument(help: "The keys.", completion: .keys)
   var keys: [String]
@@ -14,15 +17,16 @@ struct Cat: ParsableCommand {
   @Flag(name: [.customShort("e"), .customLong("encoded")], help: "The keys are percent-encoded, as in a URL.")
   var isEncoded = false
 
+  @OptionGroup var retryOptions: RetryOptions
   @OptionGroup var nodeOptions: NodeOptions
 
   func run() throws {
     try ending { () throws(CommandError) in
       var parsed: [Key] = []
       for text in keys { parsed.append(try KeyText.key(text, isEncoded: isEncoded)) }
-      let nodes = try nodeOptions.load()
+      let (nodes, retries) = (try nodeOptions.load(), retryOptions.forOne)
       try Runtime.run { [parsed] () async throws(CommandError) in
-        for key in parsed { try await Get.get(key, "-", nodes, showsProgress: false) }
+        for key in parsed { try await Get.get(key, "-", nodes, retries, showsProgress: false) }
       }
     }
   }

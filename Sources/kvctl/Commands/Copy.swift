@@ -41,6 +41,7 @@ struct CopyArguments: ParsableArguments {
   @Flag(help: "Do it only if the other key has no value.")
   var ifAbsent = false
 
+  @OptionGroup var retryOptions: RetryOptions
   @OptionGroup var nodeOptions: NodeOptions
 
   func run(deletesSource: Bool) throws(CommandError) {
@@ -48,25 +49,35 @@ struct CopyArguments: ParsableArguments {
     let target = try KeyText.key(target, isEncoded: isEncoded)
     guard source != target else { throw CommandError(.usage, "the two keys are the same: \(source)") }
     let (nodes, showsProgress, ifAbsent) = (try nodeOptions.load(), !nodeOptions.noProgress, ifAbsent)
+    let retries = retryOptions.forOne
     try Runtime.run { () async throws(CommandError) in
-      let progress = ProgressBar("COPY \(source)", isWanted: showsProgress)
-      defer { progress.end() }
-      let tag = try await ValueCopy(source: source, target: target, isNew: ifAbsent, nodes: nodes, progress: progress)
-        .run()
+      // After an attempt that went well unseen, the other key would have a value.
+      let tag = try await retries.run(isRepeatable: !ifAbsent) { () async throws(CommandError) -> EntityTag? in
+        let progress = ProgressBar("COPY \(source)", isWanted: showsProgress)
+        defer { progress.end() }
+        return try await ValueCopy(
+          source: source, target: target, isNew: ifAbsent, nodes: nodes, progress: progress
+        ).run()
+      }
       guard deletesSource else { return }
       guard let tag else {
         throw CommandError(.failure, "MV \(source): copied, but not deleted: the node has no checksum to tell it by")
       }
-      let connection = try await NodeConnection.open(
-        nodes.candidates(for: source), nodes.configuration.limits, subject: "DEL \(source)")
-      // One that is gone has been deleted by somebody else meanwhile, which is what was to be done.
-      do throws(CommandError) {
-        _ = try await Deletion(key: source, entityTag: tag).run(over: connection)
-      } catch {
-        guard error.status == .preconditionFailed else { throw error }
-        throw CommandError(
-          error.status, "MV \(source): copied, but not deleted: another value has been stored under it meanwhile")
-      }
+      try await retries.run { () async throws(CommandError) in try await Self.delete(source, tag, nodes) }
+    }
+  }
+
+  /// Deletes what was copied. It may be done twice: one that is gone has been deleted by an attempt that went well unseen, or
+  /// by somebody else meanwhile, which is what was to be done.
+  private static func delete(_ source: Key, _ tag: EntityTag, _ nodes: Nodes) async throws(CommandError) {
+    let connection = try await NodeConnection.open(
+      nodes.candidates(for: source), nodes.configuration.limits, subject: "DEL \(source)")
+    do throws(CommandError) {
+      _ = try await Deletion(key: source, entityTag: tag).run(over: connection)
+    } catch {
+      guard error.status == .preconditionFailed else { throw error }
+      throw CommandError(
+        error.status, "MV \(source): copied, but not deleted: another value has been stored under it meanwhile")
     }
   }
 }

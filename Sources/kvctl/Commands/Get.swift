@@ -41,12 +41,7 @@ struct Get: ParsableCommand {
       let nodes = try nodeOptions.load()
       let (path, showsProgress, retries) = (output, !nodeOptions.noProgress, manyOptions.forOne)
       try Runtime.run { () async throws(CommandError) in
-        let destination = try Destination(path)
-        // What has gone out cannot be taken back.
-        let isRepeatable = if case .file = destination { true } else { false }
-        try await retries.run(isRepeatable: isRepeatable) { () async throws(CommandError) in
-          try await Get.get(key, path, nodes, showsProgress: showsProgress)
-        }
+        try await Get.get(key, path, nodes, retries, showsProgress: showsProgress)
       }
     }
   }
@@ -63,34 +58,28 @@ struct Get: ParsableCommand {
   }
 
   static func get(
-    _ key: Key, _ path: String, _ nodes: Nodes, showsProgress: Bool
+    _ key: Key, _ path: String, _ nodes: Nodes, _ retries: Retries, showsProgress: Bool
   ) async throws(CommandError) {
     let destination = try Destination(path)
-    let connection = try await NodeConnection.open(
-      nodes.candidates(for: key), nodes.configuration.limits, subject: "GET \(key)")
-    // A bar amid a value that goes to the same terminal would be of no use.
-    let mingles = path == "-" && Terminal.isStandardOutput
-    let progress = ProgressBar("GET \(key)", isWanted: showsProgress && !mingles)
-    defer { progress.end() }
-    let download = Download(key: key, connection: connection, progress: progress)
-    let verdict: Download.Verdict
+    let write: (Download) async throws(CommandError) -> Download.Verdict
     switch destination {
-    case .stream(let name): verdict = try await fetch(download, toStream: name)
-    case .file(let finalPath): verdict = try await fetch(download, toFile: finalPath)
+    case .stream(let name):
+      let stream = try StreamedValue(to: name)
+      write = { (download) async throws(CommandError) in try await download.run(into: stream) }
+    case .file(let finalPath):
+      write = { (download) async throws(CommandError) in try await fetch(download, toFile: finalPath) }
+    }
+    let verdict = try await retries.run { () async throws(CommandError) -> Download.Verdict in
+      let connection = try await NodeConnection.open(
+        nodes.candidates(for: key), nodes.configuration.limits, subject: "GET \(key)")
+      // A bar amid a value that goes to the same terminal would be of no use.
+      let mingles = path == "-" && Terminal.isStandardOutput
+      let progress = ProgressBar("GET \(key)", isWanted: showsProgress && !mingles)
+      defer { progress.end() }
+      return try await write(Download(key: key, connection: connection, progress: progress))
     }
     if verdict == .unverified {
       Process.writeError("kvctl: GET \(key): warning: the node has no checksum of the value, so it is not verified\n")
-    }
-  }
-
-  private static func fetch(_ download: Download, toStream name: String) async throws(CommandError) -> Download.Verdict
-  {
-    let label = name == "-" ? "standard output" : name
-    let file = try CommandError.naming(label) { () throws(SystemError) in
-      name == "-" ? try File.standardOutput() : try File(outputPath: name)
-    }
-    return try await download.run { bytes throws(CommandError) in
-      try CommandError.naming(label) { () throws(SystemError) in try file.writeNext(bytes) }
     }
   }
 

@@ -8,6 +8,21 @@ struct ManyOptions: ParsableArguments {
     name: .shortAndLong, help: ArgumentHelp("How many values are worked on at once, 1 to 256.", valueName: "count"))
   var jobs = 8
 
+  @OptionGroup var retryOptions: RetryOptions
+
+  func validate() throws {
+    guard (1...256).contains(jobs) else { throw ValidationError("--jobs must be from 1 to 256") }
+  }
+
+  /// For one value.
+  var forOne: Retries { retryOptions.forOne }
+
+  /// For each of many.
+  var forMany: Retries { Retries(retriesMax: retryOptions.retries ?? Retries.manyDefault) }
+}
+
+/// How often what fails is tried again.
+struct RetryOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "How often to try again what a node cannot do now (default: \(Retries.manyDefault) for many values, 0 for one).",
@@ -15,7 +30,6 @@ struct ManyOptions: ParsableArguments {
   var retries: Int?
 
   func validate() throws {
-    guard (1...256).contains(jobs) else { throw ValidationError("--jobs must be from 1 to 256") }
     guard (0...Retries.limit).contains(retries ?? 0) else {
       throw ValidationError("--retries must be from 0 to \(Retries.limit)")
     }
@@ -23,9 +37,6 @@ struct ManyOptions: ParsableArguments {
 
   /// For one value.
   var forOne: Retries { Retries(retriesMax: retries ?? 0, isTold: true) }
-
-  /// For each of many.
-  var forMany: Retries { Retries(retriesMax: retries ?? Retries.manyDefault) }
 }
 
 /// Tasks that do jobs side by side, each over connections of its own, while another finds out what there is to do.

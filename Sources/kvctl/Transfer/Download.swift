@@ -76,7 +76,7 @@ struct Download {
     }
   }
 
-  private func verdict(_ stored: EntityTag?, _ checksum: borrowing Checksum) throws(CommandError) -> Verdict {
+  func verdict(_ stored: EntityTag?, _ checksum: borrowing Checksum) throws(CommandError) -> Verdict {
     guard let stored else { return .unverified }
     let received = checksum.value
     guard stored.matches(received) else {

@@ -105,6 +105,18 @@ health() { admin_page "$1" healthz; }
   [ "$(get node1 node1 "$key")" = value ]
 }
 
+@test "a store of another layout ends the service in the state failed, until it is mended and started" {
+  on node1 systemctl stop kvnode.service
+  on node1 sh -c 'cp -p /var/lib/kvnode/format /root/format && echo "kvnode 2" >/var/lib/kvnode/format'
+  fails on node1 systemctl start kvnode.service
+  eventually has_property node1 ActiveState failed
+  has_property node1 ExecMainStatus 78
+  [[ $(on node1 systemctl status --no-pager kvnode.service) == *"its file 'format' says 'kvnode 2"* ]]
+  on node1 sh -c 'cat /root/format >/var/lib/kvnode/format'
+  on node1 systemctl start kvnode.service
+  answers node1
+}
+
 @test "the units wait for the disk with the values" {
   [[ $(property node1 RequiresMountsFor) == */var/lib/kvnode* ]]
   [[ $(on node1 systemctl show --property=RequiresMountsFor --value kvnode-scrub.service) == */var/lib/kvnode* ]]

@@ -23,7 +23,7 @@ struct TestNodes: Sendable {
   /// whole list.
   static func run(
     _ count: Int = 1, others: [UInt16] = [], peers: [Peer]? = nil, durability: Durability = .relaxed,
-    configure: (_ index: Int, inout Limits) -> Void = { _, _ in },
+    configure: (_ index: Int, inout Limits) -> Void = { _, _ in }, http: HTTPSettings = HTTPSettings(),
     _ test: @escaping @Sendable (TestNodes) async throws -> Void
   ) async throws {
     let sockets = try (0..<count).map { _ in Handoff(try ListeningPort()) }
@@ -43,6 +43,7 @@ struct TestNodes: Sendable {
       configuration.durability = durability
       configuration.minimumFree = .bytes(0)
       configuration.peers = peers.count == 1 ? [] : peers
+      configuration.http = http
       configure(index, &configuration.limits)
       let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
       return try Node(configuration, version: "test", openFilesMax: 4096, logger: logger, rooms: rooms)
