@@ -6,7 +6,7 @@ import KVLinux
 struct Cat: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write values to standard output, one after the other.",
-    discussion: "Each is compared with its checksum at its end; the first that fails ends it.")
+    discussion: "Each value is compared with its checksum at its end. The first failure ends the command.")
 
   @Argument(help: "The keys.", completion: .keys)
   var keys: [String]
