@@ -3,11 +3,12 @@
 #
 # usage: install.sh [--demo]
 #
-#   --demo   install nothing: four nodes on 127.0.0.1…4:7776 in a temporary directory store and read a value through
-#            each other, and are stopped again
+#   --demo   do not install kvnode: four nodes on 127.0.0.1…4:7776 in a temporary directory store and read a value
+#            through each other, and are stopped again
 #
-# Without --demo: builds the packages into dist/, installs them with apt, starts the node (by its socket where systemd runs, in the
-# background elsewhere), stores a value and reads it back. Running it again is harmless.
+# Without --demo: builds the packages into dist/, installs them with apt, starts the node (with systemd if that runs,
+# else in the background), stores a value and reads it back. Running it again is harmless. Both install with apt what
+# the build needs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -58,7 +59,7 @@ build_package() {
   if ! as_builder env KVNODE_SCRATCH_PATH="$PWD/.build-package" packaging/build-deb.sh --output "$DIST" 2>&1 |
     as_builder tee "$DIST/build.log" | show_progress; then
     tail -n 40 "$DIST/build.log" >&2
-    echo "install.sh: building the packages failed; all it said is in $DIST/build.log" >&2
+    echo "install.sh: building the packages failed; the complete output is in $DIST/build.log" >&2
     exit 1
   fi
   packages=("$DIST/kvnode_$(newest_version)"_*.deb "$DIST/kvctl_$(newest_version)"_*.deb)

@@ -140,17 +140,19 @@ package struct ValueSize {
   /// After so many bytes.
   package func check(_ byteCount: Int) throws(Failure) {
     guard byteCount <= bytesMax else {
-      throw Failure(.tooLarge, "PUT \(request.key): the value has more than \(bytesMax) bytes (MaxValueSize=)")
+      throw Failure(
+        .tooLarge, "PUT \(request.key): the value has more than \(Counted(bytesMax, "byte")) (MaxValueSize=)")
     }
     if let stated = request.valueBytes, byteCount > stated {
-      throw Failure(.badRequest, "PUT \(request.key): more than the \(stated) bytes stated came")
+      throw Failure(.badRequest, "PUT \(request.key): more than the stated \(Counted(stated, "byte")) arrived")
     }
   }
 
   /// After the last byte.
   package func checkComplete(_ byteCount: Int) throws(Failure) {
     if let stated = request.valueBytes, byteCount != stated {
-      throw Failure(.badRequest, "PUT \(request.key): \(byteCount) of the \(stated) bytes stated came")
+      throw Failure(
+        .badRequest, "PUT \(request.key): only \(byteCount) of the stated \(Counted(stated, "byte")) arrived")
     }
   }
 }

@@ -134,7 +134,7 @@ package enum HTTPDialect {
       let fields: HTTPFields = [
         "Content-Range": ContentRange.unsatisfied(byteCount: byteCount), "Cache-Control": "no-store",
       ]
-      let text = "no byte of the value lies in the range: it has \(byteCount) bytes\n"
+      let text = "the range is not within the value, which has \(Counted(byteCount, "byte"))\n"
       return (HTTPResponseHead(status: 416, fields: fields), Array(text.utf8))
     case .deleted(let key, let existed):
       return existed ? (HTTPResponseHead(status: 204), []) : parts(.failure(.absent(.delete, key)), now: now)

@@ -33,7 +33,7 @@ package struct StatedDigest: Equatable, Sendable {
       let stated = try dictionary(fields.all(name).joined(separator: ","), name)
       guard !stated.isEmpty else {
         let known = Algorithm.allCases.map(\.rawValue).joined(separator: ", ")
-        throw .bad("\(name): no digest that is checked here (\(known))")
+        throw .bad("\(name): no digest of a supported algorithm (\(known))")
       }
       try check(stated, name)
       digests += Set(stated.map(\.algorithm)).sorted { $0.rawValue < $1.rawValue }

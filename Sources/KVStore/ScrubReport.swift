@@ -26,8 +26,9 @@ package struct ScrubFinding: Equatable, Sendable {
     /// The fault in words.
     package var description: String {
       switch self {
-      case .checksum(let recorded, let found): "its checksum is \(found), stored was \(recorded)"
-      case .length(let recordedBytes, let foundBytes): "it has \(foundBytes) bytes, stored were \(recordedBytes)"
+      case .checksum(let recorded, let found): "its checksum is \(found), recorded was \(recorded)"
+      case .length(let recordedBytes, let foundBytes):
+        "it has \(Counted(foundBytes, "byte")), recorded were \(recordedBytes)"
       case .unreadable(let error): "it cannot be read: \(error)"
       }
     }

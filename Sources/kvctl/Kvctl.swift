@@ -8,12 +8,12 @@ import KVStore
 struct Kvctl: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "kvctl",
-    abstract: "Store and fetch values in a kvnode cluster, and look after it.",
+    abstract: "Store, fetch and manage values in a kvnode cluster.",
     discussion: """
-      Exit status: 0 all went well; 1 a failure without a number of its own; 2 no such key; \
-      3 checksum mismatch; 4 a node is unreachable or cannot serve; 5 the condition of --if-match or --if-absent \
-      does not hold; 64 wrong usage; 78 the configuration cannot be used; 130 stopped by a signal, such as Ctrl-C. \
-      Where many values fail, it is the number that fits all the failures, and else 1.
+      Exit status: 0 success; 1 a failure without a status of its own; 2 no such key; 3 checksum mismatch; \
+      4 a node is unreachable or cannot serve; 5 the condition of --if-match or --if-absent does not hold; \
+      64 wrong usage; 78 the configuration cannot be used; 130 stopped by a signal, such as Ctrl-C. \
+      If several values fail for different reasons, it is 1.
       """,
     version: Version.current,
     subcommands: [

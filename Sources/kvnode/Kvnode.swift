@@ -60,10 +60,11 @@ enum Kvnode {
         dataDirectory: configuration.dataDirectory, otherOwner: cluster.topology.otherOwner(of:))
       guard let stranded, stranded.valueCount > 0 else { return }
       guard stranded.total > 0 else {
-        return Process.writeOutput("values       \(stranded.valueCount), all of them this node's own\n")
+        return Process.writeOutput("values       \(stranded.valueCount), none stranded\n")
       }
       Process.writeOutput(
-        "values       \(stranded.valueCount), of which the list gives \(stranded.description): no request will find those\n"
+        "values       \(stranded.valueCount), stranded \(stranded.total) (by the peer list \(stranded.description)), "
+          + "which no GET will find\n"
       )
     } catch {
       Process.writeError("warning: the values in \(configuration.dataDirectory) cannot be counted: \(error)\n")
@@ -93,7 +94,7 @@ enum Kvnode {
           "peers": "\(configuration.peers.count)",
         ])
       if configuration.servesThisHostOnly {
-        logger.notice("other hosts are refused until [Peers], AllowedClients= or Open=yes lets them in")
+        logger.notice("only this host is served until [Peers], AllowedClients= or Open=yes lets others in")
       }
       node.run(sockets, signals: signals, reload: { reload(files, logger) })
     } catch let error as SocketsError where error.needsAdministrator {

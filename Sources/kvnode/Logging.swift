@@ -17,7 +17,7 @@ struct LogEntry: Sendable {
   /// What tells of entries that had to be dropped.
   static func dropped(_ count: Int) -> LogEntry {
     LogEntry(
-      level: .warning, message: "log lines were dropped, because nobody took them in time",
+      level: .warning, message: "log lines were dropped, because nobody read them in time",
       metadata: ["lines": "\(count)"], source: "kvnode", file: #fileID, function: #function, line: #line,
       time: Timestamp.now)
   }

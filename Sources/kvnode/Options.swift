@@ -11,9 +11,9 @@ struct Options: Equatable {
   static let usage = """
     usage: kvnode [--config FILE] [--state DIRECTORY] [--check-config [--quiet]]
 
-      --config FILE    read FILE, then FILE.d/*.conf (default: /etc/kvnode.conf, if there)
+      --config FILE    read FILE, then FILE.d/*.conf (default: /etc/kvnode.conf, if it exists)
       --state DIRECTORY
-                       remember in DIRECTORY which store this node has, and serve no other in its place
+                       remember in DIRECTORY which store this node has, and serve no other instead
       --check-config   check the configuration, say what the node would own, and exit
       --quiet          with --check-config: say only what is wrong
       --version        show the version and exit

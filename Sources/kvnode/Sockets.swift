@@ -25,7 +25,7 @@ enum Sockets {
       let socket: Socket?
       do throws(SystemError) { socket = try entry.takeListening() } catch { throw .passing(error) }
       guard let role = role(named: entry.name), let socket else {
-        logger.warning("a passed descriptor is not used", metadata: ["name": "\(entry.name)"])
+        logger.warning("a socket from the service manager is not used", metadata: ["name": "\(entry.name)"])
         continue
       }
       sockets.append(
@@ -55,7 +55,7 @@ enum Sockets {
       // Several nodes on one host share the default, and only one can have it. An address that somebody chose
       // is another matter.
       guard configuration.adminListen == Configuration.adminListenDefault else { throw error }
-      logger.warning("this node goes without its admin port: \(error)")
+      logger.warning("the admin port is not served: \(error)")
     }
     return sockets
   }

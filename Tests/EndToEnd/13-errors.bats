@@ -75,16 +75,16 @@ absent() {
 
 @test "fewer bytes than stated" {
   for key in "$own" "$other"; do
-    answers "PUT $key 5\nabc" "ERROR: PUT $key: 3 of the 5 bytes stated came"
-    answers "PUT $key 5\n" "ERROR: PUT $key: 0 of the 5 bytes stated came"
+    answers "PUT $key 5\nabc" "ERROR: PUT $key: only 3 of the stated 5 bytes arrived"
+    answers "PUT $key 5\n" "ERROR: PUT $key: only 0 of the stated 5 bytes arrived"
     absent "$key"
   done
 }
 
 @test "more bytes than stated" {
   for key in "$own" "$other"; do
-    answers "PUT $key 5\nabcdef" "ERROR: PUT $key: more than the 5 bytes stated came"
-    answers "PUT $key 0\na" "ERROR: PUT $key: more than the 0 bytes stated came"
+    answers "PUT $key 5\nabcdef" "ERROR: PUT $key: more than the stated 5 bytes arrived"
+    answers "PUT $key 0\na" "ERROR: PUT $key: more than the stated 0 bytes arrived"
     absent "$key"
   done
 }
@@ -92,7 +92,7 @@ absent() {
 @test "more than stated, by a client that goes on sending megabytes" {
   for key in "$own" "$other"; do
     (echo "PUT $key 5"; head -c 8M /dev/zero) | nc -N 127.0.0.1 7776 >answer
-    cmp answer <(echo "ERROR: PUT $key: more than the 5 bytes stated came")
+    cmp answer <(echo "ERROR: PUT $key: more than the stated 5 bytes arrived")
     absent "$key"
   done
 }

@@ -226,7 +226,7 @@ accepts_nothing() { ! nc -z -w 1 "127.0.0.$1" 7776; }
     del 3 "$key"
     start_client putter 127.0.0.$node text="PUT $key 5\\n123456" read
     finish_client putter
-    assert_equal "ERROR: PUT $key: more than the 5 bytes stated came" "$(cat putter.out)"
+    assert_equal "ERROR: PUT $key: more than the stated 5 bytes arrived" "$(cat putter.out)"
     absent
   done
 }

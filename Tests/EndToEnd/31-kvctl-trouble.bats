@@ -55,7 +55,7 @@ kvctl() { "$KVCTL" "$@" --config "$CLUSTER/node1.conf"; }
   run --separate-stderr kvctl ls --partial k/
   assert_equal 4 "$status"
   (($(wc -l <<<"$output") < 20))
-  assert_equal "kvctl: LIST: not all is listed, for these did not answer: node3" "$stderr"
+  assert_equal "kvctl: LIST: the listing is incomplete, these nodes did not answer: node3" "$stderr"
 }
 
 @test "where --find tells of a value that an earlier list left on another node" {
@@ -76,7 +76,7 @@ kvctl() { "$KVCTL" "$@" --config "$CLUSTER/node1.conf"; }
   assert_equal '["node1"]' "$(kvctl where "$key" --find --json | jq -c .stranded)"
   run --separate-stderr kvctl status
   assert_equal 1 "$status"
-  assert_matches "problem: node1: 1 stored value belongs to other nodes by \\[Peers\\] \\(1 to node3\\)" "$output"
+  assert_matches "problem: node1: 1 stranded value \\(by \\[Peers\\] 1 to node3\\), which no GET finds" "$output"
 }
 
 # value_path KEY: where its value lies below the data directory of a node.
@@ -122,7 +122,7 @@ value_path() { printf 'values/%s/%s' "$(printf '%s\n' "$1" | md5sum | cut -c 1-2
   downloader_status=0
   wait "$downloader" || downloader_status=$?
   assert_equal 4 "$downloader_status"
-  assert_matches "GET $key: node2 \\(127.0.0.2:7776\\) (broke the connection off|failed)" "$(cat errors)"
+  assert_matches "GET $key: node2 \\(127.0.0.2:7776\\) (closed the connection too early|failed)" "$(cat errors)"
 }
 
 @test "check works while no node runs" {

@@ -398,11 +398,11 @@ dropped_in_log() {
   curl -sf -T value "http://127.0.0.1:7776/$(key_owned_by 1 own)"
   cp listed.conf "$CLUSTER/node1.conf"
   run -0 "$KVNODE" --config "$CLUSTER/node1.conf" --check-config
-  assert_matches 'values       2, of which the list gives 1 to node2: no request will find those' "$output"
+  assert_matches 'values       2, stranded 1 \(by the peer list 1 to node2\), which no GET will find' "$output"
   kill -TERM "$(node_pid 1)"
   eventually 10 node_is_gone 1
   start_cluster
-  eventually 20 log_has 1 'by [Peers], 1 of the values stored here belong to other nodes'
+  eventually 20 log_has 1 '1 stranded value, which no GET finds: by [Peers] other nodes own the keys'
   assert_matches 'kvnode_stranded_values\{owner="node2"\} 1' "$(curl -sf http://127.0.0.1:7777/metrics)"
   assert_equal 1 "$(curl -sf 'http://127.0.0.1:7776/?status' | jq .stranded)"
   for node in 1 3; do

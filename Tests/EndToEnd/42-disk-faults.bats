@@ -557,7 +557,7 @@ forget_value() { dd if="$(value_path "$key")" iflag=nocache count=0 status=none;
   assert_matches '^ERROR: .*the stored value is damaged: it lies in quarantine/' "$(get 1 "$key")"
   get 1 "$whole" | cmp - value
   run -3 "$KVCTL" check --data-directory "$DISK/data"
-  assert_matches '1 keys have lost their value' "$output"
+  assert_matches '1 key lost to quarantine/ earlier' "$output"
   assert_matches "lost: values/../$key \\(key $key\\): " "$output"
   assert_metric 2 kvnode_damaged_values_total 1
   eventually 20 has_metric 2 kvnode_quarantined_files 1

@@ -43,7 +43,7 @@ import Testing
     #expect(failure { () throws(Failure) in try size.check(5) } == nil)
     #expect(
       failure { () throws(Failure) in try size.check(6) }
-        == Failure(.badRequest, "PUT k: more than the 5 bytes stated came"))
+        == Failure(.badRequest, "PUT k: more than the stated 5 bytes arrived"))
   }
 
   @Test func fewerThanStatedIsFoundAtTheEnd() throws {
@@ -51,7 +51,7 @@ import Testing
     #expect(failure { () throws(Failure) in try size.check(4) } == nil)
     #expect(
       failure { () throws(Failure) in try size.checkComplete(4) }
-        == Failure(.badRequest, "PUT k: 4 of the 5 bytes stated came"))
+        == Failure(.badRequest, "PUT k: only 4 of the stated 5 bytes arrived"))
     #expect(failure { () throws(Failure) in try size.checkComplete(5) } == nil)
   }
 

@@ -30,14 +30,14 @@ import Testing
   @Test func namesAllThatIsWrong() {
     #expect(
       CheckText.verdict(Self.summary(damaged: 1, lost: 2, unchecked: 3))?.1
-        == "1 of 7 values are damaged; 2 keys have lost their value to quarantine/ earlier; "
-        + "3 files or directories cannot be looked at")
+        == "1 of 7 values damaged; 2 keys lost to quarantine/ earlier; 3 files or directories could not be checked")
+    #expect(CheckText.verdict(Self.summary(lost: 1))?.1 == "1 key lost to quarantine/ earlier")
   }
 
   @Test func saysWhatBecameOfAValue() throws {
     var finding = ScrubFinding(
       key: try Key("k".utf8), path: "values/12/k", fault: .length(recordedBytes: 2, foundBytes: 1))
-    let opening = "damaged: values/12/k (key k): it has 1 bytes, stored were 2"
+    let opening = "damaged: values/12/k (key k): it has 1 byte, recorded were 2"
     #expect(CheckText.line(.damaged(finding)) == "\(opening)\n")
     finding.moveError = SystemError(call: "fsync", code: 5)
     #expect(CheckText.line(.damaged(finding)) == "\(opening); it cannot be moved away: fsync: Input/output error\n")
@@ -51,7 +51,7 @@ import Testing
     let event = ScrubEvent.lost(try Key("a b".utf8), path: "values/12/a%20b", quarantinePath: "quarantine/a%20b.5")
     #expect(
       CheckText.line(event)
-        == "lost: values/12/a%20b (key a b): found damaged earlier, it lies in quarantine/a%20b.5\n")
+        == "lost: values/12/a%20b (key a b): found damaged earlier, it is in quarantine/a%20b.5\n")
     let json = #""findings":[{"key":"a%20b","path":"values/12/a%20b","fault":"found damaged earlier","#
     #expect(CheckText.json(ScrubSummary(), [event]).hasSuffix(json + #""quarantine":"quarantine/a%20b.5"}]}"# + "\n"))
   }

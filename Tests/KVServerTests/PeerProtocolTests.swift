@@ -140,7 +140,9 @@ import TestSupport
     }
   }
 
-  @Test(arguments: [("Kvnode-Value-Length: 9", "4 of the 9"), ("Kvnode-Value-Length: 3", "more than the 3")])
+  @Test(arguments: [
+    ("Kvnode-Value-Length: 9", "only 4 of the stated 9"), ("Kvnode-Value-Length: 3", "more than the stated 3"),
+  ])
   func aValueOfAnotherLengthThanStatedIsNotStored(field: String, message: String) async throws {
     try await Self.run { nodes, fingerprint in
       let key = try TestNodes.key(ownedBy: 0, of: 2)

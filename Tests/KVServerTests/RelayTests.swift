@@ -182,7 +182,7 @@ import TestSupport
           try await wire.send("PUT \(key) \(payload.byteCount + 1)\n")
           try await wire.send(payload, &generator)
           try wire.endSending()
-          #expect(try await wire.receiveText().hasPrefix("ERROR: PUT \(key): \(payload.byteCount) of the"))
+          #expect(try await wire.receiveText().hasPrefix("ERROR: PUT \(key): only \(payload.byteCount) of the"))
         }
       }
       try await nodes.untilIdle()

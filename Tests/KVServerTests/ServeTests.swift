@@ -83,9 +83,9 @@ import TestSupport
   @Test func aWrongLengthStoresNothing() async throws {
     try await TestNodes.run { nodes async throws in
       #expect(try await nodes.ask("PUT k\n", [1]) == "k\n")
-      #expect(try await nodes.ask("PUT k 10\n", [1, 2, 3]) == "ERROR: PUT k: 3 of the 10 bytes stated came\n")
-      #expect(try await nodes.ask("PUT k 2\n", [1, 2, 3]) == "ERROR: PUT k: more than the 2 bytes stated came\n")
-      #expect(try await nodes.ask("PUT k 0\n", [9]) == "ERROR: PUT k: more than the 0 bytes stated came\n")
+      #expect(try await nodes.ask("PUT k 10\n", [1, 2, 3]) == "ERROR: PUT k: only 3 of the stated 10 bytes arrived\n")
+      #expect(try await nodes.ask("PUT k 2\n", [1, 2, 3]) == "ERROR: PUT k: more than the stated 2 bytes arrived\n")
+      #expect(try await nodes.ask("PUT k 0\n", [9]) == "ERROR: PUT k: more than the stated 0 bytes arrived\n")
       #expect(try await nodes.classic("GET k\n").bytes == [1])
       #expect(try nodes.files(of: 0).staged == [])
     }

@@ -139,9 +139,10 @@ import TestSupport
   @Test func aWrongLengthCommitsNothingAnywhere() async throws {
     try await TestNodes.run(2) { nodes in
       let key = try TestNodes.key(ownedBy: 1, of: 2)
-      #expect(try await nodes.ask("PUT \(key) 9\n", [1, 2]) == "ERROR: PUT \(key): 2 of the 9 bytes stated came\n")
       #expect(
-        try await nodes.ask("PUT \(key) 1\n", [1, 2]) == "ERROR: PUT \(key): more than the 1 bytes stated came\n")
+        try await nodes.ask("PUT \(key) 9\n", [1, 2]) == "ERROR: PUT \(key): only 2 of the stated 9 bytes arrived\n")
+      #expect(
+        try await nodes.ask("PUT \(key) 1\n", [1, 2]) == "ERROR: PUT \(key): more than the stated 1 byte arrived\n")
       #expect(try await nodes.ask("GET \(key)\n") == "ERROR: GET \(key): no such key\n")
       try await nodes.untilIdle()
       #expect(try nodes.files(of: 1) == ([], []))

@@ -74,7 +74,8 @@ import TestSupport
         }
         let expected =
           stated < payload.byteCount
-          ? "more than the \(stated) bytes stated came" : "\(payload.byteCount) of the \(stated) bytes stated came"
+          ? "more than the stated \(stated) bytes arrived"
+          : "only \(payload.byteCount) of the stated \(stated) bytes arrived"
         #expect(outcome == .failed("refused: PUT k: \(expected)"))
         #expect(!ChunkedText(received.bytes).isComplete)
         if let pipes { #expect(pipes.isWhole) }

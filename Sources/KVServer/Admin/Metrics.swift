@@ -85,7 +85,7 @@ final class Metrics: Sendable {
     text.single("kvnode_requests_in_flight", .gauge, "Requests being served.", Double(state.inFlightCount))
     writeRefusals(state, to: &text)
     writeRelays(state, to: &text)
-    text.begin("kvnode_peer_up", .gauge, "1 where another node answered the last request to it, 0 where it did not.")
+    text.begin("kvnode_peer_up", .gauge, "1 if another node answered the last request to it, 0 if it did not.")
     for (peer, answers) in state.answeringPeers.sorted(by: { $0.key < $1.key }) where peers.contains(peer) {
       text.sample("kvnode_peer_up", [("peer", peer)], answers ? 1 : 0)
     }
@@ -130,7 +130,7 @@ final class Metrics: Sendable {
       text.sample("kvnode_relayed_requests_total", [("peer", peer)], Double(count))
     }
     text.begin(
-      "kvnode_relay_failures_total", .counter, "Requests to another node that it failed, by node and kind of failure.")
+      "kvnode_relay_failures_total", .counter, "Requests to another node that failed, by node and kind of failure.")
     for (peer, failures) in state.peerFailures.sorted(by: { $0.key < $1.key }) {
       for (failure, count) in failures.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
         text.sample("kvnode_relay_failures_total", [("peer", peer), ("failure", failure.rawValue)], Double(count))

@@ -25,7 +25,7 @@ struct MetricsPage: Sendable {
   /// The page in Prometheus' text format.
   func text() -> String {
     var text = PrometheusText()
-    text.begin("kvnode_build_info", .gauge, "The version that runs.")
+    text.begin("kvnode_build_info", .gauge, "The version that is running.")
     text.sample("kvnode_build_info", [("version", version)], 1)
     let cluster = current.value
     metrics.write(to: &text, peers: Set(cluster.configuration.peers.map(\.name)))
@@ -38,13 +38,16 @@ struct MetricsPage: Sendable {
   }
 
   private func writeConfiguration(_ cluster: Cluster, to text: inout PrometheusText) {
-    text.begin("kvnode_peer_list_info", .gauge, "The fingerprint of the peer list, the same on all nodes of a cluster.")
+    text.begin(
+      "kvnode_peer_list_info", .gauge,
+      "The fingerprint of the peer list; it should be the same on all nodes of a cluster.")
     text.sample("kvnode_peer_list_info", [("fingerprint", cluster.topology.fingerprint)], 1)
     text.single(
-      "kvnode_configuration_load_time_seconds", .gauge, "When the configuration in force was loaded, since 1970.",
+      "kvnode_configuration_load_time_seconds", .gauge,
+      "When the configuration in force was loaded, in seconds since 1970.",
       configuration.loadedAtSeconds)
     text.single(
-      "kvnode_configuration_refused", .gauge, "1 when the newest configuration was refused and an older is in force.",
+      "kvnode_configuration_refused", .gauge, "1 if the newest configuration was refused and an older one is in force.",
       configuration.refusal == nil ? 0 : 1)
     text.single(
       "kvnode_configuration_refusals_total", .counter, "Configurations that were refused since the start.",
@@ -57,10 +60,10 @@ struct MetricsPage: Sendable {
     text.single(
       "kvnode_peer_connections", .gauge, "Connections of other nodes being served.", Double(counts.peers))
     text.single(
-      "kvnode_copied_for_want_of_pipe_total", .counter, "Times that bytes were copied because no pipe was to be had.",
+      "kvnode_copied_for_want_of_pipe_total", .counter, "Times that bytes were copied because no pipe was available.",
       Double(pipes.refusedCount))
     text.single(
-      "kvnode_log_lines_dropped_total", .counter, "Log lines that were dropped because nobody took them in time.",
+      "kvnode_log_lines_dropped_total", .counter, "Log lines that were dropped because nobody read them in time.",
       Double(droppedLogLines()))
   }
 
@@ -77,32 +80,35 @@ struct MetricsPage: Sendable {
     text.single(
       "kvnode_store_size_bytes", .gauge, "Size of the file system with the values.", Double(space.totalBytes))
     text.single(
-      "kvnode_store_read_only", .gauge, "1 when a failed sync has made the store read-only.",
+      "kvnode_store_read_only", .gauge, "1 if a failed sync has made the store read-only.",
       store.readOnlyReason == nil ? 0 : 1)
     text.single(
-      "kvnode_damaged_values_total", .counter, "Times that a stored value was found not to be what was stored.",
+      "kvnode_damaged_values_total", .counter, "Times that a stored value was found damaged.",
       Double(store.damagedCount))
     text.single(
-      "kvnode_quarantined_files", .gauge, "Damaged values that were moved to quarantine/ and lie there.",
+      "kvnode_quarantined_files", .gauge, "Damaged values in quarantine/.",
       Double(store.quarantinedCount))
     if let stranded = stranded.last {
-      text.begin("kvnode_stranded_values", .gauge, "Values stored here that the peer list gives to another node.")
+      text.begin(
+        "kvnode_stranded_values", .gauge, "Stranded values: stored here, but owned by another node by the peer list.")
       for (owner, count) in stranded.countsByOwner.sorted(by: { $0.key < $1.key }) {
         text.sample("kvnode_stranded_values", [("owner", owner)], Double(count))
       }
     }
     text.single(
-      "kvnode_healthy", .gauge, "1 when the last self-check found nothing wrong.",
+      "kvnode_healthy", .gauge, "1 if the last self-check found nothing wrong.",
       health.verdict == .healthy ? 1 : 0)
   }
 
   private func writeLastCheck(to text: inout PrometheusText) {
     guard let outcome = lastCheck.outcome else { return }
     text.single(
-      "kvnode_last_check_time_seconds", .gauge, "When kvnode-scrub.service last read all values, since 1970.",
+      "kvnode_last_check_time_seconds", .gauge,
+      "When kvnode-scrub.service last checked all values, in seconds since 1970.",
       outcome.endedAtSeconds)
     text.single(
-      "kvnode_last_check_exit_status", .gauge, "Its exit status: 0 for no damage, 3 for damage, others for trouble.",
+      "kvnode_last_check_exit_status", .gauge,
+      "Exit status of the last check: 0 no damage, 3 damage, others a failure.",
       Double(outcome.status))
   }
 
@@ -115,7 +121,7 @@ struct MetricsPage: Sendable {
     text.single("process_open_fds", .gauge, "Open file descriptors.", Double(statistics.openDescriptorCount))
     text.single("process_max_fds", .gauge, "The most descriptors that may be open.", Double(openFilesMax))
     text.single(
-      "process_start_time_seconds", .gauge, "When the process started, since 1970.", startedAtSeconds)
+      "process_start_time_seconds", .gauge, "When the process started, in seconds since 1970.", startedAtSeconds)
     text.single(
       "kvnode_uptime_seconds", .gauge, "Seconds since the start.", Instant.now.since(startedAt).inSeconds)
   }

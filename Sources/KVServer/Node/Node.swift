@@ -236,7 +236,7 @@ package final class Node: Sendable {
   }
 
   private static func finishing(_ connectionCount: Int) -> String {
-    connectionCount == 1 ? "1 connection is finishing" : "\(connectionCount) connections are finishing"
+    "\(Counted(connectionCount, "connection is", "connections are")) finishing"
   }
 
   private func take(_ result: Reload) {

@@ -1,3 +1,4 @@
+import KVCore
 import KVStore
 
 /// What `systemctl status` shows in a line.
@@ -20,15 +21,13 @@ struct StatusLine: Sendable {
     let count = configuration.peers.count
     if configuration.servesThisHostOnly { return "this host alone, as single node" }
     if count == 0 { return "as single node" }
-    return "as \(configuration.nodeName) of \(Self.counted(count, "node"))"
+    return "as \(configuration.nodeName) of \(Counted(count, "node"))"
   }
 
   private var facts: String {
     let total = store.usage.total
-    let values = store.usage.isCounted ? Self.counted(total.count.values, "value") : "counting values"
-    let connections = Self.counted(admission.servedCount, "connection")
+    let values = store.usage.isCounted ? "\(Counted(total.count.values, "value"))" : "counting values"
+    let connections = Counted(admission.servedCount, "connection")
     return "\(values), \(connections), \(health.space.freeBytes >> 30) GiB free"
   }
-
-  private static func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
 }

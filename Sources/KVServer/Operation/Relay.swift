@@ -96,7 +96,7 @@ struct Relay: Sendable {
         throw .broken(reason: "\(link.peer) failed amid the value: \(error)")
       case .source(.brokenOff):
         link.count(.broken)
-        throw .broken(reason: "\(link.peer) broke the value off")
+        throw .broken(reason: "\(link.peer) closed the connection amid the value")
       case .sink(let error): throw .broken(reason: "the client does not take the value: \(error)")
       case .source(.malformed), .refused: preconditionFailure("a body of known length has no framing to be wrong")
       }

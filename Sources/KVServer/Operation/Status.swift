@@ -29,14 +29,14 @@ struct OwnStatus: Sendable {
 
   private static func welcome(_ version: String) -> String {
     """
-    This is kvnode \(version), a store of values under keys. A key is a path:
+    This is kvnode \(version), a key-value store. The path is the key:
 
       curl -f -T FILE http://HOST:7776/KEY       store
       curl -f -o FILE http://HOST:7776/KEY       fetch
       curl -f -X DELETE http://HOST:7776/KEY     delete
       curl -f 'http://HOST:7776/PREFIX?list'     list, as JSON
 
-    /?health says whether this node does well, /?status how it does.
+    /?health says whether this node is healthy, /?status shows its state.
 
     """
   }

@@ -15,7 +15,7 @@ enum ExchangeError: Error {
     case .stream(.timedOut):
       self = .refused(Failure(.timedOut, "\(subject): no byte came for too long (IdleTimeout=)"))
     case .stream(let error): self = .broken(reason: "\(error)")
-    case .brokenOff: self = .broken(reason: "the client broke the value off")
+    case .brokenOff: self = .broken(reason: "the client closed the connection amid the value")
     case .malformed(let error): self = .refused(Failure(error))
     }
   }

@@ -1,3 +1,4 @@
+import KVCore
 import KVStore
 
 /// What an administrator has to know of although the node does its work: it is no reason to send it no requests.
@@ -14,8 +15,8 @@ struct Notices: Sendable {
     }
     if store.quarantinedCount > 0 { lines.append(Self.damaged(store.quarantinedCount)) }
     if let stranded = stranded.last, stranded.total > 0 {
-      let values = stranded.total == 1 ? "1 stored value belongs" : "\(stranded.total) stored values belong"
-      lines.append("\(values) to other nodes by [Peers] (\(stranded.description)), and no request finds them")
+      lines.append(
+        "\(Counted(stranded.total, "stranded value")) (by [Peers] \(stranded.description)), which no GET finds")
     }
     return lines
   }

@@ -47,7 +47,7 @@ struct StrandedWatch: Worker {
       do throws(SystemError) {
         try count.add(shard: shard, of: store.layout.values, otherOwner: topology.otherOwner(of:))
       } catch {
-        logger.warning("the values of other nodes cannot be counted: \(error)")
+        logger.warning("the stranded values cannot be counted: \(error)")
         return
       }
       await IOExecutor.pause()
@@ -56,7 +56,7 @@ struct StrandedWatch: Worker {
     stranded.last = count
     if count.total > 0 {
       logger.warning(
-        "by [Peers], \(count.total) of the values stored here belong to other nodes, and no request finds them",
+        "\(Counted(count.total, "stranded value")), which no GET finds: by [Peers] other nodes own the keys",
         metadata: ["owners": "\(count.description)"])
     }
   }

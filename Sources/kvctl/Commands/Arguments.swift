@@ -11,7 +11,7 @@ struct NodeOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Read FILE and FILE.d/*.conf for the peers (default: KVNODE_CONFIG of the environment, else \
+      Read the peers from FILE and FILE.d/*.conf (default: KVNODE_CONFIG in the environment, or \
       \(ConfigurationFiles.standardPath), unless --node or KVNODE_NODES is given).
       """,
       valueName: "file"),
@@ -21,12 +21,12 @@ struct NodeOptions: ParsableArguments {
   @Option(
     name: .customLong("node"),
     help: ArgumentHelp(
-      "Ask this node, which asks the others. May be repeated: the next is asked where one cannot be reached.",
+      "Ask this node, which asks the others. May be repeated: the next one is asked if one cannot be reached.",
       valueName: "host:port"),
     transform: { try PeerAddress(parsing: $0) })
   var nodes: [PeerAddress] = []
 
-  @Flag(name: .customLong("no-progress"), help: "Show no progress bar, on a terminal either.")
+  @Flag(name: .customLong("no-progress"), help: "Show no progress bar, even on a terminal.")
   var noProgress = false
 
   /// Reads the configuration, unless the nodes were named and it was not.
@@ -76,7 +76,7 @@ struct KeyArgument: ParsableArguments {
 
   @Flag(
     name: [.customShort("e"), .customLong("encoded")],
-    help: "KEY is percent-encoded, as in a URL: so it can hold any byte.")
+    help: "The key is percent-encoded, as in a URL, so that it can hold any byte.")
   var isEncoded = false
 
   /// The key, or a usage error.

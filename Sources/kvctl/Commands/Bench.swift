@@ -6,33 +6,33 @@ import Synchronization
 /// `kvctl bench`.
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure throughput and latency with values of its own, which it deletes at the end.",
+    abstract: "Measure throughput and latency with test values, which are deleted at the end.",
     discussion: """
-      Every value is checked against its checksum. The first error ends the bench, and so does Ctrl-C; both clean up. \
-      Keys begin with kvctl-bench-.
+      Every value is compared with its checksum. The first error or Ctrl-C ends the bench; both clean up. \
+      The keys begin with kvctl-bench-.
       """)
 
   @Option(
-    help: ArgumentHelp("How large the values are, such as 64K or 128M.", valueName: "size"),
+    help: ArgumentHelp("The size of the values, such as 64K or 128M (default: 4M).", valueName: "size"),
     transform: { try ByteSize(parsing: $0) })
   var size: ByteSize?
 
-  @Option(help: ArgumentHelp("How many operations run at once, 1 to 1024.", valueName: "count"))
+  @Option(help: ArgumentHelp("How many operations to run at once, 1 to 1024.", valueName: "count"))
   var concurrency = 16
 
   @Option(
     help: ArgumentHelp(
-      "How long it measures, such as 30s or 5min (default: 10s, unless --count is given).", valueName: "span"),
+      "How long to measure, such as 30s or 5min (default: 10s, unless --count is given).", valueName: "span"),
     transform: { try TimeSpan(parsing: $0) })
   var duration: TimeSpan?
 
-  @Option(help: ArgumentHelp("How many operations it does at most.", valueName: "count"))
+  @Option(help: ArgumentHelp("How many operations to do at most.", valueName: "count"))
   var count: Int?
 
-  @Option(help: ArgumentHelp("How many PUTs come to how many GETs.", valueName: "put/get"))
+  @Option(help: ArgumentHelp("The ratio of PUTs to GETs.", valueName: "put/get"))
   var mix = BenchMix(puts: 1, gets: 1)
 
-  @Option(help: ArgumentHelp("How many keys it uses (default: as many as run at once).", valueName: "count"))
+  @Option(help: ArgumentHelp("How many keys to use (default: as --concurrency).", valueName: "count"))
   var keys: Int?
 
   @OptionGroup var nodeOptions: NodeOptions

@@ -7,8 +7,8 @@ struct Cat: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write values to standard output, one after the other.",
     discussion: """
-      Each is compared with its checksum at its end; the first that fails ends it. One that broke off goes on where it \
-      stopped, if it is tried again and still the same.
+      Each value is compared with its checksum at its end. The first failure ends the command. A value that broke off is \
+      continued where it stopped, if it is retried and is still the same.
       """)
 
   @Argument(help: "The keys.", completion: .keys)

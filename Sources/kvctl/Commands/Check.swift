@@ -8,15 +8,15 @@ struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Read the values on this host's disk and compare them with their checksums.",
     discussion: """
-      Runs on the node's host, as root or as the node's user, while the node serves or while it does not. Ends with 3 \
-      if a value is damaged, or was earlier and has been neither stored anew nor deleted since.
+      To be run on the node's host, as root or as the node's user; the node may be running. Ends with 3 if a value is \
+      damaged, or was found damaged earlier and has not been stored again or deleted since.
       """)
 
-  @Flag(help: "Move damaged values to quarantine/ in the data directory; a GET of their keys is an error then.")
+  @Flag(help: "Move damaged values to quarantine/ in the data directory; then a GET of their keys is an error.")
   var repair = false
 
   @Option(
-    help: ArgumentHelp("Read at most so many bytes a second, such as 100M.", valueName: "size"),
+    help: ArgumentHelp("Read at most this many bytes per second, such as 100M.", valueName: "size"),
     transform: { try ByteSize(parsing: $0) })
   var rate: ByteSize?
 
@@ -30,7 +30,7 @@ struct Check: ParsableCommand {
 
   func validate() throws {
     guard nodeOptions.nodes.isEmpty else {
-      throw ValidationError("check reads this host's disk; --node says nothing to it")
+      throw ValidationError("check reads this host's disk: it does not take --node")
     }
     guard rate?.bytes != 0 else { throw ValidationError("--rate must be more than 0") }
   }

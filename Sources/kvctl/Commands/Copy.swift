@@ -5,7 +5,7 @@ import KVLinux
 /// `kvctl cp`.
 struct Copy: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "cp", abstract: "Store a value under another key as well.",
+    commandName: "cp", abstract: "Copy a value to another key.",
     discussion: "The bytes pass through this host, and are compared with their checksum before they are stored.")
 
   @OptionGroup var arguments: CopyArguments
@@ -16,10 +16,10 @@ struct Copy: ParsableCommand {
 /// `kvctl mv`.
 struct Move: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "mv", abstract: "Store a value under another key instead.",
+    commandName: "mv", abstract: "Move a value to another key.",
     discussion: """
-      It is copied, and the old key deleted once the copy is stored, if the old key's value is still the one that was \
-      copied; else that is left, and the command ends with 5.
+      The value is copied, and then the old key is deleted, if its value is still the one that was copied. If it is not, \
+      both keys stay, and the command ends with 5.
       """)
 
   @OptionGroup var arguments: CopyArguments
@@ -29,16 +29,16 @@ struct Move: ParsableCommand {
 
 /// What `cp` and `mv` take.
 struct CopyArguments: ParsableArguments {
-  @Argument(help: "The key of the value.", completion: .keys)
+  @Argument(help: "The key to copy from.", completion: .keys)
   var source: String
 
-  @Argument(help: "The other key.", completion: .keys)
+  @Argument(help: "The key to copy to.", completion: .keys)
   var target: String
 
   @Flag(name: [.customShort("e"), .customLong("encoded")], help: "The keys are percent-encoded, as in a URL.")
   var isEncoded = false
 
-  @Flag(help: "Do it only if the other key has no value.")
+  @Flag(help: "Copy only if the target key has no value.")
   var ifAbsent = false
 
   @OptionGroup var retryOptions: RetryOptions

@@ -13,8 +13,8 @@ struct Delete: ParsableCommand {
       kvctl del -r [<options>] <prefix>
       """,
     discussion: """
-      With -r, all values below a prefix are deleted: those whose keys begin with it and a slash. It asks first; where \
-      standard input is no terminal, it does nothing without --yes.
+      With -r, all values below a prefix are deleted: those whose keys begin with the prefix and a slash. It asks \
+      first. If standard input is not a terminal, it needs --yes.
       """)
 
   @Argument(help: "The keys; with -r, the prefix.", completion: .keys)
@@ -24,11 +24,11 @@ struct Delete: ParsableCommand {
   var isEncoded = false
 
   @Option(
-    help: ArgumentHelp("Delete the keys in this file, one a line, or - for standard input.", valueName: "file"),
+    help: ArgumentHelp("Delete the keys in this file, one per line, or - for standard input.", valueName: "file"),
     completion: .file())
   var from: String?
 
-  @Flag(name: [.customShort("0"), .customLong("null")], help: "The keys of --from end with a NUL byte each.")
+  @Flag(name: [.customShort("0"), .customLong("null")], help: "Each key of --from ends with a NUL byte.")
   var endsInNull = false
 
   @Flag(name: [.customShort("r"), .customLong("recursive")], help: "Delete all values below a prefix.")
@@ -37,7 +37,7 @@ struct Delete: ParsableCommand {
   @Flag(help: "Do not ask before -r deletes.")
   var yes = false
 
-  @Flag(help: "Say what would be deleted, and do nothing.")
+  @Flag(help: "Show what would be deleted, and do nothing.")
   var dryRun = false
 
   @Option(help: ArgumentHelp("Delete only if the key has the value with this entity tag.", valueName: "etag"))
@@ -47,13 +47,13 @@ struct Delete: ParsableCommand {
   @OptionGroup var nodeOptions: NodeOptions
 
   func validate() throws {
-    guard from == nil || keys.isEmpty else { throw ValidationError("--from goes with no key") }
-    guard from != nil || !keys.isEmpty else { throw ValidationError("no key is named") }
+    guard from == nil || keys.isEmpty else { throw ValidationError("--from cannot be combined with keys") }
+    guard from != nil || !keys.isEmpty else { throw ValidationError("no key is given") }
     guard !isRecursive || (from == nil && keys.count == 1) else { throw ValidationError("-r takes one prefix") }
     guard ifMatch == nil || (keys.count == 1 && !isRecursive) else {
-      throw ValidationError("--if-match goes with one key")
+      throw ValidationError("--if-match needs exactly one key")
     }
-    guard !endsInNull || from != nil else { throw ValidationError("--null goes with --from") }
+    guard !endsInNull || from != nil else { throw ValidationError("--null needs --from") }
   }
 
   func run() throws {
@@ -103,7 +103,7 @@ struct Delete: ParsableCommand {
   private func confirm() throws(CommandError) {
     guard !yes, !dryRun else { return }
     guard Terminal.isStandardInput else {
-      throw CommandError(.usage, "-r deletes only with --yes where standard input is no terminal")
+      throw CommandError(.usage, "standard input is not a terminal: -r needs --yes")
     }
     let prefix = PrintableText.escape(Array(keys[0].utf8))
     Process.writeError(

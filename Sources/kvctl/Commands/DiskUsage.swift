@@ -7,13 +7,13 @@ import KVLinux
 struct DiskUsage: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "du",
-    abstract: "Add up the sizes of values, for each part of the keys up to the next slash.",
-    discussion: "The last line is of all values whose keys begin with the prefix.",
+    abstract: "Add up the sizes of values, grouped by the keys up to the next slash.",
+    discussion: "The last line is the total of all values whose keys begin with the prefix.",
     helpNames: .long)
 
   @OptionGroup var prefix: PrefixArgument
 
-  @Flag(name: .shortAndLong, help: "Show the last line alone.")
+  @Flag(name: .shortAndLong, help: "Show only the total.")
   var summarize = false
 
   @Flag(name: .shortAndLong, help: "Show sizes with units, such as 1.5 MiB.")

@@ -11,9 +11,9 @@ struct Get: ParsableCommand {
       kvctl get -r [<options>] <prefix> <directory>
       """,
     discussion: """
-      With --output, the value comes in FILE.part, which becomes FILE once it is whole and its checksum is right. \
-      A download that broke off goes on where it stopped, if the value is still the same. \
-      With -r, the key prefix/a/b becomes the file a/b below the directory; a file that is there and the same is not \
+      With --output, the value is written to FILE.part, which is renamed to FILE when it is complete and its checksum \
+      is right. An interrupted download continues where it stopped, if the value is still the same. \
+      With -r, the key prefix/a/b becomes the file a/b below the directory; a file that already has the value is not \
       fetched again.
       """)
 
@@ -36,7 +36,7 @@ struct Get: ParsableCommand {
   func run() throws {
     try ending { () throws(CommandError) in
       if isRecursive { return try getAll() }
-      if let directory { throw CommandError(.usage, "'\(directory)' is one word too many: a file is named by -o") }
+      if let directory { throw CommandError(.usage, "unexpected argument '\(directory)': use -o to name a file") }
       let key = try keyArgument.parse()
       let nodes = try nodeOptions.load()
       let (path, showsProgress, retries) = (output, !nodeOptions.noProgress, manyOptions.forOne)

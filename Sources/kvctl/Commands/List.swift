@@ -10,8 +10,8 @@ struct List: ParsableCommand {
     commandName: "ls",
     abstract: "List keys in byte order, over the whole cluster.",
     discussion: """
-      Control characters, backslashes and bytes that are not UTF-8 are written \\xNN; --null and --encoded print keys \
-      that can be read back.
+      Control characters, backslashes and bytes that are not UTF-8 are written \\xNN; use --null or --encoded for keys \
+      that a program reads.
       """,
     helpNames: .long)
 
@@ -20,22 +20,22 @@ struct List: ParsableCommand {
   @Option(help: ArgumentHelp("Begin with this key, whether or not it exists.", valueName: "key"))
   var start: String?
 
-  @Option(name: .customLong("limit"), help: ArgumentHelp("List at most so many keys.", valueName: "count"))
+  @Option(name: .customLong("limit"), help: ArgumentHelp("List at most this many keys.", valueName: "count"))
   var keysMax: Int?
 
-  @Flag(name: [.customShort("l"), .customLong("long")], help: "Show the size and the time of each value too.")
+  @Flag(name: [.customShort("l"), .customLong("long")], help: "Also show the size and time of each value.")
   var isLong = false
 
   @Flag(name: .shortAndLong, help: "Show sizes with units, such as 1.5 MiB.")
   var humanReadable = false
 
-  @Flag(help: "Say at the end how many values there are and how large they are together.")
+  @Flag(help: "Show the number and total size of the values at the end.")
   var total = false
 
   @Flag(name: [.customShort("0"), .customLong("null")], help: "End each key with a NUL byte, and escape nothing.")
   var endsInNull = false
 
-  @Flag(help: "List what the nodes that can be reached have, and say which cannot: then it ends with 4.")
+  @Flag(help: "If nodes cannot be reached, list the values of the others, name the missing nodes, and end with 4.")
   var partial = false
 
   @OptionGroup var nodeOptions: NodeOptions
@@ -44,7 +44,7 @@ struct List: ParsableCommand {
   func validate() throws {
     guard keysMax.map({ $0 >= 0 }) ?? true else { throw ValidationError("--limit must not be negative") }
     guard !(endsInNull && (json.isOn || prefix.isEncoded || total)) else {
-      throw ValidationError("--null goes with none of --json, --encoded and --total")
+      throw ValidationError("--null cannot be combined with --json, --encoded or --total")
     }
   }
 
@@ -79,18 +79,18 @@ struct List: ParsableCommand {
     try output.write(text.closing)
     guard !listing.missing.isEmpty else { return }
     let names = listing.missing.sorted().joined(separator: ", ")
-    throw CommandError(.unreachable, "LIST: not all is listed, for these did not answer: \(names)")
+    throw CommandError(.unreachable, "LIST: the listing is incomplete, these nodes did not answer: \(names)")
   }
 }
 
 /// The argument that says what keys begin with.
 struct PrefixArgument: ParsableArguments {
-  @Argument(help: "Only keys that begin with this.", completion: .keys)
+  @Argument(help: "Only keys that begin with this prefix.", completion: .keys)
   var prefix = ""
 
   @Flag(
     name: [.customShort("e"), .customLong("encoded")],
-    help: "Keys, in and out, are percent-encoded, as in a URL.")
+    help: "Read and print keys percent-encoded, as in a URL.")
   var isEncoded = false
 
   /// The bytes, or a usage error.

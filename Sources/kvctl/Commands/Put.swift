@@ -6,14 +6,14 @@ import KVStore
 /// `kvctl put`.
 struct Put: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Store a value, or with -r all files of a directory.",
+    abstract: "Store a value, or with -r all files below a directory.",
     usage: """
       kvctl put [<options>] <key> [<file>|-]
       kvctl put -r [<options>] <directory> <prefix>
       """,
     discussion: """
-      What was stored is compared with what was sent, by checksum. With -r, the file a/b below the directory becomes the \
-      key prefix/a/b; what is stored already is not sent again.
+      The stored value is compared with what was sent, by checksum. With -r, the file a/b below the directory becomes \
+      the key prefix/a/b; a value that is already stored is not sent again.
       """)
 
   @OptionGroup var keyArgument: KeyArgument
@@ -21,10 +21,10 @@ struct Put: ParsableCommand {
   @Argument(help: "The file with the value, or - for standard input; with -r, the prefix.", completion: .file())
   var file: String?
 
-  @Flag(name: [.customShort("r"), .customLong("recursive")], help: "Store all files of a directory.")
+  @Flag(name: [.customShort("r"), .customLong("recursive")], help: "Store all files below a directory.")
   var isRecursive = false
 
-  @Option(help: ArgumentHelp("What the value is, for HTTP clients.", valueName: "type"))
+  @Option(help: ArgumentHelp("The Content-Type of the value, for HTTP clients.", valueName: "type"))
   var contentType: String?
 
   @Option(help: ArgumentHelp("Store only if the key has the value with this entity tag.", valueName: "etag"))
@@ -58,7 +58,7 @@ struct Put: ParsableCommand {
   private func putAll() throws(CommandError) {
     guard let prefix = file else { throw CommandError(.usage, "put -r takes a directory and a prefix") }
     guard contentType == nil, ifMatch == nil, !ifAbsent else {
-      throw CommandError(.usage, "-r goes with none of --content-type, --if-match and --if-absent")
+      throw CommandError(.usage, "-r cannot be combined with --content-type, --if-match or --if-absent")
     }
     try TreeCommand(
       directory: keyArgument.key,
@@ -71,7 +71,7 @@ struct Put: ParsableCommand {
 
   private func terms() throws(CommandError) -> Upload.Terms {
     guard ifMatch == nil || !ifAbsent else {
-      throw CommandError(.usage, "--if-match and --if-absent contradict each other")
+      throw CommandError(.usage, "--if-match and --if-absent cannot be combined")
     }
     var terms = Upload.Terms(entityTag: ifMatch, isNew: ifAbsent)
     if let contentType {

@@ -5,7 +5,8 @@ import KVLinux
 
 /// `kvctl stat`.
 struct Stat: ParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "Show what is known of a value, without fetching it.")
+  static let configuration = CommandConfiguration(
+    abstract: "Show size, entity tag, time, type and owner of a value, without fetching it.")
 
   @OptionGroup var keyArgument: KeyArgument
   @OptionGroup var nodeOptions: NodeOptions

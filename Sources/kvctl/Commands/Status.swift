@@ -6,7 +6,7 @@ import KVLinux
 /// `kvctl status`.
 struct Status: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show how all nodes do, and where they disagree.",
+    abstract: "Show the state of all nodes, and problems such as different peer lists.",
     discussion: "Ends with 4 if a node is unreachable, and with 1 if a node is not healthy or nodes disagree.")
 
   @OptionGroup var nodeOptions: NodeOptions
@@ -23,7 +23,7 @@ struct Status: ParsableCommand {
         guard problemCount > 0 else { return }
         throw CommandError(
           report.isReached ? .failure : .unreachable,
-          "STATUS: \(problemCount) \(problemCount == 1 ? "problem" : "problems")")
+          "STATUS: \(Counted(problemCount, "problem"))")
       }
     }
   }

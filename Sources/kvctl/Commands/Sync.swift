@@ -5,26 +5,26 @@ import KVLinux
 /// `kvctl sync`.
 struct Sync: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Make values the same as the files of a directory, or files the same as values.",
+    abstract: "Make the values below a prefix the same as the files below a directory, or the reverse.",
     usage: """
       kvctl sync [<options>] <directory> kv:<prefix>
       kvctl sync [<options>] kv:<prefix> <directory>
       """,
     discussion: """
-      The second is made like the first. What has the same size and checksum is left alone. A file a/b below the \
-      directory is the key prefix/a/b. A directory whose name begins with kv: is written ./kv:….
+      The target is made the same as the source. What has the same size and checksum is not copied. The file a/b below \
+      the directory is the key prefix/a/b. Write a directory whose name begins with kv: as ./kv:….
       """)
 
-  @Argument(help: "What is copied: a directory, or kv: and a prefix.", completion: .directory)
+  @Argument(help: "What to copy from: a directory, or kv: and a prefix.", completion: .directory)
   var source: String
 
-  @Argument(help: "What is made like it.", completion: .directory)
+  @Argument(help: "What to copy to: the other of the two.", completion: .directory)
   var target: String
 
-  @Flag(help: "Delete what the source does not have.")
+  @Flag(help: "Delete from the target what the source does not have.")
   var delete = false
 
-  @Flag(help: "Say what would be done, and do nothing.")
+  @Flag(help: "Show what would be done, and do nothing.")
   var dryRun = false
 
   @Flag(name: [.customShort("e"), .customLong("encoded")], help: "The prefix is percent-encoded, as in a URL.")
@@ -40,7 +40,7 @@ struct Sync: ParsableCommand {
     try ending { () throws(CommandError) in
       let isUp = target.hasPrefix(Self.scheme)
       guard isUp != source.hasPrefix(Self.scheme) else {
-        throw CommandError(.usage, "one of the two is a directory, and the other is kv: and a prefix")
+        throw CommandError(.usage, "one argument must be a directory, and the other kv: and a prefix")
       }
       let text = String((isUp ? target : source).dropFirst(Self.scheme.count))
       var trees = try TreeCommand(

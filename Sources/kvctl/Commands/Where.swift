@@ -8,14 +8,14 @@ import KVStore
 /// `kvctl where`.
 struct Where: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show where a key's value lies: slot, owner and path.",
+    abstract: "Show where the value of a key is stored: slot, owner and path.",
     discussion: """
       The answer follows from the configuration alone: no node is asked, and the value need not exist. The path is \
-      below the DataDirectory= of this configuration. With --find, all nodes are asked which of them have a value of \
-      the key that their list gives to another node, as one that was stored under an earlier list.
+      below the DataDirectory= of this configuration. With --find, all nodes are asked for a stranded value of the key: \
+      one on a node that is not the owner by its peer list, because it was stored under an earlier list.
       """)
 
-  @Flag(help: "Ask all nodes for values of the key that lie where no GET finds them.")
+  @Flag(help: "Ask all nodes for stranded values of the key, which no GET finds.")
   var find = false
 
   @OptionGroup var keyArgument: KeyArgument
@@ -27,7 +27,8 @@ struct Where: ParsableCommand {
       let key = try keyArgument.parse()
       let nodes = try nodeOptions.load()
       guard let owner = nodes.owner(of: key) ?? Where.onlyNode(nodes) else {
-        throw CommandError(.failure, "WHERE \(key): the owner is unknown without the [Peers] of a configuration")
+        throw CommandError(
+          .failure, "WHERE \(key): the owner is unknown: it needs a configuration with [Peers] (--config)")
       }
       let path = ValuePath(key: key, slot: key.slot)
       let (finds, isJSON) = (find, json.isOn)
@@ -40,7 +41,7 @@ struct Where: ParsableCommand {
         try StandardOutput().write(Where.text(key, owner, fullPath, places, isJSON: isJSON))
         let unknown = places.filter { $0.unknownBecause != nil }
         guard unknown.isEmpty else {
-          throw CommandError(.unreachable, "WHERE \(key): not all nodes have answered")
+          throw CommandError(.unreachable, "WHERE \(key): not all nodes answered")
         }
       }
     }

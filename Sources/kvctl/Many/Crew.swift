@@ -5,7 +5,8 @@ import KVLinux
 /// The options of commands that work on many values.
 struct ManyOptions: ParsableArguments {
   @Option(
-    name: .shortAndLong, help: ArgumentHelp("How many values are worked on at once, 1 to 256.", valueName: "count"))
+    name: .shortAndLong,
+    help: ArgumentHelp("How many values to transfer or delete at once, 1 to 256.", valueName: "count"))
   var jobs = 8
 
   @OptionGroup var retryOptions: RetryOptions
@@ -25,7 +26,7 @@ struct ManyOptions: ParsableArguments {
 struct RetryOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "How often to try again what a node cannot do now (default: \(Retries.manyDefault) for many values, 0 for one).",
+      "How often to retry when a node cannot serve now (default: \(Retries.manyDefault) for many values, 0 for one).",
       valueName: "count"))
   var retries: Int?
 

@@ -67,7 +67,7 @@ final class ManyReport: Sendable {
     var parts: [String] = []
     for outcome in Outcome.allCases {
       guard let count = counts.outcomes[outcome], count > 0 else { continue }
-      let what = outcome == .removed ? (count == 1 ? "1 file" : "\(count) files") : Quantity.values(count)
+      let what = outcome == .removed ? "\(Counted(count, "file"))" : Quantity.values(count)
       let size = outcome == .stored || outcome == .fetched ? " (\(Quantity.bytes(counts.bytes)))" : ""
       parts.append("\(what) \(outcome.rawValue)\(isDryRun ? "" : size)")
     }
@@ -91,6 +91,6 @@ final class ManyReport: Sendable {
     let counts = counts
     try StandardOutput().write(isJSON ? Self.json(counts) : Self.summary(counts, isDryRun: isDryRun))
     guard let status = Self.status(counts) else { return }
-    throw CommandError(status, counts.failed == 1 ? "1 failure" : "\(counts.failed) failures")
+    throw CommandError(status, "\(Counted(counts.failed, "failure"))")
   }
 }

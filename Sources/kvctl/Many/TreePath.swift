@@ -16,7 +16,7 @@ struct TreePath: Equatable, Sendable, CustomStringConvertible {
     for part in key.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
       if part.isEmpty { return .failure(Refusal("a part of it between slashes is empty")) }
       guard let name = FileName(part) else { return .failure(Refusal(reason(part))) }
-      if isPartial(name) { return .failure(Refusal("its name is one of a download that is not complete")) }
+      if isPartial(name) { return .failure(Refusal("its name is that of an incomplete download")) }
       names.append(name)
     }
     return .success(TreePath(names))

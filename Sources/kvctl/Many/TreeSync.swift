@@ -52,7 +52,7 @@ struct TreeSync: Sendable {
   /// Where a source that should have something has nothing, most likely it is the wrong one, or not mounted.
   private func guardAgainstNothing(hasFiles: Bool, hasValues: Bool) throws(CommandError) {
     guard deletes, direction == .up ? !hasFiles && hasValues : hasFiles && !hasValues else { return }
-    throw CommandError(.failure, "SYNC: there is nothing to copy from, so nothing is deleted either")
+    throw CommandError(.failure, "SYNC: the source is empty, so nothing is deleted")
   }
 
   private func job(
@@ -143,13 +143,13 @@ struct ValuesInOrder {
       let value = page[index - 1]
       guard sync.direction == .down, let reason = refusal(of: value.key) else { return value }
       let key = PrintableText.escape(value.key)
-      sync.report.fail(CommandError(.failure, "GET \(key): no file can have this name: \(reason)"))
+      sync.report.fail(CommandError(.failure, "GET \(key): it cannot be a file: \(reason)"))
     }
   }
 
   private mutating func refusal(of key: [UInt8]) -> String? {
     if case .failure(let refusal) = TreePath.parse(key[sync.prefix.count...]) { return refusal.reason }
     guard let obstacle = nesting.obstacle(to: key) else { return nil }
-    return "the key \(PrintableText.escape(obstacle)) makes a file where a directory is needed"
+    return "the key \(PrintableText.escape(obstacle)) is a file where a directory is needed"
   }
 }

@@ -32,7 +32,7 @@ struct TreeWalk {
       switch entry.kind {
       case .file:
         if let name = entry.path.names.last, TreePath.isPartial(name) {
-          return .leftOut(entry.path, reason: "a download that is not complete", isFailure: false)
+          return .leftOut(entry.path, reason: "an incomplete download", isFailure: false)
         }
         return .file(entry.path)
       case .symbolicLink: return .leftOut(entry.path, reason: "a symbolic link", isFailure: false)

@@ -30,7 +30,7 @@ struct TreeWorker: Sendable {
       // Anew for each attempt, from its beginning.
       let file = try CommandError.naming(name) { () throws(SystemError) in try open(path) }
       let status = try CommandError.naming(name) { () throws(SystemError) in try file.status() }
-      guard status.isRegular else { throw CommandError(.failure, "\(name): it is no file any more") }
+      guard status.isRegular else { throw CommandError(.failure, "\(name): it is not a file any more") }
       try await connections.with(nodes.candidates(for: key), subject: "PUT \(key)") {
         (connection) async throws(CommandError) in
         var offset = 0

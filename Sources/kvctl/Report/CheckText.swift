@@ -9,7 +9,7 @@ enum CheckText {
     switch event {
     case .damaged(let finding): "damaged: \(finding.path) (key \(finding.key)): \(finding.fault)\(move(of: finding))\n"
     case .lost(let key, let path, let quarantinePath):
-      "lost: \(path) (key \(key)): found damaged earlier, it lies in \(quarantinePath)\n"
+      "lost: \(path) (key \(key)): found damaged earlier, it is in \(quarantinePath)\n"
     case .unchecked(let path, let error): "unchecked: \(PrintableText.escape(Array(path.utf8))): \(error)\n"
     }
   }
@@ -26,10 +26,12 @@ enum CheckText {
   /// Why a check does not end well, or nil if it does.
   static func verdict(_ summary: ScrubSummary) -> (ExitStatus, String)? {
     var parts: [String] = []
-    if summary.damaged > 0 { parts.append("\(summary.damaged) of \(summary.values) values are damaged") }
-    if summary.lost > 0 { parts.append("\(summary.lost) keys have lost their value to quarantine/ earlier") }
+    if summary.damaged > 0 { parts.append("\(summary.damaged) of \(Quantity.values(summary.values)) damaged") }
+    if summary.lost > 0 { parts.append("\(Counted(summary.lost, "key")) lost to quarantine/ earlier") }
     let isDamaged = !parts.isEmpty
-    if summary.unchecked > 0 { parts.append("\(summary.unchecked) files or directories cannot be looked at") }
+    if summary.unchecked > 0 {
+      parts.append("\(Counted(summary.unchecked, "file or directory", "files or directories")) could not be checked")
+    }
     return parts.isEmpty ? nil : (isDamaged ? .checksumMismatch : .failure, parts.joined(separator: "; "))
   }
 
@@ -50,7 +52,7 @@ enum CheckText {
   /// What is told of values that belong to other nodes, where there are any.
   static func line(_ stranded: Stranded?) -> String {
     guard let stranded, stranded.total > 0 else { return "" }
-    return "stranded     \(stranded.total), which the list gives \(stranded.description): no request finds them\n"
+    return "stranded     \(stranded.total) (by the peer list \(stranded.description)), which no GET finds\n"
   }
 
   static func json(_ summary: ScrubSummary, _ events: [ScrubEvent], _ stranded: Stranded? = nil) -> String {

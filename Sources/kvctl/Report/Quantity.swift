@@ -1,3 +1,5 @@
+import KVCore
+
 /// Numbers as people read them.
 enum Quantity {
   private static let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
@@ -19,10 +21,10 @@ enum Quantity {
   static func bytes(_ count: Int) -> String { bytes(Double(count)) }
 
   /// `1 byte`, `1536 bytes`.
-  static func exactBytes(_ count: Int) -> String { count == 1 ? "1 byte" : "\(count) bytes" }
+  static func exactBytes(_ count: Int) -> String { Counted(count, "byte").description }
 
   /// `1 value`, `2 values`.
-  static func values(_ count: Int) -> String { count == 1 ? "1 value" : "\(count) values" }
+  static func values(_ count: Int) -> String { Counted(count, "value").description }
 
   /// `118 MiB/s`.
   static func rate(_ bytesPerSecond: Double) -> String { "\(bytes(bytesPerSecond))/s" }

@@ -43,7 +43,7 @@ struct Download {
       guard let range = answer.fields["Content-Range"].flatMap(ContentRange.parse),
         range.range.lowerBound == partial.byteCount
       else {
-        throw CommandError(.failure, "GET \(key): \(connection.endpoint) sent another part than was asked for")
+        throw CommandError(.failure, "GET \(key): \(connection.endpoint) sent another range than the one requested")
       }
     case 416 where answer.fields["Content-Range"].flatMap(ContentRange.parseUnsatisfied) == partial.byteCount:
       // Nothing is lacking but the last look at it. If-Range held, or the answer would have been 200.

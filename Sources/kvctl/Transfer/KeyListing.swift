@@ -89,7 +89,7 @@ final class KeyListing {
       lastKey = value.key
     }
     if let next, !request.from.lexicographicallyPrecedes(next) {
-      throw CommandError(.failure, "LIST: the listing does not go on")
+      throw CommandError(.failure, "LIST: the listing makes no progress: a page repeats the one before")
     }
   }
 }

@@ -196,7 +196,7 @@ final class NodeConnection {
   }
 
   private var brokenOff: CommandError {
-    CommandError(.unreachable, "\(subject): \(endpoint) broke the connection off")
+    CommandError(.unreachable, "\(subject): \(endpoint) closed the connection too early")
   }
 }
 

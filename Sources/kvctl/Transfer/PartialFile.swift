@@ -40,7 +40,7 @@ struct PartialFile: ~Copyable {
           path: path, finalPath: finalPath, file: file, directory: directory, name: name, finalName: finalName)
       }
     }
-    throw CommandError(.failure, "\(path): it is renamed all the time")
+    throw CommandError(.failure, "\(path): something renames it again and again")
   }
 
   /// Opens the file and locks it; nil where another kvctl has completed and renamed it before the lock was ours.
