@@ -70,6 +70,13 @@ private func checkGathering(_ bytes: [UInt8]) {
   let known = Set(lines).filter { end.isEmpty || $0.lexicographicallyPrecedes(end) }
   let sorted = known.sorted { $0.lexicographicallyPrecedes($1) }
   require(page.entries.map(\.name) == Array(sorted.prefix(limit)), "a page has the first of the keys")
-  require(page.next == (sorted.count > limit ? sorted[limit] : end.isEmpty ? nil : end), "it tells where it ends")
+  let firstLeft = sorted.count > limit ? sorted[limit] : end.isEmpty ? nil : end
+  require(page.next == behindLastGroup(of: page, firstLeft), "it tells where it ends")
   checkWritten(page)
+}
+
+/// What the last group of a page has told of is not gone through again.
+private func behindLastGroup(of page: ListPage, _ next: [UInt8]?) -> [UInt8]? {
+  guard let next, let group = page.entries.last?.name, next.starts(with: group) else { return next }
+  return ListGathering.firstName(behind: group)
 }
