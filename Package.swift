@@ -43,7 +43,8 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(name: "KVWire", dependencies: ["KVLinux", "KVCore", "KVHTTP"], swiftSettings: safe),
-    .target(name: "KVStore", dependencies: ["KVLinux", "KVCore", "KVHTTP"], swiftSettings: safe),
+    .target(
+      name: "KVStore", dependencies: ["KVCluster", "KVLinux", "KVCore", "KVHTTP"], swiftSettings: safe),
     .target(
       name: "KVServer",
       dependencies: ["KVStore", "KVWire", "KVCluster", "KVDialect", "KVLinux", "KVCore", "KVHTTP", logging],
@@ -71,7 +72,8 @@ let package = Package(
       name: "KVWireTests", dependencies: ["KVWire", "KVLinux", "KVCore", "KVHTTP", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
-      name: "KVStoreTests", dependencies: ["KVStore", "KVLinux", "KVCore", "KVHTTP", "TestSupport"],
+      name: "KVStoreTests",
+      dependencies: ["KVStore", "KVCluster", "KVLinux", "KVCore", "KVHTTP", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "KVServerTests",

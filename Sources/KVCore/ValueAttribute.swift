@@ -2,13 +2,15 @@ import KVHTTP
 
 /// What is known of a value beyond its bytes, as the extended attribute `user.kvnode` of its file holds it.
 ///
-/// docs/value-format.md specifies the layout byte by byte. It has 34 bytes: below 40, ext4 keeps an attribute
-/// inside the inode; above, a further block is read for every value.
+/// docs/value-format.md specifies the layout byte by byte. It has 55 bytes: up to 64, ext4 keeps an attribute inside an
+/// inode of 256 bytes; above, a further block is read for every value.
 package struct ValueAttribute: Equatable, Sendable {
   /// The extended attribute's name (xattr(7)).
   package static let name = "user.kvnode"
   /// The size of the encoded attribute.
-  package static let byteCount = 34
+  package static let byteCount = 55
+  /// The size that it had before values had ballots.
+  package static let firstByteCount = 34
 
   /// How many bytes the value has.
   package var valueBytes: Int
@@ -16,28 +18,47 @@ package struct ValueAttribute: Equatable, Sendable {
   package var committedAtNanoseconds: Int64
   /// The value's XXH3-128 checksum in canonical (big-endian) order: 16 bytes.
   package var checksum: ValueChecksum
+  /// Which upload the bytes came with.
+  package var upload: UploadID
+  /// At which ballot the disk has accepted it.
+  package var ballot: Ballot
+  /// Whether the key was deleted: then the file has no bytes, and stands for none.
+  package var isDeletion: Bool
 
-  private static let version: UInt8 = 1
+  private static let version: UInt8 = 2
+  private static let firstVersion: UInt8 = 1
   private static let algorithmXXH3128: UInt8 = 1
+  private static let deletionFlag: UInt8 = 1 << 0
 
   /// An attribute for a value just staged.
-  package init(valueBytes: Int, committedAtNanoseconds: Int64, checksum: ValueChecksum) {
+  package init(
+    valueBytes: Int, committedAtNanoseconds: Int64, checksum: ValueChecksum, upload: UploadID, ballot: Ballot,
+    isDeletion: Bool = false
+  ) {
     self.valueBytes = valueBytes
     self.committedAtNanoseconds = committedAtNanoseconds
     self.checksum = checksum
+    self.upload = upload
+    self.ballot = ballot
+    self.isDeletion = isDeletion
   }
 
   /// The attribute's bytes.
   package var encoded: [UInt8] {
-    [Self.version, Self.algorithmXXH3128] + BigEndian.bytes(Int64(valueBytes)) + BigEndian.bytes(committedAtNanoseconds)
-      + checksum.bytes
+    var bytes = [Self.version, Self.algorithmXXH3128]
+    bytes += BigEndian.bytes(Int64(valueBytes)) + BigEndian.bytes(committedAtNanoseconds) + checksum.bytes
+    bytes += BigEndian.bytes(upload.member.number) + BigEndian.bytes(Int64(bitPattern: upload.counter))
+    bytes += BigEndian.bytes(Int64(bitPattern: ballot.counter)) + BigEndian.bytes(ballot.member.number)
+    return bytes + [isDeletion ? Self.deletionFlag : 0]
   }
 
-  /// Reads an attribute, refusing what this version did not write.
+  /// Reads an attribute, refusing what neither this version nor the one before it wrote.
   package init(decoding bytes: [UInt8]) throws(ValueAttributeError) {
     guard let version = bytes.first else { throw .wrongByteCount(0) }
-    guard version == Self.version else { throw .unknownVersion(version) }
-    guard bytes.count == Self.byteCount else { throw .wrongByteCount(bytes.count) }
+    guard version == Self.version || version == Self.firstVersion else { throw .unknownVersion(version) }
+    guard bytes.count == (version == Self.version ? Self.byteCount : Self.firstByteCount) else {
+      throw .wrongByteCount(bytes.count)
+    }
     guard bytes[1] == Self.algorithmXXH3128 else { throw .unknownAlgorithm(bytes[1]) }
     valueBytes = Int(BigEndian.integer(bytes[2..<10]))
     committedAtNanoseconds = BigEndian.integer(bytes[10..<18])
@@ -45,10 +66,34 @@ package struct ValueAttribute: Equatable, Sendable {
     checksum = ValueChecksum(
       high: UInt64(bitPattern: BigEndian.integer(bytes[18..<26])),
       low: UInt64(bitPattern: BigEndian.integer(bytes[26..<34])))
+    if version == Self.version {
+      upload = UploadID(member: Self.member(bytes[34..<36]), counter: Self.counter(bytes[36..<44]))
+      ballot = Ballot(counter: Self.counter(bytes[44..<52]), member: Self.member(bytes[52..<54]))
+      guard bytes[54] & ~Self.deletionFlag == 0 else { throw .unknownFlags(bytes[54]) }
+      isDeletion = bytes[54] & Self.deletionFlag != 0
+      guard !isDeletion || valueBytes == 0 else { throw .deletionOfBytes(valueBytes) }
+    } else {
+      // The time stands for what was not recorded: the same on each disk, and above that of any earlier value.
+      (upload, ballot) = Self.versions(committedAtNanoseconds: committedAtNanoseconds)
+      isDeletion = false
+    }
   }
+
+  /// What a value without a ballot of its own counts as: nobody's, at the time at which it came.
+  package static func versions(committedAtNanoseconds: Int64) -> (UploadID, Ballot) {
+    let nanoseconds = UInt64(max(committedAtNanoseconds, 0))
+    return (
+      UploadID(member: Member(0), counter: nanoseconds),
+      Ballot(counter: max(nanoseconds / 1000, 1), member: Member(0))
+    )
+  }
+
+  private static func member(_ bytes: ArraySlice<UInt8>) -> Member { Member(BigEndian.shortInteger(bytes)) }
+
+  private static func counter(_ bytes: ArraySlice<UInt8>) -> UInt64 { UInt64(bitPattern: BigEndian.integer(bytes)) }
 }
 
-/// Integers of eight bytes, most significant first, as they stand in attributes and in the index.
+/// Integers, most significant byte first, as they stand in attributes and in the index.
 package enum BigEndian {
   /// The eight bytes.
   package static func bytes(_ value: Int64) -> [UInt8] {
@@ -57,6 +102,12 @@ package enum BigEndian {
 
   /// The integer of eight bytes.
   package static func integer(_ bytes: ArraySlice<UInt8>) -> Int64 { bytes.reduce(0) { $0 << 8 | Int64($1) } }
+
+  /// The two bytes.
+  package static func bytes(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 0xFF)] }
+
+  /// The integer of two bytes.
+  package static func shortInteger(_ bytes: ArraySlice<UInt8>) -> UInt16 { bytes.reduce(0) { $0 << 8 | UInt16($1) } }
 }
 
 /// Why an attribute cannot be used. The value is then served as unverified.
@@ -65,6 +116,8 @@ package enum ValueAttributeError: Error, Equatable {
   case unknownVersion(UInt8)
   case unknownAlgorithm(UInt8)
   case negativeLength(Int)
+  case unknownFlags(UInt8)
+  case deletionOfBytes(Int)
 }
 
 /// A value's XXH3-128 checksum (https://github.com/Cyan4973/xxHash, doc/xxhash_spec.md).

@@ -135,7 +135,7 @@ extension Store {
     usage.beginChange(shard: shard)
     do throws(StoreError) {
       let oldBytes = try withoutCheck(place, failing) { () throws(SystemError) in
-        let oldBytes = try place.directory.status(of: name)?.byteCount
+        let oldBytes = try place.directory.valueBytes(of: name)
         if let oldBytes, oldBytes >= Self.keptOpenBytesMin { old = try? place.directory.openFile(name) }
         try change()
         return oldBytes

@@ -73,7 +73,7 @@ package struct DataDirectory: ~Copyable, Sendable {
   ) throws(StoreOpenError) -> StoreIdentifier {
     let identifier = StoreIdentifier.random()
     do throws(SystemError) {
-      try write("\(identifier)\n", to: StoreName.identifier, by: StoreName.newIdentifier, in: root)
+      try root.replaceFile(StoreName.identifier, by: StoreName.newIdentifier, Array("\(identifier)\n".utf8))
     } catch {
       throw .unusable(path: path, error)
     }
@@ -84,7 +84,7 @@ package struct DataDirectory: ~Copyable, Sendable {
     let found: [UInt8]?
     do throws(SystemError) {
       found = try root.contents(of: StoreName.format, bytesMax: formatBytesMax)
-      if found == nil { try write(format, to: StoreName.format, by: StoreName.newFormat, in: root) }
+      if found == nil { try root.replaceFile(StoreName.format, by: StoreName.newFormat, Array(format.utf8)) }
     } catch {
       throw .unusable(path: path, error)
     }
@@ -109,19 +109,6 @@ package struct DataDirectory: ~Copyable, Sendable {
     try check(format: found, path)
   }
 
-  /// Writes a small file, first under another name: a crash must leave no empty one behind, or the next start would
-  /// refuse the directory.
-  private static func write(
-    _ text: String, to name: String, by newName: String, in root: borrowing Directory
-  ) throws(SystemError) {
-    _ = try root.removeFile(newName)
-    let file = try root.createFile(newName)
-    try Array(text.utf8).withBytes { bytes throws(SystemError) in try file.write(bytes, at: 0) }
-    try file.sync()
-    try root.rename(newName, to: name, in: root)
-    try root.sync()
-  }
-
   private borrowing func checkAttributes(_ path: String) throws(StoreOpenError) {
     do throws(SystemError) {
       let probe = try staging.createFile(StoreName.probe)
@@ -142,6 +129,7 @@ package enum StoreOpenError: Error, Sendable, CustomStringConvertible {
   case unknownFormat(path: String, found: String, expected: String)
   case withoutAttributes(path: String)
   case unknownIdentifier(path: String, found: String)
+  case unknownNode(path: String, found: String)
   /// There is no store where one was.
   case vanished(path: String, StoreIdentifier, marker: String)
   /// There is another store than before.
@@ -155,7 +143,9 @@ package enum StoreOpenError: Error, Sendable, CustomStringConvertible {
     case .unusable(_, let error), .stateUnusable(_, let error): error.isForAdministrator
     // These pass: the other process ends.
     case .inUse, .beingRepaired: false
-    case .noStore, .unknownFormat, .withoutAttributes, .unknownIdentifier, .vanished, .replaced, .unknownMarker: true
+    case .noStore, .unknownFormat, .withoutAttributes, .unknownIdentifier, .unknownNode, .vanished, .replaced,
+      .unknownMarker:
+      true
     }
   }
 
@@ -172,6 +162,8 @@ package enum StoreOpenError: Error, Sendable, CustomStringConvertible {
       "data directory \(path): its file system has no user extended attributes (xattr(7)), which kvnode needs"
     case .unknownIdentifier(let path, let found):
       "data directory \(path): its file 'id' says '\(found)', expected 32 hexadecimal digits"
+    case .unknownNode(let path, let found):
+      "data directory \(path): its file 'node' says '\(found)', which this version did not write"
     case .vanished(let path, let known, let marker):
       "data directory \(path): holds no store, but had the store \(known): mount its disk, or remove \(marker) to begin"
         + " an empty one"

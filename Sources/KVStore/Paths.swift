@@ -15,6 +15,9 @@ package enum StoreName {
   /// The file that tells which store this is, and the same on its way.
   static let identifier = "id"
   static let newIdentifier = "id.new"
+  /// The file that tells what a disk must not forget, and the same on its way.
+  static let node = "node"
+  static let newNode = "node.new"
   /// What is written to `staging/` to see whether the disk works.
   static let probe = "probe"
   /// The extended attribute that holds the key of a file in quarantine, for its name may be cut short.

@@ -110,6 +110,7 @@ package struct Scrub: ~Copyable, Sendable {
       if let markedName = try Quarantine.markedName(file, status) {
         return .lost(key, path: namedPath, quarantinePath: "quarantine/\(PrintableText.escape(markedName))")
       }
+      if status.byteCount == 0, try ValueAttribute.read(file)?.isDeletion == true { return nil }
       let fault = try await fault(of: file, status, &progress)
       progress.summary.values += 1
       progress.summary.bytes += status.byteCount
@@ -131,9 +132,7 @@ package struct Scrub: ~Copyable, Sendable {
   private borrowing func fault(
     of file: borrowing File, _ status: File.Status, _ progress: inout Progress
   ) async throws(SystemError) -> ScrubFinding.Fault? {
-    let attribute = try file.attribute(ValueAttribute.name, bytesMax: ValueAttribute.byteCount)
-      .flatMap { try? ValueAttribute(decoding: $0) }
-    guard let attribute else {
+    guard let attribute = try ValueAttribute.read(file) else {
       progress.summary.unverified += 1
       return nil
     }

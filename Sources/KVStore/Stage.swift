@@ -72,9 +72,12 @@ package struct StagedValue: ~Copyable {
 
   /// Records beside the bytes what is known of them.
   mutating func describe(_ fields: ValueFields) throws(StoreError) -> ValueAttribute {
-    let attribute = ValueAttribute(
-      valueBytes: byteCount, committedAtNanoseconds: Instant.wallNanoseconds, checksum: checksum.value)
+    let attribute: ValueAttribute
     do throws(SystemError) {
+      let ballot = try store.votes.stamp()
+      attribute = ValueAttribute(
+        valueBytes: byteCount, committedAtNanoseconds: Instant.wallNanoseconds, checksum: checksum.value,
+        upload: UploadID(member: ballot.member, counter: ballot.counter), ballot: ballot)
       try file.setAttribute(ValueAttribute.name, attribute.encoded)
       if !fields.isEmpty { try file.setAttribute(ValueFields.attributeName, fields.encoded) }
     } catch {

@@ -25,6 +25,8 @@ package final class Store: Sendable {
   package let index: ValueIndex
   /// What makes changes durable.
   package let syncs: Syncs
+  /// How the disk votes about its keys.
+  package let votes: Votes
   let locks = CommitLocks()
   private let state = Mutex(State())
 
@@ -35,10 +37,17 @@ package final class Store: Sendable {
     syncThreads: IOExecutor? = nil
   ) throws(StoreOpenError) {
     layout = try DataDirectory.open(path: path, stateDirectory: stateDirectory)
+    votes = try Votes(in: layout.root, path: path)
     index = ValueIndex(in: layout.root, path: path)
     self.durability = durability
     self.minimumFree = minimumFree
     syncs = Syncs(durability, threads: syncThreads)
+  }
+
+  /// Leaves the directory in order: the next start finds what it needs. Nothing is stored after this.
+  package func close() throws(SystemError) {
+    index.close()
+    try votes.close()
   }
 
   /// Begins a value. Its length, where known, is reserved on the disk at once.
@@ -67,7 +76,7 @@ package final class Store: Sendable {
     guard let file = layout.values.openCachedFile(path.directories + [path.fileName]),
       let status = try? file.status(), status.isRegular
     else { return nil }
-    return try? StoredValue(reading: file, status)
+    do throws(StoreError) { return try StoredValue.read(file, status) } catch { return nil }
   }
 
   /// Fails where a key's value is not as the condition demands: told early, it saves sending a value in vain.
@@ -145,7 +154,7 @@ package final class Store: Sendable {
     do throws(SystemError) { status = try file.status() } catch { throw .failed(error) }
     guard status.isRegular else { return nil }
     do throws(StoreError) {
-      return try StoredValue(reading: file, status)
+      return try StoredValue.read(file, status)
     } catch {
       if case .damaged = error { state.withLock { $0.damagedCount += 1 } }
       throw error

@@ -71,15 +71,8 @@ struct StoreMemory {
   func remember(_ identifier: StoreIdentifier) throws(StoreOpenError) {
     guard try remembered() != identifier else { return }
     do throws(SystemError) {
-      let directory = try Directory(path: statePath)
-      _ = try directory.removeFile(Self.newName)
-      let file = try directory.createFile(Self.newName)
-      try Array("\(identifier) \(dataPath)\n".utf8).withBytes { bytes throws(SystemError) in
-        try file.write(bytes, at: 0)
-      }
-      try file.sync()
-      try directory.rename(Self.newName, to: Self.name, in: directory)
-      try directory.sync()
+      try Directory(path: statePath).replaceFile(
+        Self.name, by: Self.newName, Array("\(identifier) \(dataPath)\n".utf8))
     } catch {
       throw .stateUnusable(path: statePath, error)
     }

@@ -323,13 +323,15 @@ extension Store {
     guard let file = try place.directory.openFile(name) else { return nil }
     let status = try file.status()
     guard status.isRegular else { return nil }
-    // What is damaged is listed too, by what little can be said of it.
-    guard let value = try? StoredValue(reading: file, status) else {
+    do throws(StoreError) {
+      guard let value = try StoredValue.read(file, status) else { return nil }
+      return ListedValue(key: key.bytes, value.head)
+    } catch {
+      // What is damaged is listed too, by what little can be said of it.
       return ListedValue(
         key: key.bytes, byteCount: status.byteCount, checksum: nil,
         modifiedAt: HTTPDate(secondsSince1970: Int(status.modifiedAtNanoseconds / 1_000_000_000)))
     }
-    return ListedValue(key: key.bytes, value.head)
   }
 }
 

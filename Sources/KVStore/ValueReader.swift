@@ -9,20 +9,25 @@ package struct StoredValue: ~Copyable, Sendable {
   /// What is told of it. The checksum is nil where the file came here by other means: it is served unverified.
   package let head: ValueHead
 
-  /// Reads what was recorded of a value's file.
-  package init(reading file: consuming File, _ status: File.Status) throws(StoreError) {
-    head = try Self.head(of: file, status)
-    self.file = file
+  /// What was recorded of it, if that is known.
+  package let attribute: ValueAttribute?
+
+  /// Reads what was recorded of a value's file, or nil where it says that the key was deleted.
+  package static func read(_ file: consuming File, _ status: File.Status) throws(StoreError) -> StoredValue? {
+    let (attribute, head) = try described(file, status)
+    if attribute?.isDeletion == true { return nil }
+    return StoredValue(file: file, head: head, attribute: attribute)
   }
 
-  private static func head(of file: borrowing File, _ status: File.Status) throws(StoreError) -> ValueHead {
+  private static func described(
+    _ file: borrowing File, _ status: File.Status
+  ) throws(StoreError) -> (ValueAttribute?, ValueHead) {
     let attribute: ValueAttribute?
     let fields: ValueFields?
     let markedName: [UInt8]?
     do throws(SystemError) {
       markedName = try Quarantine.markedName(file, status)
-      attribute = try file.attribute(ValueAttribute.name, bytesMax: ValueAttribute.byteCount)
-        .flatMap { try? ValueAttribute(decoding: $0) }
+      attribute = try ValueAttribute.read(file)
       fields = try file.attribute(ValueFields.attributeName, bytesMax: ValueFields.attributeBytesMax)
         .map { ValueFields(decoding: $0) }
     } catch {
@@ -33,10 +38,32 @@ package struct StoredValue: ~Copyable, Sendable {
       throw .damaged(detail: "the file has \(status.byteCount) of \(attribute.valueBytes) bytes")
     }
     let modifiedAtNanoseconds = attribute?.committedAtNanoseconds ?? status.modifiedAtNanoseconds
-    return ValueHead(
+    let head = ValueHead(
       byteCount: status.byteCount, checksum: attribute?.checksum,
       modifiedAt: HTTPDate(secondsSince1970: Int(modifiedAtNanoseconds / 1_000_000_000)),
       fields: fields ?? ValueFields())
+    return (attribute, head)
+  }
+}
+
+extension ValueAttribute {
+  /// What a file's attribute says; nil where it has none that can be understood.
+  package static func read(_ file: borrowing File) throws(SystemError) -> ValueAttribute? {
+    try file.attribute(name, bytesMax: byteCount).flatMap { try? ValueAttribute(decoding: $0) }
+  }
+}
+
+extension Directory {
+  /// How many bytes the value has that lies under a name, or nil where there is none.
+  func valueBytes(of name: String) throws(SystemError) -> Int? {
+    guard let status = try status(of: name), try !isDeletion(name, status) else { return nil }
+    return status.byteCount
+  }
+
+  /// Whether a file stands for a key that was deleted. Only one without bytes can.
+  func isDeletion(_ name: String, _ status: File.Status) throws(SystemError) -> Bool {
+    guard status.isRegular, status.byteCount == 0, let file = try openFile(name) else { return false }
+    return try ValueAttribute.read(file)?.isDeletion == true
   }
 }
 

@@ -18,7 +18,7 @@ package struct Walk {
 
   /// What lies there under a name.
   package enum Entry: Sendable {
-    /// The value of a key, if the key belongs into this shard.
+    /// The value of a key, if the key belongs into this shard; or what says that the key was deleted.
     case value(Key, Place, name: String)
     /// What no PUT would have named so.
     case stray(Place, name: String)
@@ -74,16 +74,18 @@ package struct Walk {
 }
 
 extension Walk {
-  /// Calls `visit` with each key in a shard, in no order. A file that somebody moved to another directory is no value.
+  /// Calls `visit` with each key in a shard that has a value, in no order. A file that somebody moved to another directory
+  /// is none.
   static func forEachKey(
     shard number: Int, of values: borrowing Directory, _ visit: (Key, Slot) -> Void
   ) throws(SystemError) {
     var walk = try Walk(values: values, shard: ValuePath.shards[number])
     while let entry = walk.next() {
       switch entry {
-      case .value(let key, _, _):
+      case .value(let key, let place, let name):
         let slot = key.slot
-        if slot.number >> 8 == number { visit(key, slot) }
+        guard slot.number >> 8 == number, let status = try place.directory.status(of: name) else { continue }
+        if try !place.directory.isDeletion(name, status) { visit(key, slot) }
       case .stray: continue
       // Without it a count would be silently short.
       case .unreadable(_, let error): throw error
@@ -105,7 +107,9 @@ extension Store {
       while let entry = walk.next() {
         switch entry {
         case .value(_, let place, let name):
-          guard let status = try place.directory.status(of: name) else { continue }
+          guard let status = try place.directory.status(of: name),
+            try !place.directory.isDeletion(name, status)
+          else { continue }
           count.values += 1
           count.bytes += status.byteCount
         case .stray: continue

@@ -94,8 +94,8 @@ round_trip() {
   echo value >value
   put 1 attributed value
   attribute=$(getfattr --absolute-names --only-values -n user.kvnode "$(value_file attributed attributed)" | od -An -v -tx1 | tr -d " \n")
-  # Version 1, algorithm 1, a length of 6 bytes; then the time and the checksum.
-  assert_matches '^01010000000000000006[0-9a-f]{48}$' "$attribute"
+  # Version 2, algorithm 1, a length of 6 bytes; then the time, the checksum, the upload, the ballot, and no flag.
+  assert_matches '^02010000000000000006[0-9a-f]{48}[0-9a-f]{20}[0-9a-f]{20}00$' "$attribute"
   for node in "${NODES[@]}"; do staging_is_empty "$node"; done
 }
 

@@ -4,9 +4,23 @@ import Testing
 
 @Suite struct ValueAttributeTests {
   /// An attribute byte by byte, as docs/value-format.md lays it out.
-  private static let fixture: [UInt8] = [
-    // Version 1.
-    0x01,
+  private static let fixture: [UInt8] =
+    [
+      // Version 2.
+      0x02
+    ] + common + [
+      // Upload 1,700,000,000,000,000 of member 3.
+      0x00, 0x03,
+      0x00, 0x06, 0x0A, 0x24, 0x18, 0x1E, 0x40, 0x00,
+      // Accepted at ballot 1,700,000,000,123,456 of member 258.
+      0x00, 0x06, 0x0A, 0x24, 0x18, 0x20, 0x22, 0x40,
+      0x01, 0x02,
+      // A value.
+      0x00,
+    ]
+  /// One of the version before: its ballot and upload come from the time.
+  private static let firstFixture: [UInt8] = [0x01] + common
+  private static let common: [UInt8] = [
     // Algorithm 1: XXH3-128.
     0x01,
     // 134,217,728 bytes.
@@ -18,16 +32,59 @@ import Testing
   ]
   private static let attribute = ValueAttribute(
     valueBytes: 134_217_728, committedAtNanoseconds: 1_700_000_000_123_456_789,
-    checksum: ValueChecksum(high: 0x99AA_06D3_0147_98D8, low: 0x6001_C324_468D_497F))
+    checksum: ValueChecksum(high: 0x99AA_06D3_0147_98D8, low: 0x6001_C324_468D_497F),
+    upload: UploadID(member: Member(3), counter: 1_700_000_000_000_000),
+    ballot: Ballot(counter: 1_700_000_000_123_456, member: Member(258)))
 
   @Test func isNamedAndSizedAsDocumented() {
     #expect(ValueAttribute.name == "user.kvnode")
-    #expect(ValueAttribute.byteCount == 34)
-    #expect(Self.fixture.count == 34)
+    #expect(ValueAttribute.byteCount == 55)
+    #expect(Self.fixture.count == 55)
+    #expect(ValueAttribute.firstByteCount == 34)
+    #expect(Self.firstFixture.count == 34)
   }
 
   @Test func decodesTheFixture() throws {
     #expect(try ValueAttribute(decoding: Self.fixture) == Self.attribute)
+  }
+
+  @Test func readsWhatTheVersionBeforeWrote() throws {
+    var expected = Self.attribute
+    expected.upload = UploadID(member: Member(0), counter: 1_700_000_000_123_456_789)
+    expected.ballot = Ballot(counter: 1_700_000_000_123_456, member: Member(0))
+    #expect(try ValueAttribute(decoding: Self.firstFixture) == expected)
+  }
+
+  /// Whatever time was recorded, such a value is above none, and none that was written since is below it by mistake.
+  @Test(
+    arguments: [(Int64.min, 1), (0, 1), (999, 1), (2000, 2), (Int64.max, 9_223_372_036_854_775)] as [(Int64, UInt64)])
+  func whatHasNoBallotOfItsOwnCountsByItsTime(time: Int64, counter: UInt64) {
+    let (upload, ballot) = ValueAttribute.versions(committedAtNanoseconds: time)
+    #expect(ballot == Ballot(counter: counter, member: Member(0)))
+    #expect(ballot > .none)
+    #expect(upload == UploadID(member: Member(0), counter: UInt64(max(time, 0))))
+  }
+
+  @Test func tellsADeletion() throws {
+    var bytes = Self.fixture
+    bytes.replaceSubrange(2..<10, with: [UInt8](repeating: 0, count: 8))
+    bytes[54] = 1
+    let attribute = try ValueAttribute(decoding: bytes)
+    #expect(attribute.isDeletion)
+    #expect(attribute.encoded == bytes)
+  }
+
+  @Test func refusesADeletionWithBytes() {
+    var bytes = Self.fixture
+    bytes[54] = 1
+    #expect(throws: ValueAttributeError.deletionOfBytes(134_217_728)) { try ValueAttribute(decoding: bytes) }
+  }
+
+  @Test(arguments: [2, 3, 0x80] as [UInt8])
+  func refusesUnknownFlags(flags: UInt8) {
+    var bytes = Self.fixture
+    bytes[54] = flags
+    #expect(throws: ValueAttributeError.unknownFlags(flags)) { try ValueAttribute(decoding: bytes) }
   }
 
   @Test func encodesTheFixture() {
@@ -40,20 +97,28 @@ import Testing
     ] as [(Int, Int64)])
   func extremesComeBack(valueBytes: Int, time: Int64) throws {
     let checksum = ValueChecksum(high: .max, low: 1)
-    let attribute = ValueAttribute(valueBytes: valueBytes, committedAtNanoseconds: time, checksum: checksum)
-    #expect(attribute.encoded.count == 34)
+    let attribute = ValueAttribute(
+      valueBytes: valueBytes, committedAtNanoseconds: time, checksum: checksum,
+      upload: UploadID(member: Member(.max), counter: .max), ballot: Ballot(counter: .max, member: Member(.max)))
+    #expect(attribute.encoded.count == 55)
     #expect(try ValueAttribute(decoding: attribute.encoded) == attribute)
   }
 
-  @Test(arguments: Array(0..<34) + [35, 68])
+  @Test(arguments: Array(0..<55) + [56, 110])
   func refusesAnotherSize(byteCount: Int) {
     let bytes = Array((Self.fixture + Self.fixture).prefix(byteCount))
     #expect(throws: ValueAttributeError.wrongByteCount(byteCount)) { try ValueAttribute(decoding: bytes) }
   }
 
-  @Test(arguments: [0, 2, 255] as [UInt8])
+  @Test(arguments: Array(0..<34) + [35, 55])
+  func refusesAnotherSizeOfTheVersionBefore(byteCount: Int) {
+    let bytes = Array((Self.firstFixture + Self.fixture).prefix(byteCount))
+    #expect(throws: ValueAttributeError.wrongByteCount(byteCount)) { try ValueAttribute(decoding: bytes) }
+  }
+
+  @Test(arguments: [0, 3, 255] as [UInt8])
   func refusesAnotherVersionWhateverItsSize(version: UInt8) {
-    for byteCount in [1, 34, 50] {
+    for byteCount in [1, 34, 55] {
       let bytes = Array(([version] + Self.fixture.dropFirst() + Self.fixture).prefix(byteCount))
       #expect(throws: ValueAttributeError.unknownVersion(version)) { try ValueAttribute(decoding: bytes) }
     }

@@ -150,7 +150,9 @@ import TestSupport
   @Test func aDamagedValueOfNoBytesIsAnErrorToo() async throws {
     try await put(key, [])
     let file = try File(writingPath: "\(dataDirectory)/values/12/hashme")
-    let recorded = ValueAttribute(valueBytes: 0, committedAtNanoseconds: 1, checksum: ValueChecksum(high: 1, low: 2))
+    let recorded = ValueAttribute(
+      valueBytes: 0, committedAtNanoseconds: 1, checksum: ValueChecksum(high: 1, low: 2),
+      upload: UploadID(member: Member(0), counter: 1), ballot: Ballot(counter: 1, member: Member(0)))
     try file.setAttribute(ValueAttribute.name, recorded.encoded)
     #expect(try await scrub(repairs: true).0.quarantined == 1)
     #expect(try await isDamaged(key))
@@ -192,7 +194,9 @@ import TestSupport
 
   @Test func takesAwayWhatAKilledCheckHasLeft() async throws {
     try await put(key, [])
-    let recorded = ValueAttribute(valueBytes: 0, committedAtNanoseconds: 1, checksum: ValueChecksum(high: 1, low: 2))
+    let recorded = ValueAttribute(
+      valueBytes: 0, committedAtNanoseconds: 1, checksum: ValueChecksum(high: 1, low: 2),
+      upload: UploadID(member: Member(0), counter: 1), ballot: Ballot(counter: 1, member: Member(0)))
     try File(writingPath: "\(dataDirectory)/values/12/hashme").setAttribute(ValueAttribute.name, recorded.encoded)
     _ = try await scrub(repairs: true)
     let moved = try directory.files(in: "data/quarantine")

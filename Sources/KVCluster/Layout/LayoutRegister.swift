@@ -1,3 +1,5 @@
+import KVCore
+
 /// What a disk answers about the layout.
 package enum LayoutAnswer: Hashable, Sendable {
   /// To a prepare: what was accepted last, and at which ballot.

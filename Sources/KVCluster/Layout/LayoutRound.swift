@@ -1,3 +1,5 @@
+import KVCore
+
 /// One round about the layout: from the layout that is known to the one that follows it, or to one that somebody else has
 /// begun to decide on, which is carried through first.
 package struct LayoutRound: Sendable {

@@ -77,6 +77,18 @@ package struct Acceptor: Sendable {
     return (Ballot(counter: counter, member: member), reach(counter))
   }
 
+  /// A ballot for what this disk decides alone, or nil where the horizon has to be raised first. A clock that is beyond the
+  /// horizon is not followed: so nothing waits for a disk as long as somebody raises the horizon in time.
+  package mutating func stamp(for member: Member, wallMicroseconds: UInt64) -> Ballot? {
+    let counter = wallMicroseconds <= horizon ? max(wallMicroseconds, highestCounter + 1) : highestCounter + 1
+    guard counter <= horizon else { return nil }
+    highestCounter = counter
+    return Ballot(counter: counter, member: member)
+  }
+
+  /// The highest counter that was promised or used.
+  package var highest: UInt64 { highestCounter }
+
   /// What a request about a key makes the disk do. `testimony` is what it holds, and `isStaged` whether the bytes of the
   /// request's descriptor wait in the staging area.
   package mutating func step(

@@ -1,3 +1,5 @@
+import KVCore
+
 /// What an owner is asked about a key.
 package enum RegisterRequest: Hashable, Sendable {
   /// Say what is there.

@@ -1,3 +1,5 @@
+import KVCore
+
 /// Asks the owners of a key for what they hold, and answers once a quorum holds the same.
 package struct Reading: Sendable {
   package enum Outcome: Hashable, Sendable {

@@ -1,3 +1,5 @@
+import KVCore
+
 /// One round about a key: what its proposer does until the write is decided, refused or in doubt (the proposer of CASPaxos;
 /// Rystsov 2018, section 2.2). It knows neither clock nor network: whoever runs it tells it what happened, and does what it
 /// answers.

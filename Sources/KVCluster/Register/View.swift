@@ -1,3 +1,5 @@
+import KVCore
+
 /// Who votes about the keys of a slot, as of one version of the layout.
 package struct View: Hashable, Sendable {
   /// The version at which the slot's group last changed. Owners answer only those who go by the same.

@@ -108,6 +108,16 @@ package struct Directory: ~Copyable, Sendable {
     return try file.contents(bytesMax: bytesMax)
   }
 
+  /// Writes a small file anew, durably, first under another name: a crash leaves the old one or the new one, whole.
+  package func replaceFile(_ name: String, by newName: String, _ bytes: [UInt8]) throws(SystemError) {
+    _ = try removeFile(newName)
+    let file = try createFile(newName)
+    try bytes.withBytes { bytes throws(SystemError) in try file.write(bytes, at: 0) }
+    try file.sync()
+    try rename(newName, to: name, in: self)
+    try sync()
+  }
+
   /// Opens a file for reading if that takes no disk: if the kernel knows every name on the way to it. Nil where it
   /// does not, and for any other reason why the file cannot be opened so (openat2(2), RESOLVE_CACHED).
   ///

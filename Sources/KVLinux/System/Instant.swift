@@ -12,6 +12,9 @@ extension Instant {
   /// Nanoseconds since 1970-01-01T00:00:00Z by the wall clock.
   package static var wallNanoseconds: Int64 { read(CLOCK_REALTIME) }
 
+  /// Microseconds since 1970 by the wall clock; 0 where it stands before that.
+  package static var wallMicroseconds: UInt64 { UInt64(max(wallNanoseconds, 0) / 1000) }
+
   private static func read(_ clock: clockid_t) -> Int64 {
     var time = timespec()
     // Neither clock can fail: both exist on every kernel, and the pointer is ours.

@@ -156,8 +156,15 @@ package final class Node: Sendable {
         }
       }
     }
-    store.index.close()
+    leaveStore()
     logger.info("stopped")
+  }
+
+  private func leaveStore() {
+    do throws(SystemError) { try store.close() } catch {
+      // The next start goes on from what was written before.
+      logger.warning("the data directory's file 'node' cannot be written: \(error)")
+    }
   }
 
   /// Serves the sockets alone, until the process stops.
@@ -205,6 +212,11 @@ package final class Node: Sendable {
     events.addTask(executorPreference: rooms.disk) { [store, current, stranded, logger] in
       var worker = StrandedWatch(store: store, current: current, stranded: stranded, logger: logger, pace: pace)
       await worker.step(lateBy: .zero)
+      await worker.run(.system)
+      return .upkeepEnded
+    }
+    events.addTask(executorPreference: rooms.disk) { [store, logger] in
+      var worker = HorizonKeeper(votes: store.votes, logger: logger, pace: pace)
       await worker.run(.system)
       return .upkeepEnded
     }

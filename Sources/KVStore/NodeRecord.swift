@@ -1,0 +1,36 @@
+import KVCore
+import KVLinux
+
+/// What a disk must not forget between two processes, as the file `node` in the data directory has it.
+/// docs/value-format.md specifies it.
+package struct NodeRecord: Equatable, Sendable {
+  /// How often a node has been started on the disk.
+  package var bootCount: UInt64
+  /// No ballot whose counter is above it was ever promised or used.
+  package var horizon: UInt64
+
+  static let bytesMax = 256
+  private static let heading = "kvnode node 1"
+
+  package init(bootCount: UInt64, horizon: UInt64) {
+    self.bootCount = bootCount
+    self.horizon = horizon
+  }
+
+  /// Reads the file's text; nil for anything that `text` does not write.
+  package init?(_ text: [UInt8]) {
+    let lines = String(decoding: text, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+    guard lines.count == 4, lines[0] == Self.heading,
+      let bootCount = Self.number(lines[1], "boots "), let horizon = Self.number(lines[2], "horizon ")
+    else { return nil }
+    self.init(bootCount: bootCount, horizon: horizon)
+    guard Array(self.text.utf8) == text else { return nil }
+  }
+
+  /// The file's text.
+  package var text: String { "\(Self.heading)\nboots \(bootCount)\nhorizon \(horizon)\n" }
+
+  private static func number(_ line: Substring, _ label: String) -> UInt64? {
+    line.hasPrefix(label) ? UInt64(line.dropFirst(label.count)) : nil
+  }
+}

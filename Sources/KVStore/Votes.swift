@@ -1,0 +1,110 @@
+import KVCluster
+import KVCore
+import KVHTTP
+import KVLinux
+import Synchronization
+
+/// How this disk votes about its keys, and what it must not forget of that between two processes.
+package final class Votes: Sendable {
+  /// How far the horizon is ahead of what is used. It is raised in good time, by whoever keeps the node up, so that no
+  /// request waits for it; after a crash the counters of ballots go on from there.
+  package static let horizonStepMicroseconds: UInt64 = 600 * 1_000_000
+
+  private struct State {
+    var record: NodeRecord
+    var acceptor: Acceptor
+    /// The highest counter when the horizon was last raised: while nothing is used, nothing need be written.
+    var usedAtRaise: UInt64
+  }
+
+  private let root: Directory
+  private let member = Mutex(Member(0))
+  private let state: Mutex<State>
+  /// One writes the file at a time.
+  private let writing = Mutex(())
+
+  /// Takes up what the last process has left, and counts this start. On the disk threads, as all that may write the file.
+  init(in root: borrowing Directory, path: String) throws(StoreOpenError) {
+    let found = try Self.read(in: root, path)
+    let horizon = found?.horizon ?? 0
+    let record = NodeRecord(
+      bootCount: (found?.bootCount ?? 0) + 1,
+      horizon: max(horizon, Instant.wallMicroseconds) + Self.horizonStepMicroseconds)
+    do throws(SystemError) {
+      guard let root = try root.directory(".") else { throw .absent(call: "openat") }
+      try Self.write(record, in: root)
+      self.root = root
+    } catch {
+      throw .unusable(path: path, error)
+    }
+    var acceptor = Acceptor(horizon: horizon, horizonStep: Self.horizonStepMicroseconds)
+    acceptor.raised(to: record.horizon)
+    state = Mutex(State(record: record, acceptor: acceptor, usedAtRaise: horizon))
+  }
+
+  /// What is written of it.
+  package var record: NodeRecord { state.withLock { $0.record } }
+
+  /// A ballot, higher than all before, for a value that this node stores on its own.
+  package func stamp() throws(SystemError) -> Ballot {
+    let member = member.withLock { $0 }
+    while true {
+      let wall = Instant.wallMicroseconds
+      if let ballot = state.withLock({ $0.acceptor.stamp(for: member, wallMicroseconds: wall) }) { return ballot }
+      try raiseHorizon()
+    }
+  }
+
+  /// Raises the horizon where what is used comes near it.
+  package func keepAhead() throws(SystemError) {
+    let isNear = state.withLock { state in
+      let highest = max(state.acceptor.highest, Instant.wallMicroseconds)
+      let isUsed = state.acceptor.highest != state.usedAtRaise
+      return isUsed && highest + Self.horizonStepMicroseconds / 2 > state.record.horizon
+    }
+    if isNear { try raiseHorizon() }
+  }
+
+  /// Writes what was used at most, so that the next process need not skip anything. Nothing is used after this.
+  package func close() throws(SystemError) {
+    try write { $0.record.horizon = $0.acceptor.highest }
+  }
+
+  private func raiseHorizon() throws(SystemError) {
+    try write { state in
+      let used = max(state.acceptor.highest, Instant.wallMicroseconds)
+      state.record.horizon = max(state.record.horizon, used + Self.horizonStepMicroseconds)
+      state.usedAtRaise = state.acceptor.highest
+    }
+  }
+
+  /// Changes the record, and makes that durable before it counts.
+  private func write(_ change: (inout State) -> Void) throws(SystemError) {
+    try writing.withLock { _ throws(SystemError) in
+      var changed = state.withLock { $0 }
+      change(&changed)
+      try Self.write(changed.record, in: root)
+      state.withLock { state in
+        state.record = changed.record
+        state.usedAtRaise = changed.usedAtRaise
+        state.acceptor.raised(to: changed.record.horizon)
+      }
+    }
+  }
+
+  private static func read(in root: borrowing Directory, _ path: String) throws(StoreOpenError) -> NodeRecord? {
+    let found: [UInt8]?
+    do throws(SystemError) {
+      found = try root.contents(of: StoreName.node, bytesMax: NodeRecord.bytesMax + 1)
+    } catch {
+      throw .unusable(path: path, error)
+    }
+    guard let found else { return nil }
+    guard let record = NodeRecord(found) else { throw .unknownNode(path: path, found: PrintableText.escape(found)) }
+    return record
+  }
+
+  private static func write(_ record: NodeRecord, in root: borrowing Directory) throws(SystemError) {
+    try root.replaceFile(StoreName.node, by: StoreName.newNode, Array(record.text.utf8))
+  }
+}
