@@ -15,6 +15,17 @@ package struct DiskID: Hashable, Comparable, Sendable {
   package static func < (left: DiskID, right: DiskID) -> Bool { (left.high, left.low) < (right.high, right.low) }
 }
 
+/// What a cluster is called, for ever: 16 bytes, chosen with its first layout.
+package struct ClusterID: Hashable, Sendable {
+  package let high: UInt64
+  package let low: UInt64
+
+  package init(high: UInt64, low: UInt64) {
+    self.high = high
+    self.low = low
+  }
+}
+
 /// A disk that a layout lists.
 package struct LayoutMember: Hashable, Sendable {
   package let member: Member
@@ -76,6 +87,7 @@ package struct Layout: Hashable, Sendable {
   /// How many groups there are: slots that share their first byte, and a directory.
   package static let groupCount = 256
 
+  package let cluster: ClusterID
   package private(set) var version: UInt64
   package private(set) var current: MemberList
   /// Where the cluster is going, while it goes.
@@ -89,7 +101,8 @@ package struct Layout: Hashable, Sendable {
   package private(set) var proposal: Ballot
 
   /// The first version.
-  package init(first list: MemberList, proposal: Ballot) {
+  package init(first list: MemberList, of cluster: ClusterID = ClusterID(high: 0, low: 0), proposal: Ballot) {
+    self.cluster = cluster
     version = 1
     current = list
     lastMember = list.members.map(\.member).max() ?? Member(0)
@@ -97,6 +110,16 @@ package struct Layout: Hashable, Sendable {
       repeating: GroupState(phase: .old, epoch: 1, switches: 0, switchedFrom: 0), count: Self.groupCount)
     predecessors = [list]
     self.proposal = proposal
+  }
+
+  /// A version that was decided elsewhere.
+  init(
+    cluster: ClusterID, version: UInt64, current: MemberList, next: MemberList?, groups: [GroupState],
+    lastMember: Member, predecessors: [MemberList], proposal: Ballot
+  ) {
+    (self.cluster, self.version, self.proposal) = (cluster, version, proposal)
+    (self.current, self.next, self.predecessors) = (current, next, predecessors)
+    (self.groups, self.lastMember) = (groups, lastMember)
   }
 
   /// The lists that are in force.

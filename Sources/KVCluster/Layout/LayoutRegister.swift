@@ -19,6 +19,12 @@ package struct LayoutAcceptor: Sendable {
     package fileprivate(set) var known: Layout?
 
     package init() {}
+
+    init(accepted: Ballot, layout: Layout?, known: Layout?) {
+      self.accepted = accepted
+      self.layout = layout
+      self.known = known
+    }
   }
 
   package private(set) var record: Record

@@ -1,0 +1,90 @@
+import KVCore
+
+/// What the operator's file on one host asks for.
+package struct Wish: Hashable, Sendable {
+  /// The hosts in order.
+  package let names: [String]
+  /// How many copies there are to be of each value.
+  package let copies: Int
+
+  package init(names: [String], copies: Int) {
+    self.names = names
+    self.copies = copies
+  }
+}
+
+/// A group that a new owner has all of, as of the epoch at which it began to move.
+package struct SyncedGroup: Hashable, Sendable {
+  package let group: UInt8
+  package let epoch: UInt64
+
+  package init(group: UInt8, epoch: UInt64) {
+    self.group = group
+    self.epoch = epoch
+  }
+}
+
+/// What a host tells the others of itself, again and again.
+package struct Hello: Hashable, Sendable {
+  /// The host's name.
+  package let name: String
+  package let disk: DiskID
+  /// The cluster that the disk belongs to, once it does.
+  package var cluster: ClusterID?
+  /// The version of the layout that it goes by; 0 for none.
+  package var version: UInt64
+  package var wish: Wish
+  /// How many values there are on the disk; nil while they are being counted.
+  package var valueCount: UInt64?
+  /// How many of them the wished list gives to others.
+  package var strandedCount: UInt64
+  package var synced: [SyncedGroup]
+
+  package init(
+    name: String, disk: DiskID, cluster: ClusterID? = nil, version: UInt64 = 0, wish: Wish, valueCount: UInt64? = 0,
+    strandedCount: UInt64 = 0, synced: [SyncedGroup] = []
+  ) {
+    (self.name, self.disk, self.cluster, self.version) = (name, disk, cluster, version)
+    (self.wish, self.valueCount, self.strandedCount, self.synced) = (wish, valueCount, strandedCount, synced)
+  }
+
+  package func write(to writer: inout ByteWriter) {
+    writer.write(name)
+    writer.write(disk.high)
+    writer.write(disk.low)
+    writer.write(cluster) { writer, cluster in
+      writer.write(cluster.high)
+      writer.write(cluster.low)
+    }
+    writer.write(version)
+    writer.write(wish.names) { $0.write($1) }
+    writer.write(UInt8(wish.copies))
+    writer.write(valueCount) { $0.write($1) }
+    writer.write(strandedCount)
+    writer.write(synced) { writer, synced in
+      writer.write(synced.group)
+      writer.write(synced.epoch)
+    }
+  }
+
+  package init(reading reader: inout ByteReader) throws(ByteReader.Malformed) {
+    name = try reader.text(max: Layout.nameBytesMax)
+    let diskHigh = try reader.integer64()
+    disk = DiskID(high: diskHigh, low: try reader.integer64())
+    cluster = try reader.optional { reader throws(ByteReader.Malformed) in
+      let high = try reader.integer64()
+      return ClusterID(high: high, low: try reader.integer64())
+    }
+    version = try reader.integer64()
+    let names = try reader.list(max: Layout.membersMax) { reader throws(ByteReader.Malformed) in
+      try reader.text(max: Layout.nameBytesMax)
+    }
+    wish = Wish(names: names, copies: Int(try reader.byte()))
+    valueCount = try reader.optional { reader throws(ByteReader.Malformed) in try reader.integer64() }
+    strandedCount = try reader.integer64()
+    synced = try reader.list(max: Layout.groupCount) { reader throws(ByteReader.Malformed) in
+      let group = try reader.byte()
+      return SyncedGroup(group: group, epoch: try reader.integer64())
+    }
+  }
+}

@@ -1,0 +1,200 @@
+import KVCore
+
+/// What should be decided next about the layout, as one host sees it: from the layout in force, from what its operator's
+/// file asks for, and from what the others have told of themselves lately.
+package struct LayoutPlan: Sendable {
+  /// How many groups move at a time.
+  package static let movingMax = 4
+
+  private let known: Layout?
+  private let own: Hello
+  /// By name, without this host.
+  private let heard: [String: Hello]
+  private let isCancelling: Bool
+
+  package init(known: Layout?, own: Hello, heard: [Hello], isCancelling: Bool = false) {
+    self.known = known
+    self.own = own
+    self.heard = Dictionary(
+      heard.filter { $0.name != own.name }.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    self.isCancelling = isCancelling
+  }
+
+  /// Everybody who has been heard of, this host included.
+  private var all: [Hello] { [own] + heard.values }
+
+  private func hello(_ name: String) -> Hello? { name == own.name ? own : heard[name] }
+
+  // MARK: The first layout
+
+  /// The first list, where it is this host's turn to propose it and nothing stands against it.
+  package var founding: MemberList? {
+    guard known == nil, foundingObstacle == nil, own.wish.names.first == own.name else { return nil }
+    let hellos = own.wish.names.compactMap(hello)
+    // Values that were stored on one host before it had others are in its charge, and move from there.
+    let holders = hellos.filter { $0.valueCount != 0 }
+    let founders = holders.count == 1 && holders[0].strandedCount > 0 ? holders : hellos
+    return MemberList(
+      founders.enumerated().map { index, hello in
+        LayoutMember(member: Member(UInt16(index + 1)), name: hello.name, disk: hello.disk)
+      }, copies: own.wish.copies)
+  }
+
+  /// What keeps the hosts from their first layout, in words. All that are listed must be there and of one mind: a host
+  /// that only looks as if it were new may be the one that has the values.
+  private var foundingObstacle: String? {
+    guard own.wish.names.contains(own.name) else { return "\(own.name) is not in its own list" }
+    let missing = own.wish.names.filter { hello($0) == nil }
+    if !missing.isEmpty { return "no answer from \(Self.listing(missing))" }
+    let hellos = own.wish.names.compactMap(hello)
+    if let member = hellos.first(where: { $0.cluster != nil }) { return "\(member.name) belongs to a cluster already" }
+    let others = hellos.filter { $0.wish != own.wish }.map(\.name)
+    if !others.isEmpty { return "\(Self.listing(others)) \(others.count == 1 ? "lists" : "list") other hosts" }
+    if let twin = twins(hellos) { return twin }
+    let counting = hellos.filter { $0.valueCount == nil }.map(\.name)
+    return counting.isEmpty ? nil : "\(Self.listing(counting)) still counting values"
+  }
+
+  /// Two hosts with one disk's id have the copy of one data directory.
+  private func twins(_ hellos: [Hello]) -> String? {
+    var owners: [DiskID: String] = [:]
+    for hello in hellos {
+      if let other = owners.updateValue(hello.name, forKey: hello.disk) {
+        return "\(other) and \(hello.name) have copies of one data directory"
+      }
+    }
+    return nil
+  }
+
+  // MARK: What follows a layout
+
+  /// Whether this host is the one to propose what follows: of those members that are there, the first.
+  package var isProposer: Bool {
+    guard let known, let member = known.member(of: own.disk) else { return false }
+    return !heard.values.contains { hello in
+      known.member(of: hello.disk).map { $0 < member } ?? false
+    }
+  }
+
+  /// What is to follow a layout, or nil where that is to stay.
+  package func following(_ layout: Layout, _ ballot: Ballot) -> Layout? {
+    guard let next = layout.next else {
+      guard case .success(let list) = wishedList(layout), list != layout.current else { return nil }
+      return layout.changing(to: list, proposal: ballot)
+    }
+    let old = layout.groups.indices.filter { layout.groups[$0].phase == .old }
+    let moving = layout.groups.indices.filter { layout.groups[$0].phase == .moving }
+    if isCancelling, old.count + moving.count == layout.groups.count {
+      return moving.isEmpty ? layout.finished(proposal: ballot) : layout.cancelling(moving, proposal: ballot)
+    }
+    let arrived = moving.filter { isSynced($0, layout) }
+    if !arrived.isEmpty { return layout.switching(arrived, proposal: ballot) }
+    let room = Self.movingMax - moving.count
+    guard room > 0 else { return nil }
+    let staying = old.filter { !Self.changesOwners($0, from: layout.current, to: next) }
+    let leaving = old.filter { !staying.contains($0) }.prefix(room)
+    if !staying.isEmpty || !leaving.isEmpty { return layout.moving(staying + leaving, proposal: ballot) }
+    return moving.isEmpty ? layout.finished(proposal: ballot) : nil
+  }
+
+  /// Whether enough of the new owners of each of its slots have all of a group.
+  private func isSynced(_ group: Int, _ layout: Layout) -> Bool {
+    let epoch = layout.groups[group].epoch
+    let synced = all.filter { $0.synced.contains(SyncedGroup(group: UInt8(group), epoch: epoch)) }
+      .compactMap { layout.member(of: $0.disk) }
+    return Self.slots(of: group).allSatisfy { slot in
+      let view = layout.view(of: slot)
+      guard let next = view.nextOwners, Set(next) != Set(view.owners) else { return true }
+      return View.isMajority(synced, of: next)
+    }
+  }
+
+  private static func changesOwners(_ group: Int, from list: MemberList, to next: MemberList) -> Bool {
+    slots(of: group).contains { Set(list.owners(of: $0)) != Set(next.owners(of: $0)) }
+  }
+
+  /// The slots of a group.
+  package static func slots(of group: Int) -> [Slot] { (0..<256).map { Slot(number: group << 8 | $0) } }
+
+  // MARK: What is wished
+
+  /// Why something that is wished does not happen.
+  private struct Obstacle: Error {
+    let text: String
+  }
+
+  /// The list that a majority of the members, and of the hosts that it names, wishes.
+  private func wishedList(_ layout: Layout) -> Result<MemberList, Obstacle> {
+    let members = layout.current.members
+    let wishing = Set(all.filter { $0.wish == own.wish }.map(\.disk))
+    if own.wish.names == members.map(\.name), own.wish.copies == layout.current.copies, replaced(layout) == nil {
+      return .success(layout.current)
+    }
+    if let reason = replaced(layout) { return .failure(Obstacle(text: reason)) }
+    guard layout.current.isMajority(wishing) else {
+      return .failure(Obstacle(text: "most of \(Self.listing(members.map(\.name))) must list the same hosts"))
+    }
+    var disks: [(name: String, disk: DiskID)] = []
+    for name in own.wish.names {
+      guard let disk = hello(name)?.disk ?? members.first(where: { $0.name == name })?.disk else {
+        return .failure(Obstacle(text: "no answer from \(name)"))
+      }
+      if let cluster = hello(name)?.cluster, cluster != layout.cluster {
+        return .failure(Obstacle(text: "\(name) belongs to another cluster"))
+      }
+      disks.append((name, disk))
+    }
+    guard Set(disks.map(\.disk)).count == disks.count else {
+      return .failure(Obstacle(text: twins(own.wish.names.compactMap(hello)) ?? "two hosts have one disk"))
+    }
+    guard View.isMajority(wishing, of: disks.map(\.disk)) else {
+      return .failure(Obstacle(text: "most of \(Self.listing(own.wish.names)) must list the same hosts"))
+    }
+    return .success(Self.list(disks, own.wish.copies, layout))
+  }
+
+  /// A host whose disk is another than before. With one copy, what it held is gone.
+  private func replaced(_ layout: Layout) -> String? {
+    for member in layout.current.members {
+      guard let hello = hello(member.name), hello.disk != member.disk, layout.current.copies == 1 else { continue }
+      return "\(member.name) has another disk than before; mount that, or say that its values are lost"
+    }
+    return nil
+  }
+
+  /// Each disk keeps its number; a new one gets the next.
+  private static func list(_ disks: [(name: String, disk: DiskID)], _ copies: Int, _ layout: Layout) -> MemberList {
+    var last = layout.lastMember.number
+    return MemberList(
+      disks.map { name, disk in
+        if let number = layout.member(of: disk) { return LayoutMember(member: number, name: name, disk: disk) }
+        last += 1
+        return LayoutMember(member: Member(last), name: name, disk: disk)
+      }, copies: copies)
+  }
+
+  // MARK: What is waited for
+
+  /// One line for the operator: what goes on, or what it waits for; nil where all is as wished.
+  package var progress: String? {
+    guard let known else {
+      if own.wish.names.isEmpty { return nil }
+      return foundingObstacle.map { "no layout yet: \($0)" } ?? "the first layout is being decided"
+    }
+    guard let next = known.next else {
+      guard case .failure(let obstacle) = wishedList(known) else { return nil }
+      return "the list is not what is in force: \(obstacle.text)"
+    }
+    let done = known.groups.count { $0.phase == .new } * 100 / known.groups.count
+    let silent = Set(known.members.map(\.name)).subtracting(all.map(\.name)).sorted()
+    let wait = silent.isEmpty ? "" : "; waiting for \(Self.listing(silent))"
+    return "moving to \(Self.listing(next.members.map(\.name))): \(done) %\(wait)"
+  }
+
+  private static let namesMax = 8
+
+  private static func listing(_ names: [String]) -> String {
+    guard names.count > namesMax else { return names.joined(separator: ", ") }
+    return names.prefix(namesMax).joined(separator: ", ") + " and \(names.count - namesMax) more"
+  }
+}
