@@ -35,7 +35,7 @@ let package = Package(
     .target(name: "KVHTTP", swiftSettings: safe),
     .target(name: "KVCore", dependencies: ["KVHTTP"], swiftSettings: safe),
     .target(name: "KVDialect", dependencies: ["KVCore", "KVHTTP"], swiftSettings: safe),
-    .target(name: "KVCluster", dependencies: ["KVCore"], swiftSettings: safe),
+    .target(name: "KVCluster", dependencies: ["KVCore", "KVHTTP"], swiftSettings: safe),
     .target(
       name: "KVLinux",
       dependencies: [

@@ -1,12 +1,15 @@
 import KVCore
 
-/// Who is in the cluster and who owns what, as one node's peer list says it.
+/// Who is in the cluster and who owns what: as the layout says that the nodes have decided on, or, until there is one, as
+/// this node's peer list says it.
 package struct Topology: Sendable {
   /// Where a request goes.
   package enum Route: Equatable, Sendable {
     case own
     case peer(Peer)
     case refused(Failure)
+    /// The node of that name goes by a later layout, which is to be had from it first.
+    case behind(String)
 
     /// The other node, where the request goes to one.
     package var peer: Peer? { if case .peer(let peer) = self { peer } else { nil } }
@@ -14,41 +17,92 @@ package struct Topology: Sendable {
 
   /// The node whose view this is.
   package let nodeName: String
-  /// All nodes in order; empty for a node on its own.
+  /// All nodes that the peer list names, in order; empty for a node on its own.
   package let peers: [Peer]
+  /// The layout in force, once there is one.
+  package let layout: Layout?
+  /// This node's disk in it.
+  package let ownDisk: DiskID?
   /// Sixteen hex digits that stand for the peer list, its order and the placement rule. Nodes that agree on
-  /// them agree on the owner of every key.
+  /// them agree on the owner of every key, as long as there is no layout.
   package let fingerprint: String
   private let placement: Placement
   private let ownIndex: Int
+  private let sharedGroups: Set<Int>
+  /// Every node whose address is known, by name.
+  private let addresses: [String: Peer]
 
-  /// The view of a list that has been checked; `digest` is MD5 (RFC 1321), for the fingerprint.
-  package init(nodeName: String, peers: [Peer], digest: ([UInt8]) -> [UInt8]) {
+  /// The view of a list that has been checked; `digest` is MD5 (RFC 1321), for the fingerprint. `known` are nodes that the
+  /// list does not name any more.
+  package init(
+    nodeName: String, peers: [Peer], digest: ([UInt8]) -> [UInt8], layout: Layout? = nil, ownDisk: DiskID? = nil,
+    known: [Peer] = []
+  ) {
     self.nodeName = nodeName
     self.peers = peers
+    self.layout = layout
+    self.ownDisk = ownDisk
     placement = Placement(nodeCount: max(peers.count, 1))
     ownIndex = peers.firstIndex { $0.name == nodeName } ?? 0
+    addresses = Dictionary((peers + known).map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     let canonical = "ranges\n" + peers.map { "\($0.name)=\($0.address)\n" }.joined()
     fingerprint = digest(Array(canonical.utf8)).prefix(8).map(Self.hexDigits).joined()
+    sharedGroups = layout?.sharedGroups ?? []
+    let mark = layout.map { LayoutMark(cluster: "\($0.cluster)", version: $0.version) }
+    relayMark = RelayMark(node: nodeName, fingerprint: fingerprint, layout: mark)
   }
 
   /// How many slots this node owns, of 65,536.
   package var ownSlotCount: Int { (0..<Slot.count).count { owns(Slot(number: $0)) } }
 
   /// What this node tells others when it relays to them.
-  package var relayMark: RelayMark { RelayMark(node: nodeName, fingerprint: fingerprint) }
+  package let relayMark: RelayMark
 
-  /// The other nodes.
-  package var otherPeers: [Peer] { peers.filter { $0.name != nodeName } }
+  /// The other nodes, in the order of the list; then those that the layout has besides.
+  package var otherPeers: [Peer] {
+    let others = (layout?.members ?? []).map(\.name).filter { name in !peers.contains { $0.name == name } }
+    return (peers + others.compactMap { addresses[$0] }).filter { $0.name != nodeName }
+  }
 
-  /// Whether this node owns the slot.
-  package func owns(_ slot: Slot) -> Bool { placement.owner(of: slot) == ownIndex }
+  /// The nodes that the list does not name, as far as their addresses are known.
+  package var others: [Peer] { addresses.values.filter { peer in !peers.contains { $0.name == peer.name } } }
 
-  /// The slot's owner, or nil for a node on its own.
-  package func owner(of slot: Slot) -> Peer? { peers.isEmpty ? nil : peers[placement.owner(of: slot)] }
+  /// A node by its name, if its address is known.
+  package func peer(named name: String) -> Peer? { addresses[name] }
+
+  /// The node whose disk is a member of the layout.
+  package func peer(of member: Member) -> Peer? {
+    layout?.members.first { $0.member == member }.flatMap { addresses[$0.name] }
+  }
+
+  /// This node's number in the layout.
+  package var ownMember: Member? { ownDisk.flatMap { layout?.member(of: $0) } }
+
+  /// Whether this node answers for the slot.
+  package func owns(_ slot: Slot) -> Bool {
+    if let layout { return layout.coordinator(of: slot).disk == ownDisk }
+    return placement.owner(of: slot) == ownIndex
+  }
+
+  /// Whether others have a say about the slot's keys too.
+  package func isShared(_ slot: Slot) -> Bool { sharedGroups.contains(slot.group) }
+
+  /// The version of the layout at which the say about the slot's group last changed; 0 without a layout.
+  package func epoch(of slot: Slot) -> UInt64 { layout?.groups[slot.group].epoch ?? 0 }
+
+  /// The node that answers for the slot, or nil for a node on its own, and where its address is not known.
+  package func owner(of slot: Slot) -> Peer? {
+    if let layout { return addresses[layout.coordinator(of: slot).name] }
+    return peers.isEmpty ? nil : peers[placement.owner(of: slot)]
+  }
 
   /// The name of the slot's owner where that is another node.
   package func otherOwner(of slot: Slot) -> String? {
+    if let layout {
+      let view = layout.view(of: slot)
+      if let own = ownMember, view.hasVoter(own) { return nil }
+      return layout.coordinator(of: slot).name
+    }
     guard let owner = owner(of: slot), !owns(slot) else { return nil }
     return owner.name
   }
@@ -56,25 +110,50 @@ package struct Topology: Sendable {
   /// Where a request about a key of that slot goes. A request that was relayed here is never relayed on, so no pair of
   /// configurations can make a loop.
   package func route(_ slot: Slot, relayedBy mark: RelayMark?, about subject: @autoclosure () -> String) -> Route {
-    if let mark, mark.fingerprint != fingerprint, let failure = disagreement(with: mark, about: subject()) {
-      return .refused(failure)
+    if let mark {
+      if isBehind(mark) { return .behind(mark.node) }
+      if let failure = disagreement(with: mark, about: subject()) { return .refused(failure) }
     }
-    guard let owner = owner(of: slot), !owns(slot) else { return .own }
+    if owns(slot) || owner(of: slot) == nil && layout == nil { return .own }
+    guard let owner = owner(of: slot) else {
+      let name = layout?.coordinator(of: slot).name ?? ""
+      return .refused(
+        Failure(.unavailable, "\(subject()): \(name) answers for the key, and \(nodeName) does not know its address"))
+    }
     guard let mark else { return .peer(owner) }
     return .refused(
       Failure(
         .misdirected,
         "\(subject()): \(mark.node) takes \(nodeName) for the owner, but it is \(owner.name); "
-          + "is Name= the same on two nodes?"))
+          + (layout == nil ? "is Name= the same on two nodes?" : "their layouts differ")))
   }
 
-  /// What to tell a node that goes by another peer list, or nil where both agree.
+  /// Whether a node goes by a later layout than this one.
+  package func isBehind(_ mark: RelayMark) -> Bool {
+    guard let other = mark.layout else { return false }
+    guard let layout else { return true }
+    return other.cluster == "\(layout.cluster)" && other.version > layout.version
+  }
+
+  /// What to tell a node that goes by another peer list, or belongs to another cluster; nil where both agree. Where both
+  /// have a layout, their lists do not count.
   package func disagreement(with mark: RelayMark, about subject: String) -> Failure? {
+    if let layout, let other = mark.layout {
+      guard other.cluster != "\(layout.cluster)" else { return nil }
+      return Failure(.misdirected, "\(subject): \(mark.node) and \(nodeName) belong to different clusters")
+    }
     guard mark.fingerprint != fingerprint else { return nil }
     return Failure(
       .misdirected,
       "\(subject): \(mark.node) and \(nodeName) have different peer lists "
         + "(fingerprints \(mark.fingerprint) and \(fingerprint)); make [Peers] the same on every node")
+  }
+
+  /// What to tell a node that asks for this one's part of a listing and divides the keys otherwise: some would be missing.
+  package func listingDisagreement(with mark: RelayMark) -> Failure? {
+    if let failure = disagreement(with: mark, about: "LIST") { return failure }
+    guard let own = layout?.version, let other = mark.layout?.version, own != other else { return nil }
+    return Failure(.misdirected, "LIST: \(mark.node) and \(nodeName) go by different layouts, \(other) and \(own)")
   }
 
   private static func hexDigits(_ byte: UInt8) -> String { (byte < 16 ? "0" : "") + String(byte, radix: 16) }

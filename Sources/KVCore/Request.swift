@@ -8,6 +8,8 @@ package enum Request: Equatable, Sendable {
   case list(ListRequest)
   /// Something about this node rather than a key.
   case node(NodeRequest)
+  /// What only nodes ask each other; the body says what.
+  case message(RelayMark)
 
   /// The request in words, for errors: `GET mykey`.
   package var subject: String { if case .value(let request) = self { request.subject } else { operationName } }
@@ -18,11 +20,18 @@ package enum Request: Equatable, Sendable {
     case .value(let request): request.operation.rawValue
     case .list: "LIST"
     case .node(let request): request.name
+    case .message: "MESSAGE"
     }
   }
 
   /// Whether a body belongs to it: one that comes with any other request must turn out to be empty.
-  package var hasBody: Bool { if case .value(let request) = self { request.operation == .put } else { false } }
+  package var hasBody: Bool {
+    switch self {
+    case .value(let request): request.operation == .put
+    case .list, .node: false
+    case .message: true
+    }
+  }
 
   /// Set when another node relayed the request.
   package var relayed: RelayMark? {
@@ -30,6 +39,7 @@ package enum Request: Equatable, Sendable {
     case .value(let request): request.relayed
     case .list(let request): request.relayed
     case .node: nil
+    case .message(let mark): mark
     }
   }
 }
@@ -79,6 +89,8 @@ package struct ValueRequest: Equatable, Sendable {
   package var range: String?
   /// Set when another node relayed the request.
   package var relayed: RelayMark?
+  /// The upload whose bytes another node wants, wherever they lie here.
+  package var upload: UploadID?
 
   /// The request in words, for errors: `GET mykey`.
   package var subject: String { "\(operation.rawValue) \(key)" }
@@ -115,10 +127,27 @@ package struct RelayMark: Equatable, Sendable {
   /// The fingerprint of the peer list that the relaying node goes by.
   package let fingerprint: String
 
+  /// The layout that the relaying node goes by, once there is one.
+  package let layout: LayoutMark?
+
   /// A mark to be sent or as received.
-  package init(node: String, fingerprint: String) {
+  package init(node: String, fingerprint: String, layout: LayoutMark? = nil) {
     self.node = node
     self.fingerprint = fingerprint
+    self.layout = layout
+  }
+}
+
+/// Which layout a node goes by.
+package struct LayoutMark: Equatable, Sendable {
+  /// The cluster's name, 32 hex digits.
+  package let cluster: String
+  /// The layout's version.
+  package let version: UInt64
+
+  package init(cluster: String, version: UInt64) {
+    self.cluster = cluster
+    self.version = version
   }
 }
 

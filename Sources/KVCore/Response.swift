@@ -14,6 +14,8 @@ package enum Response: Equatable, Sendable {
   case deleted(Key, existed: Bool)
   /// A whole JSON text about the cluster rather than a key.
   case json([UInt8])
+  /// What only nodes tell each other.
+  case message([UInt8])
   /// A text for people and programs about the node rather than a key.
   case text(String)
   /// Which methods there are.

@@ -20,7 +20,7 @@ package enum ClassicDialect {
     switch response {
     case .stored(let key, _, _): key.bytes + [UInt8(ascii: "\n")]
     case .value, .deleted: []
-    case .notModified, .rangeNotSatisfiable, .json, .text, .methods:
+    case .notModified, .rangeNotSatisfiable, .json, .message, .text, .methods:
       preconditionFailure("the classic dialect has no way to ask for this")
     case .failure(let failure): Array("\(failureOpening)\(failure.message)\n".utf8)
     }

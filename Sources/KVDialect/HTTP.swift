@@ -14,6 +14,11 @@ package enum HTTPDialect {
     try checkNothingElseIsMeant(head.fields)
     let query = try translatingError(Failure.init) { () throws(HTTPSyntaxError) in try HTTPQuery(head.target.query) }
     if let request = NodeRequest(head, query) { return try withoutBody(.node(request), head) }
+    if let mark = try PeerProtocol.messageMark(head, query) {
+      let framing = try translatingError(Failure.init) { () throws(HTTPSyntaxError) in try head.bodyFraming() }
+      try checkBody(.message(mark), framing)
+      return .message(mark)
+    }
     if let list = try ListRequest(head, query) { return try withoutBody(.list(list), head) }
     let request = try valueRequest(head, now: now)
     try check(query, request)
@@ -36,6 +41,7 @@ package enum HTTPDialect {
     request.valueBytes = try PeerProtocol.statedValueBytes(head.fields)
     if case .length(let byteCount) = request.body { request.valueBytes = byteCount }
     request.relayed = try PeerProtocol.mark(head.fields)
+    request.upload = try PeerProtocol.upload(head.fields, of: request)
     if operation == .get { request.range = head.fields["Range"] }
     do throws(HTTPSyntaxError) {
       request.preconditions = try Preconditions(head.fields, now: now)
@@ -141,6 +147,9 @@ package enum HTTPDialect {
     case .json(let text):
       let fields: HTTPFields = ["Content-Type": "application/json", "Cache-Control": "no-store"]
       return (HTTPResponseHead(status: 200, fields: fields), text)
+    case .message(let bytes):
+      let fields: HTTPFields = ["Content-Type": "application/octet-stream", "Cache-Control": "no-store"]
+      return (HTTPResponseHead(status: 200, fields: fields), bytes)
     case .text(let text):
       return (HTTPResponseHead(status: 200, fields: ["Cache-Control": "no-store"]), Array(text.utf8))
     case .methods:

@@ -7,6 +7,10 @@ package enum PeerProtocol {
   package static let nodeField = "Kvnode-Relayed-By"
   /// The fingerprint of the relaying node's peer list.
   package static let fingerprintField = "Kvnode-Peers"
+  /// The cluster that the relaying node belongs to, and the version of the layout that it goes by.
+  package static let layoutField = "Kvnode-Layout"
+  /// The upload whose bytes are asked for: a member's number and a counter.
+  package static let uploadField = "Kvnode-Upload"
   /// The length that a classic client stated for a value sent in chunks: the owner reserves space by it.
   package static let valueBytesField = "Kvnode-Value-Length"
   /// The most text that is taken over from another node's error.
@@ -25,7 +29,45 @@ package enum PeerProtocol {
 
   /// The fields that every question to another node carries.
   package static func fields(to peer: Peer, mark: RelayMark) -> HTTPFields {
-    ["Host": "\(peer.address)", nodeField: mark.node, fingerprintField: mark.fingerprint]
+    var fields: HTTPFields = ["Host": "\(peer.address)", nodeField: mark.node, fingerprintField: mark.fingerprint]
+    if let layout = mark.layout { fields.append(layoutField, "\(layout.cluster) \(layout.version)") }
+    return fields
+  }
+
+  /// The head of a message, whose body follows.
+  package static func messageHead(to peer: Peer, mark: RelayMark, byteCount: Int) -> HTTPRequestHead {
+    var fields = fields(to: peer, mark: mark)
+    fields.append("Content-Length", "\(byteCount)")
+    return HTTPRequestHead(
+      method: "POST", target: HTTPTarget(key: [], query: Array("message".utf8)), fields: fields)
+  }
+
+  /// The mark of a message, or nil where a head is that of something else.
+  static func messageMark(_ head: HTTPRequestHead, _ query: HTTPQuery) throws(Failure) -> RelayMark? {
+    guard head.method == "POST", head.target.path == [HTTPByte.slash], query.parameters.map(\.name) == ["message"]
+    else { return nil }
+    guard let mark = try mark(head.fields) else {
+      throw Failure(.badRequest, "MESSAGE: only nodes send messages, and say which they are")
+    }
+    return mark
+  }
+
+  /// The head by which a node asks for the bytes of an upload.
+  package static func uploadHead(_ upload: UploadID, of key: Key, at peer: Peer, mark: RelayMark) -> HTTPRequestHead {
+    var fields = fields(to: peer, mark: mark)
+    fields.append(uploadField, "\(upload.member.number) \(upload.counter)")
+    return HTTPRequestHead(method: "GET", target: HTTPTarget(key: key.bytes), fields: fields)
+  }
+
+  /// The upload whose bytes another node asks for.
+  static func upload(_ fields: HTTPFields, of request: ValueRequest) throws(Failure) -> UploadID? {
+    guard let text = fields[uploadField] else { return nil }
+    let words = text.split(separator: " ")
+    guard request.operation == .get, request.relayed != nil, words.count == 2,
+      let member = Int(decimalDigits: String(words[0])).flatMap(UInt16.init(exactly:)),
+      let counter = Int(decimalDigits: String(words[1])).map(UInt64.init)
+    else { throw Failure(.badRequest, "\(request.subject): \(uploadField) is for nodes that fetch a value") }
+    return UploadID(member: Member(member), counter: counter)
   }
 
   private static func appendBody(of request: ValueRequest, to fields: inout HTTPFields) {
@@ -135,10 +177,19 @@ package enum PeerProtocol {
     case (let node?, let fingerprint?):
       return RelayMark(
         node: PrintableText.escape(Array(node.utf8.prefix(64))),
-        fingerprint: PrintableText.escape(Array(fingerprint.utf8.prefix(64)))
-      )
+        fingerprint: PrintableText.escape(Array(fingerprint.utf8.prefix(64))), layout: try layoutMark(fields))
     default: throw Failure(.badRequest, "\(nodeField) and \(fingerprintField) come together or not at all")
     }
+  }
+
+  private static func layoutMark(_ fields: HTTPFields) throws(Failure) -> LayoutMark? {
+    guard let text = fields[layoutField] else { return nil }
+    let words = text.split(separator: " ")
+    guard words.count == 2, words[0].utf8.count == 32,
+      words[0].utf8.allSatisfy({ HTTPByte.hexadecimalValue($0) != nil }),
+      let version = Int(decimalDigits: String(words[1])).map(UInt64.init)
+    else { throw Failure(.badRequest, "\(layoutField) is not a cluster's name and a version") }
+    return LayoutMark(cluster: String(words[0]), version: version)
   }
 
   package static func statedValueBytes(_ fields: HTTPFields) throws(Failure) -> Int? {

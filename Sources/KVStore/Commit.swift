@@ -1,3 +1,4 @@
+import KVCluster
 import KVCore
 import KVHTTP
 import KVLinux
@@ -45,16 +46,22 @@ extension Store {
     let directory: Directory
   }
 
-  /// Removes a key's value, if the condition holds, durably; false where there was none.
-  package func delete(_ key: Key, if condition: WriteCondition = .none) async throws(StoreError) -> Bool {
+  /// Removes a key's value, if the condition holds, durably; false where there was none. Only as long as this node decides
+  /// about the key's group alone, as it has since the epoch.
+  package func delete(
+    _ key: Key, if condition: WriteCondition = .none, epoch: UInt64 = 0
+  ) async throws(StoreError) -> Bool {
     try checkWritable()
     guard let place = try openPlace(of: key) else {
+      guard gates.isAlone(key.slot.group, since: epoch) else { throw .shared }
       try condition.check(nil)
       return false
     }
     var removed: File?
     let existed = try locks.withLock(for: key) { () throws(StoreError) in
+      guard gates.isAlone(place.path.shardNumber, since: epoch) else { throw .shared }
       try check(condition, in: place)
+      votes.forget(group: UInt8(place.path.shardNumber))
       let existed = try replacing(place, newBytes: nil, keepingOpen: &removed, StoreError.failed) {
         () throws(SystemError) in
         _ = try place.directory.removeFile(place.path.fileName)
@@ -170,7 +177,7 @@ extension Store {
   }
 
   /// Takes away directories of a long key that are empty now, innermost first.
-  private func pruneDirectories(of path: ValuePath) throws(StoreError) {
+  func pruneDirectories(of path: ValuePath) throws(StoreError) {
     do throws(SystemError) {
       for depth in stride(from: path.directories.count - 1, to: 0, by: -1) {
         guard let parent = try directory(at: path.directories[..<depth]) else { return }

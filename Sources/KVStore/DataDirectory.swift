@@ -12,6 +12,8 @@ package struct DataDirectory: ~Copyable, Sendable {
   package let values: Directory
   package let staging: Directory
   package let quarantine: Directory
+  /// What the store is called.
+  package let identifier: StoreIdentifier
 
   /// Opens the data directory for this process alone, makes what is missing in it and empties `staging/`.
   ///
@@ -27,7 +29,8 @@ package struct DataDirectory: ~Copyable, Sendable {
     let values = try subdirectory(StoreName.values, of: root, path)
     let staging = try subdirectory(StoreName.staging, of: root, path)
     let quarantine = try subdirectory(StoreName.quarantine, of: root, path)
-    let layout = DataDirectory(root: root, values: values, staging: staging, quarantine: quarantine)
+    let layout = DataDirectory(
+      root: root, values: values, staging: staging, quarantine: quarantine, identifier: identifier)
     try layout.prepare(path)
     try layout.checkAttributes(path)
     return layout

@@ -6,6 +6,8 @@ package enum StoreName {
   package static let values = "values"
   package static let staging = "staging"
   package static let quarantine = "quarantine"
+  /// What was missed while others had the say about its keys.
+  package static let aside = "aside"
   /// The directory of the index, and the file in it that says that the index is whole.
   package static let index = "index"
   package static let cleanIndex = "clean"
@@ -18,6 +20,11 @@ package enum StoreName {
   /// The file that tells what a disk must not forget, and the same on its way.
   static let node = "node"
   static let newNode = "node.new"
+  /// The file with the cluster's layout, and the same on its way.
+  package static let layout = "layout"
+  package static let newLayout = "layout.new"
+  /// Where the bytes of an upload lie in `staging/` once all of them are there.
+  static func upload(_ upload: UploadID) -> String { "upload-\(upload.member.number)-\(upload.counter)" }
   /// What is written to `staging/` to see whether the disk works.
   static let probe = "probe"
   /// The extended attribute that holds the key of a file in quarantine, for its name may be cut short.

@@ -1,3 +1,4 @@
+import KVCluster
 import KVCore
 import KVHTTP
 import KVLinux
@@ -18,6 +19,7 @@ package struct StagedValue: ~Copyable {
   /// Its name in `staging/`.
   let name: String
   let store: Store
+  private let epoch: UInt64
 
   private let file: File
   private let checksum = Checksum()
@@ -31,7 +33,8 @@ package struct StagedValue: ~Copyable {
   /// the client has its answer.
   private var replaced: File?
 
-  init(key: Key, name: String, store: Store) throws(StoreError) {
+  init(key: Key, name: String, epoch: UInt64, store: Store) throws(StoreError) {
+    self.epoch = epoch
     self.key = key
     self.name = name
     self.store = store
@@ -90,6 +93,31 @@ package struct StagedValue: ~Copyable {
     return attribute
   }
 
+  /// Ends an upload whose key others vote about too: its bytes, durable, wait under their name until they are accepted.
+  /// `upload` says which it is, where it came from elsewhere; `expected` what it must be.
+  package mutating func seal(
+    _ fields: ValueFields, as upload: UploadID? = nil, expected: Descriptor? = nil
+  ) async throws(StoreError) -> Descriptor {
+    var attribute = try describe(fields)
+    if let upload { attribute.upload = upload }
+    if let expected {
+      attribute.committedAtNanoseconds = expected.committedAtNanoseconds
+      guard attribute.checksum == expected.checksum, byteCount == expected.valueBytes else {
+        throw .damaged(detail: "\(byteCount) bytes with the checksum \(attribute.checksum) came in its place")
+      }
+    }
+    let name = StoreName.upload(attribute.upload)
+    do throws(SystemError) {
+      try file.setAttribute(ValueAttribute.name, attribute.encoded)
+      try store.layout.staging.rename(self.name, to: name, in: store.layout.staging)
+    } catch {
+      throw StoreError(writing: error)
+    }
+    isCommitted = true
+    try await syncContent()
+    return Descriptor(attribute)
+  }
+
   /// Makes the bytes, and what was recorded beside them, durable.
   func syncContent() async throws(StoreError) {
     do throws(SystemError) { try await store.syncs.sync(file) } catch { throw StoreError(writing: error) }
@@ -102,6 +130,7 @@ package struct StagedValue: ~Copyable {
     do throws(StoreError) {
       var old: File?
       let existed = try store.locks.withLock(for: key) { () throws(StoreError) in
+        guard store.gates.isAlone(place.path.shardNumber, since: epoch) else { throw .shared }
         try store.check(condition, in: place)
         let existed = try store.replacing(place, newBytes: byteCount, keepingOpen: &old, StoreError.init(writing:)) {
           () throws(SystemError) in

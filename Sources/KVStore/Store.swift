@@ -28,6 +28,8 @@ package final class Store: Sendable {
   /// How the disk votes about its keys.
   package let votes: Votes
   let locks = CommitLocks()
+  /// Which groups others have a say about too.
+  let gates = GroupGates()
   private let state = Mutex(State())
 
   /// Opens the data directory, makes what is missing in it and empties `staging/`. Syncs are done on `syncThreads`, or
@@ -50,15 +52,16 @@ package final class Store: Sendable {
     try votes.close()
   }
 
-  /// Begins a value. Its length, where known, is reserved on the disk at once.
-  package func stage(_ key: Key, byteCount: Int?) throws(StoreError) -> StagedValue {
+  /// Begins a value. Its length, where known, is reserved on the disk at once. It can be committed as long as this node
+  /// decides about its group alone, as it has since the epoch.
+  package func stage(_ key: Key, byteCount: Int?, epoch: UInt64 = 0) throws(StoreError) -> StagedValue {
     try checkWritable()
     try checkSpace(for: byteCount ?? 0)
     let number = state.withLock { state in
       state.stagedCount += 1
       return state.stagedCount
     }
-    var value = try StagedValue(key: key, name: String(number), store: self)
+    var value = try StagedValue(key: key, name: String(number), epoch: epoch, store: self)
     if let byteCount { try value.reserve(byteCount: byteCount) }
     return value
   }
@@ -125,7 +128,7 @@ package final class Store: Sendable {
   }
 
   /// Fails where a value of so many bytes would eat into the reserve.
-  func checkSpace(for byteCount: Int) throws(StoreError) {
+  package func checkSpace(for byteCount: Int) throws(StoreError) {
     let space: Directory.Space
     do throws(SystemError) { space = try layout.values.space() } catch { throw .failed(error) }
     let reserve = minimumFree.bytes(filesystemBytes: space.totalBytes)
@@ -183,6 +186,9 @@ final class CommitLocks: Sendable {
   }
 
   private let locks = (0..<64).map { _ in Lock() }
+
+  /// Waits until everybody is through who holds a lock now.
+  func passAll() { for lock in locks { lock.mutex.withLock { _ in } } }
 
   /// Runs the body while no other does for the same key.
   func withLock<Result, Failure: Error>(

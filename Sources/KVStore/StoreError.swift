@@ -10,6 +10,8 @@ package enum StoreError: Error, Equatable, Sendable {
   case readOnly(reason: String)
   /// Another process keeps a directory to itself: whoever asked may try again.
   case locked(directory: String)
+  /// Other nodes have a say about the key too, so that nothing is done without them.
+  case shared
   /// The value on disk is not what was stored.
   case damaged(detail: String)
   /// The key's value is not as the request demands.
@@ -28,6 +30,7 @@ package enum StoreError: Error, Equatable, Sendable {
     case .full(let detail): detail
     case .readOnly(let reason): "the store is read-only: \(reason)"
     case .locked(let directory): "another process, such as a check that stands still, has \(directory) locked"
+    case .shared: "other nodes have a say about it now; try again"
     case .damaged(let detail): "the stored value is damaged: \(detail)"
     case .preconditionFailed: "the precondition does not hold"
     case .failed(let error): "\(error)"
@@ -37,7 +40,7 @@ package enum StoreError: Error, Equatable, Sendable {
   private var kind: Failure.Kind {
     switch self {
     case .full: .diskFull
-    case .readOnly, .locked: .unavailable
+    case .readOnly, .locked, .shared: .unavailable
     case .preconditionFailed: .preconditionFailed
     case .damaged, .failed: .storeFailed
     }
@@ -45,7 +48,7 @@ package enum StoreError: Error, Equatable, Sendable {
 }
 
 /// Under which condition a value may be replaced or removed; decided on the owner, together with the change.
-package struct WriteCondition {
+package struct WriteCondition: Sendable {
   package static let none = WriteCondition(Preconditions(), for: .put)
 
   private let preconditions: Preconditions

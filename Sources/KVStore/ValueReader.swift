@@ -19,6 +19,18 @@ package struct StoredValue: ~Copyable, Sendable {
     return StoredValue(file: file, head: head, attribute: attribute)
   }
 
+  /// Reads what was recorded of bytes that wait to be accepted.
+  static func readUnchecked(_ file: consuming File) throws(SystemError) -> StoredValue? {
+    guard let attribute = try ValueAttribute.read(file) else { return nil }
+    let fields = try file.attribute(ValueFields.attributeName, bytesMax: ValueFields.attributeBytesMax)
+      .map { ValueFields(decoding: $0) }
+    let head = ValueHead(
+      byteCount: attribute.valueBytes, checksum: attribute.checksum,
+      modifiedAt: HTTPDate(secondsSince1970: Int(attribute.committedAtNanoseconds / 1_000_000_000)),
+      fields: fields ?? ValueFields())
+    return StoredValue(file: file, head: head, attribute: attribute)
+  }
+
   private static func described(
     _ file: borrowing File, _ status: File.Status
   ) throws(StoreError) -> (ValueAttribute?, ValueHead) {

@@ -13,11 +13,17 @@ package final class Votes: Sendable {
   private struct State {
     var record: NodeRecord
     var acceptor: Acceptor
+    /// What may have been forgotten, by group; of the others, all that an earlier process used.
+    var floors: [UInt8: Ballot] = [:]
+    let startFloor: Ballot
     /// The highest counter when the horizon was last raised: while nothing is used, nothing need be written.
     var usedAtRaise: UInt64
+
+    func floor(of group: UInt8) -> Ballot { floors[group] ?? startFloor }
   }
 
   private let root: Directory
+  private let provisional = Member(.random(in: 0x8000...(.max)))
   private let member = Mutex(Member(0))
   private let state: Mutex<State>
   /// One writes the file at a time.
@@ -27,6 +33,7 @@ package final class Votes: Sendable {
   init(in root: borrowing Directory, path: String) throws(StoreOpenError) {
     let found = try Self.read(in: root, path)
     let horizon = found?.horizon ?? 0
+    startHorizon = horizon
     let record = NodeRecord(
       bootCount: (found?.bootCount ?? 0) + 1,
       horizon: max(horizon, Instant.wallMicroseconds) + Self.horizonStepMicroseconds)
@@ -39,9 +46,11 @@ package final class Votes: Sendable {
     }
     var acceptor = Acceptor(horizon: horizon, horizonStep: Self.horizonStepMicroseconds)
     acceptor.raised(to: record.horizon)
-    state = Mutex(State(record: record, acceptor: acceptor, usedAtRaise: horizon))
+    state = Mutex(State(record: record, acceptor: acceptor, startFloor: .last(of: horizon), usedAtRaise: horizon))
   }
 
+  /// What was written of it at the start: in no round at or below this does the disk take part.
+  package let startHorizon: UInt64
   /// What is written of it.
   package var record: NodeRecord { state.withLock { $0.record } }
 
@@ -53,6 +62,54 @@ package final class Votes: Sendable {
       if let ballot = state.withLock({ $0.acceptor.stamp(for: member, wallMicroseconds: wall) }) { return ballot }
       try raiseHorizon()
     }
+  }
+
+  /// The member that the disk is in the cluster's layout, from now on.
+  package func become(_ member: Member) { self.member.withLock { $0 = member } }
+
+  /// A ballot for a round of this node's own.
+  ///
+  /// A disk that no layout has numbered yet takes part in the round about the first one under a number that hardly any other
+  /// has: no two rounds may have one ballot.
+  package func ballot(above highest: Ballot) throws(SystemError) -> Ballot {
+    let number = member.withLock { $0 }
+    let member = number == Member(0) ? provisional : number
+    let wall = Instant.wallMicroseconds
+    let (ballot, before) = state.withLock { state in
+      state.acceptor.ballot(for: member, above: highest, wallMicroseconds: wall)
+    }
+    if !before.isEmpty { try reach(ballot.counter) }
+    return ballot
+  }
+
+  /// What a request about a key makes the disk do.
+  func step(
+    _ request: RegisterRequest, _ key: Key, group: UInt8, _ held: Held?, isStaged: Bool
+  ) -> [Acceptor.Effect] {
+    state.withLock { state in
+      let testimony = Testimony(held: held, floor: state.floor(of: group))
+      return state.acceptor.step(request, key, group: group, testimony, isStaged: isStaged)
+    }
+  }
+
+  /// A file is to be removed, so that its key will look as if it had never been: whoever asks about a key of the group is
+  /// told that something up to this ballot may be forgotten. A later process says so of all that was before it.
+  func forget(group: UInt8) {
+    state.withLock { state in
+      state.floors[group] = max(state.floor(of: group), .last(of: state.acceptor.highest))
+    }
+  }
+
+  /// What may have been forgotten of a group.
+  func floor(of group: UInt8) -> Ballot { state.withLock { $0.floor(of: group) } }
+
+  /// A sync has failed: what the disk has is not known until a restart.
+  func syncFailed() { state.withLock { $0.acceptor.syncFailed() } }
+
+  /// Writes a horizon above a counter, where that is needed.
+  package func reach(_ counter: UInt64) throws(SystemError) {
+    guard counter > record.horizon else { return }
+    try write { $0.record.horizon = max($0.record.horizon, counter + Self.horizonStepMicroseconds) }
   }
 
   /// Raises the horizon where what is used comes near it.

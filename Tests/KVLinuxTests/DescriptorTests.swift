@@ -5,21 +5,21 @@ import TestSupport
 @testable import KVLinux
 
 @Suite struct DescriptorTests {
-  private func isCloseOnExec(_ descriptor: borrowing Descriptor) -> Bool {
+  private func isCloseOnExec(_ descriptor: borrowing FileDescriptor) -> Bool {
     fcntl(descriptor.number, F_GETFD) & FD_CLOEXEC != 0
   }
 
   @Test func closesWhenItGoesAway() throws {
     var ends: [CInt] = [-1, -1]
     try #require(pipe(&ends) == 0)
-    let readEnd = Descriptor(owning: ends[0])
+    let readEnd = FileDescriptor(owning: ends[0])
     var byte: UInt8 = 0
-    useUp(Descriptor(owning: ends[1]))
+    useUp(FileDescriptor(owning: ends[1]))
     // With every writer gone, a read does not block and finds the end.
     #expect(read(readEnd.number, &byte, 1) == 0)
   }
 
-  private func useUp(_ descriptor: consuming Descriptor) {
+  private func useUp(_ descriptor: consuming FileDescriptor) {
     #expect(descriptor.description == "fd \(descriptor.number)")
   }
 
@@ -41,6 +41,6 @@ import TestSupport
   }
 
   @Test func trapsOnANumberThatIsNone() async {
-    await #expect(processExitsWith: .failure) { _ = Descriptor(owning: -1) }
+    await #expect(processExitsWith: .failure) { _ = FileDescriptor(owning: -1) }
   }
 }

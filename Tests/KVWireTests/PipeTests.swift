@@ -165,7 +165,7 @@ import TestSupport
     await #expect(processExitsWith: .failure) {
       var ends: [CInt] = [-1, -1]
       guard socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, &ends) == 0, var pipe = try Pipe.make() else { return }
-      let socket = Socket(owning: Descriptor(owning: ends[0]))
+      let socket = Socket(owning: FileDescriptor(owning: ends[0]))
       guard write(ends[1], "ab", 2) == 2, try pipe.fill(from: socket, bytesMax: 1) == .moved(1) else { return }
       _ = try pipe.fill(from: socket, bytesMax: 1)
     }

@@ -4,7 +4,6 @@ import KVCore
 /// layout that one of them has accepted before is carried through.
 package struct FoundingRound: Sendable {
   package enum Effect: Hashable, Sendable {
-    case prepare
     case accept(Layout)
     case decided(Layout)
     case failed(above: Ballot)

@@ -1,4 +1,5 @@
 import KVCore
+import KVHTTP
 
 /// Sixteen random bytes that a data directory is given when it is made: what tells one disk from another, whatever the
 /// host is called.
@@ -16,13 +17,18 @@ package struct DiskID: Hashable, Comparable, Sendable {
 }
 
 /// What a cluster is called, for ever: 16 bytes, chosen with its first layout.
-package struct ClusterID: Hashable, Sendable {
+package struct ClusterID: Hashable, Sendable, CustomStringConvertible {
   package let high: UInt64
   package let low: UInt64
 
   package init(high: UInt64, low: UInt64) {
     self.high = high
     self.low = low
+  }
+
+  /// 32 hex digits.
+  package var description: String {
+    Hexadecimal.digits(BigEndian.bytes(Int64(bitPattern: high)) + BigEndian.bytes(Int64(bitPattern: low)))
   }
 }
 
@@ -56,6 +62,11 @@ package struct MemberList: Hashable, Sendable {
   package func owners(of slot: Slot) -> [Member] {
     let first = Placement(nodeCount: members.count).owner(of: slot)
     return (0..<copies).map { members[(first + $0) % members.count].member }
+  }
+
+  /// The slot's first owner.
+  package func firstOwner(of slot: Slot) -> LayoutMember {
+    members[Placement(nodeCount: members.count).owner(of: slot)]
   }
 
   /// Whether these disks are most of the list's.
@@ -136,6 +147,18 @@ package struct Layout: Hashable, Sendable {
 
   /// Whether a majority of each list that is in force is among these.
   package func isQuorum(_ disks: Set<DiskID>) -> Bool { lists.allSatisfy { $0.isMajority(disks) } }
+
+  /// Who runs the rounds about a slot's keys, and answers for them.
+  package func coordinator(of slot: Slot) -> LayoutMember {
+    let isNew = groups[slot.group].phase == .new
+    return (isNew ? next ?? current : current).firstOwner(of: slot)
+  }
+
+  /// Which groups more than one node may have a say about.
+  package var sharedGroups: Set<Int> {
+    if current.copies > 1 { return Set(groups.indices) }
+    return Set(groups.indices.filter { groups[$0].phase != .old })
+  }
 
   /// Who votes about a slot's keys.
   package func view(of slot: Slot) -> View {

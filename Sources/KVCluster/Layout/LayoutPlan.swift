@@ -40,6 +40,9 @@ package struct LayoutPlan: Sendable {
       }, copies: own.wish.copies)
   }
 
+  /// Who must agree to the first layout.
+  package var foundingHosts: [Hello] { own.wish.names.compactMap(hello) }
+
   /// What keeps the hosts from their first layout, in words. All that are listed must be there and of one mind: a host
   /// that only looks as if it were new may be the one that has the values.
   private var foundingObstacle: String? {

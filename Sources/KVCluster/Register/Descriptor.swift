@@ -40,6 +40,19 @@ package struct Held: Hashable, Sendable {
   }
 }
 
+/// What one disk has of a key of a group that is gone through.
+package struct HeldKey: Hashable, Sendable {
+  package let key: Key
+  package let ballot: Ballot
+  package let descriptor: Descriptor
+
+  package init(key: Key, ballot: Ballot, descriptor: Descriptor) {
+    self.key = key
+    self.ballot = ballot
+    self.descriptor = descriptor
+  }
+}
+
 /// What an owner says of a key when it is asked.
 package struct Testimony: Hashable, Sendable {
   /// What it holds, or nil where it has nothing.

@@ -86,6 +86,8 @@ package struct Round: Sendable {
   private var state = State.waiting
   private var highest: Ballot
   private var attempt = 1
+  /// Who has promised and holds, with its bytes, what the round found.
+  private(set) package var holder: Member?
   /// Whether the write may have been taken somewhere.
   private(set) package var mayBeWritten: Bool
 
@@ -165,6 +167,7 @@ package struct Round: Sendable {
   /// A quorum has promised: what it holds decides what goes on.
   private mutating func decide(_ ballot: Ballot, _ promises: [Member: Testimony]) -> [Effect] {
     let current = promises.values.max { $0.ballot < $1.ballot }?.held
+    holder = promises.filter { $0.value.ballot == current?.ballot && $0.value.held?.hasBytes == true }.keys.min()
     let isChosen = promises.values.allSatisfy { $0.ballot == current?.ballot ?? .none }
     guard let write = purpose.write else {
       return isChosen ? finish(.chosen(current)) : confirm(current, at: ballot, promises, then: nil)

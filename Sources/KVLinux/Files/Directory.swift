@@ -4,7 +4,7 @@ import Glibc
 /// An open directory. Every name given to it is one component: no path of a client's making is ever resolved,
 /// and no symbolic link followed (O_NOFOLLOW).
 package struct Directory: ~Copyable, Sendable {
-  let descriptor: Descriptor
+  let descriptor: FileDescriptor
 
   private static let lockNapMicroseconds: UInt32 = 1000
   private static let lockNapsMax = 1000
@@ -26,7 +26,7 @@ package struct Directory: ~Copyable, Sendable {
   /// Opens a directory by its path, as an administrator configured it; makes it first, durably, where asked.
   package init(path: String, making: Bool = false) throws(SystemError) {
     let isMade = making ? try Self.make(path) : false
-    let opened = Descriptor(
+    let opened = FileDescriptor(
       owning: try systemCall("open") { clinux_open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0) })
     if isMade { try Self.syncParent(of: opened) }
     descriptor = opened
@@ -42,14 +42,14 @@ package struct Directory: ~Copyable, Sendable {
     }
   }
 
-  private static func syncParent(of descriptor: borrowing Descriptor) throws(SystemError) {
+  private static func syncParent(of descriptor: borrowing FileDescriptor) throws(SystemError) {
     let number = try systemCall("openat") {
       clinux_open_at(descriptor.number, "..", O_RDONLY | O_DIRECTORY, 0)
     }
-    try Directory(owning: Descriptor(owning: number)).sync()
+    try Directory(owning: FileDescriptor(owning: number)).sync()
   }
 
-  init(owning descriptor: consuming Descriptor) { self.descriptor = descriptor }
+  init(owning descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
 
   /// Opens a directory in this one, or nil where there is none of that name.
   package func directory(_ name: String) throws(SystemError) -> Directory? {
@@ -59,7 +59,7 @@ package struct Directory: ~Copyable, Sendable {
       }
     }
     guard let number else { return nil }
-    return Directory(owning: Descriptor(owning: number))
+    return Directory(owning: FileDescriptor(owning: number))
   }
 
   /// Makes a directory here; false where it is there already.
@@ -86,7 +86,7 @@ package struct Directory: ~Copyable, Sendable {
     let number = try systemCall("openat") {
       clinux_open_at(descriptor.number, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode)
     }
-    let file = File(owning: Descriptor(owning: number))
+    let file = File(owning: FileDescriptor(owning: number))
     if isReadableByAll { _ = try systemCall("fchmod") { fchmod(number, mode) } }
     return file
   }
@@ -99,7 +99,7 @@ package struct Directory: ~Copyable, Sendable {
       }
     }
     guard let number else { return nil }
-    return File(owning: Descriptor(owning: number))
+    return File(owning: FileDescriptor(owning: number))
   }
 
   /// The bytes of a small file, or nil where there is none; what is beyond the limit is left out.
@@ -124,7 +124,7 @@ package struct Directory: ~Copyable, Sendable {
   /// The names are joined here to save system calls; none of them can leave this directory or be a symbolic link.
   package func openCachedFile(_ names: [String]) -> File? {
     let number = clinux_open_cached(descriptor.number, names.joined(separator: "/"))
-    return number < 0 ? nil : File(owning: Descriptor(owning: number))
+    return number < 0 ? nil : File(owning: FileDescriptor(owning: number))
   }
 
   /// Moves a file to a name in another directory of the same file system, replacing what is there, at once.

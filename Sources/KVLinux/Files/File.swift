@@ -3,27 +3,28 @@ import Glibc
 
 /// An open regular file.
 package struct File: ~Copyable, Sendable {
-  let descriptor: Descriptor
+  let descriptor: FileDescriptor
 
-  init(owning descriptor: consuming Descriptor) { self.descriptor = descriptor }
+  init(owning descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
 
   /// Opens a file for reading by its path, as an administrator named it.
   ///
   /// `waiting` makes a FIFO wait for its writers, as cat(1) does; without it, nothing blocks.
   package init(path: String, waiting: Bool = false) throws(SystemError) {
     let flags = waiting ? O_RDONLY : O_RDONLY | O_NONBLOCK
-    descriptor = Descriptor(owning: try systemCall("open") { clinux_open_at(AT_FDCWD, path, flags, 0) })
+    descriptor = FileDescriptor(owning: try systemCall("open") { clinux_open_at(AT_FDCWD, path, flags, 0) })
   }
 
   /// Opens a file for reading and writing by its path, as a user named it; makes it first where it is missing.
   package init(writingPath path: String) throws(SystemError) {
-    descriptor = Descriptor(
+    descriptor = FileDescriptor(
       owning: try systemCall("open") { clinux_open_at(AT_FDCWD, path, O_RDWR | O_CREAT, 0o666) })
   }
 
   /// Opens what is there for writing by its path, a device or a FIFO; makes nothing and cuts nothing off.
   package init(outputPath path: String) throws(SystemError) {
-    descriptor = Descriptor(owning: try systemCall("open") { clinux_open_at(AT_FDCWD, path, O_WRONLY | O_NOCTTY, 0) })
+    descriptor = FileDescriptor(
+      owning: try systemCall("open") { clinux_open_at(AT_FDCWD, path, O_WRONLY | O_NOCTTY, 0) })
   }
 
   /// What stat(2) tells of a file.
@@ -215,7 +216,7 @@ extension File {
   package static func standardOutput() throws(SystemError) -> File { try duplicate(STDOUT_FILENO) }
 
   private static func duplicate(_ number: CInt) throws(SystemError) -> File {
-    File(owning: Descriptor(owning: try systemCall("fcntl") { clinux_duplicate(number) }))
+    File(owning: FileDescriptor(owning: try systemCall("fcntl") { clinux_duplicate(number) }))
   }
 
   /// How many bytes lie before the place, or nil for a pipe or a terminal (lseek(2)).

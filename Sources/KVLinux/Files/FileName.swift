@@ -94,12 +94,12 @@ extension Directory {
     let number = try systemCall("openat") {
       clinux_open_at(descriptor.number, name.terminated, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0)
     }
-    return Directory(owning: Descriptor(owning: number))
+    return Directory(owning: FileDescriptor(owning: number))
   }
 
   private func reopened() throws(SystemError) -> Directory {
     let number = try systemCall("openat") { clinux_open_at(descriptor.number, ".", O_RDONLY | O_DIRECTORY, 0) }
-    return Directory(owning: Descriptor(owning: number))
+    return Directory(owning: FileDescriptor(owning: number))
   }
 
   /// Opens a file for reading; never waits for the other end of a FIFO.
@@ -107,7 +107,7 @@ extension Directory {
     let number = try systemCall("openat") {
       clinux_open_at(descriptor.number, name.terminated, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0)
     }
-    return File(owning: Descriptor(owning: number))
+    return File(owning: FileDescriptor(owning: number))
   }
 
   /// Opens a file for reading and writing; makes it first where it is missing.
@@ -116,7 +116,7 @@ extension Directory {
       clinux_open_at(
         descriptor.number, name.terminated, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0o666)
     }
-    return File(owning: Descriptor(owning: number))
+    return File(owning: FileDescriptor(owning: number))
   }
 
   /// What there is of that name, a symbolic link not followed, or nil.

@@ -16,8 +16,8 @@ package struct Pipe: ~Copyable, Sendable {
   package private(set) var byteCount = 0
   /// How many it could hold.
   package let capacityBytes: Int
-  private let readEnd: Descriptor
-  private let writeEnd: Descriptor
+  private let readEnd: FileDescriptor
+  private let writeEnd: FileDescriptor
 
   /// A pipe of a useful size, or nil where the user's pipes have used up what they may
   /// (/proc/sys/fs/pipe-user-pages-soft).
@@ -26,14 +26,14 @@ package struct Pipe: ~Copyable, Sendable {
     _ = try systemCall("pipe2") {
       withUnsafeMutableBytes(of: &ends) { clinux_pipe($0.assumingMemoryBound(to: CInt.self).baseAddress) }
     }
-    let readEnd = Descriptor(owning: ends.0)
-    let writeEnd = Descriptor(owning: ends.1)
+    let readEnd = FileDescriptor(owning: ends.0)
+    let writeEnd = FileDescriptor(owning: ends.1)
     let capacity = Int(clinux_set_pipe_size(readEnd.number, CInt(wantedBytes)))
     guard capacity >= usefulBytes else { return nil }
     return Pipe(capacityBytes: capacity, readEnd: readEnd, writeEnd: writeEnd)
   }
 
-  private init(capacityBytes: Int, readEnd: consuming Descriptor, writeEnd: consuming Descriptor) {
+  private init(capacityBytes: Int, readEnd: consuming FileDescriptor, writeEnd: consuming FileDescriptor) {
     self.capacityBytes = capacityBytes
     self.readEnd = readEnd
     self.writeEnd = writeEnd

@@ -3,10 +3,10 @@ import Glibc
 
 /// A stream socket that never blocks (tcp(7)). Each method is one system call; `Stream` waits.
 package struct Socket: ~Copyable, Sendable {
-  package let descriptor: Descriptor
+  package let descriptor: FileDescriptor
 
   /// Becomes the owner of a connected or listening socket.
-  package init(owning descriptor: consuming Descriptor) {
+  package init(owning descriptor: consuming FileDescriptor) {
     self.descriptor = descriptor
   }
 
@@ -32,7 +32,7 @@ package struct Socket: ~Copyable, Sendable {
   }
 
   private init(family: CInt) throws(SystemError) {
-    descriptor = Descriptor(
+    descriptor = FileDescriptor(
       owning: try systemCall("socket") { clinux_stream_socket(family) })
   }
 
@@ -48,7 +48,7 @@ package struct Socket: ~Copyable, Sendable {
   package func accept() throws(SystemError) -> Socket? {
     do throws(SystemError) {
       let number = try systemCall("accept4") { clinux_accept(descriptor.number) }
-      let socket = Socket(owning: Descriptor(owning: number))
+      let socket = Socket(owning: FileDescriptor(owning: number))
       try? socket.set(CInt(IPPROTO_TCP), TCP_NODELAY, 1)
       return socket
     } catch  where error.code == EAGAIN || error.code == ECONNABORTED {

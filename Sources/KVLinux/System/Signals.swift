@@ -14,14 +14,14 @@ package final class Signals: Sendable {
     case reload
   }
 
-  private let descriptor: Descriptor
+  private let descriptor: FileDescriptor
 
   /// Blocks SIGTERM, SIGINT and SIGHUP for the process, and ignores SIGPIPE: splice(2) and sendfile(2) have
   /// no flag against it.
   package init() throws(SystemError) {
     _ = signal(SIGPIPE, SIG_IGN)
     let signals = [SIGTERM, SIGINT, SIGHUP]
-    descriptor = Descriptor(
+    descriptor = FileDescriptor(
       owning: try systemCall("signalfd") { clinux_signal_descriptor(signals, CInt(signals.count)) })
   }
 

@@ -86,7 +86,7 @@ func transferCall(_ name: String, _ call: () -> Int) throws(SystemError) -> Tran
 /// The one owner of an open file descriptor: it closes the descriptor, exactly once, when it goes away.
 ///
 /// Every descriptor of the process is close-on-exec from birth.
-package struct Descriptor: ~Copyable, Sendable {
+package struct FileDescriptor: ~Copyable, Sendable {
   /// The number, for system calls while the owner lives.
   let number: CInt
 

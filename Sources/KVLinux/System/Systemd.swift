@@ -14,7 +14,7 @@ package enum ServiceManager {
 
     /// The socket, made non-blocking, or nil where it is no listening stream socket. To be called once.
     package func takeListening() throws(SystemError) -> Socket? {
-      let socket = Socket(owning: Descriptor(owning: number))
+      let socket = Socket(owning: FileDescriptor(owning: number))
       guard sd_is_socket(number, AF_UNSPEC, CInt(CLINUX_STREAM), 1) > 0 else { return nil }
       _ = try systemCall("fcntl") { clinux_set_nonblocking(number) }
       return socket

@@ -44,17 +44,17 @@ package final class IOExecutor: TaskExecutor {
     let events: UInt32
 
     /// Waits until bytes, the end of the stream or an error can be read.
-    package static func readable(_ descriptor: borrowing Descriptor) -> Interest {
+    package static func readable(_ descriptor: borrowing FileDescriptor) -> Interest {
       Interest(number: descriptor.number, events: UInt32(CLINUX_READABLE))
     }
 
     /// Waits for either.
-    package static func readableOrWritable(_ descriptor: borrowing Descriptor) -> Interest {
+    package static func readableOrWritable(_ descriptor: borrowing FileDescriptor) -> Interest {
       Interest(number: descriptor.number, events: UInt32(CLINUX_READABLE) | UInt32(CLINUX_WRITABLE))
     }
 
     /// Waits until bytes can be written or an error can be read.
-    package static func writable(_ descriptor: borrowing Descriptor) -> Interest {
+    package static func writable(_ descriptor: borrowing FileDescriptor) -> Interest {
       Interest(number: descriptor.number, events: UInt32(CLINUX_WRITABLE))
     }
   }
@@ -115,15 +115,15 @@ package final class IOExecutor: TaskExecutor {
 
   private let state = Mutex(State())
   private let lastToken = Atomic<UInt64>(Token.firstWaiter)
-  private let epoll: Descriptor
-  private let wake: Descriptor
-  private let timer: Descriptor
+  private let epoll: FileDescriptor
+  private let wake: FileDescriptor
+  private let timer: FileDescriptor
 
   /// Starts the threads.
   package init(name: String, threadCount: Int) throws(SystemError) {
-    epoll = Descriptor(owning: try systemCall("epoll_create1") { clinux_epoll_create() })
-    wake = Descriptor(owning: try systemCall("eventfd") { clinux_event_descriptor() })
-    timer = Descriptor(owning: try systemCall("timerfd_create") { clinux_timer_descriptor() })
+    epoll = FileDescriptor(owning: try systemCall("epoll_create1") { clinux_epoll_create() })
+    wake = FileDescriptor(owning: try systemCall("eventfd") { clinux_event_descriptor() })
+    timer = FileDescriptor(owning: try systemCall("timerfd_create") { clinux_timer_descriptor() })
     try watch(wake.number, token: Token.wake, clinux_epoll_watch)
     try watch(timer.number, token: Token.timer, clinux_epoll_watch)
     for index in 0..<threadCount {

@@ -10,10 +10,12 @@ package struct Cluster: Sendable {
   /// Who is in the cluster, and who owns what.
   package let topology: Topology
 
-  /// The view of a configuration that has been checked.
-  package init(_ configuration: Configuration) {
+  /// The view of a configuration that has been checked, and of the layout that the nodes have decided on.
+  package init(_ configuration: Configuration, layout: Layout? = nil, disk: DiskID? = nil, known: [Peer] = []) {
     self.configuration = configuration
-    topology = Topology(nodeName: configuration.nodeName, peers: configuration.peers, digest: MD5.digest)
+    topology = Topology(
+      nodeName: configuration.nodeName, peers: configuration.peers, digest: MD5.digest, layout: layout, ownDisk: disk,
+      known: known)
   }
 
   /// The limits in force.
@@ -29,12 +31,18 @@ final class CurrentCluster: Sendable {
   /// The cluster as it is configured now.
   var value: Cluster { stored.withLock { $0 } }
 
-  /// Puts another in its place and returns the old one.
-  func replace(by cluster: Cluster) -> Cluster {
+  /// Takes up another configuration and returns the old one. The layout stays.
+  func replace(by configuration: Configuration) -> Configuration {
     stored.withLock { stored in
       let old = stored
-      stored = cluster
-      return old
+      stored = Cluster(
+        configuration, layout: old.topology.layout, disk: old.topology.ownDisk, known: old.topology.others)
+      return old.configuration
     }
+  }
+
+  /// Goes by another layout.
+  func take(_ layout: Layout, disk: DiskID, known: [Peer]) {
+    stored.withLock { $0 = Cluster($0.configuration, layout: layout, disk: disk, known: known) }
   }
 }

@@ -24,6 +24,7 @@ package final class Node: Sendable {
   private let configurationRecord: ConfigurationRecord
   private let lastCheck: LastCheck
   private let budget: DescriptorBudget
+  private let keeper: LayoutKeeper
   private let stranded = StrandedValues()
 
   /// Monitors keep few connections; a stuck one must not take descriptors from clients.
@@ -57,10 +58,13 @@ package final class Node: Sendable {
     let lastCheck = LastCheck(stateDirectory: stateDirectory)
     let status = OwnStatus(
       version: version, startedAt: startedAt, store: store, health: health, admission: admission, notices: notices)
+    keeper = try LayoutKeeper(store, current, stranded, peers, rooms, logger)
+    let own = OwnValues(store: store, disk: rooms.disk)
     serve = Serve(
-      current: current, own: OwnValues(store: store, disk: rooms.disk), relay: Relay(peers: peers, pipes: pipes),
+      current: current, own: own, shared: SharedValues(own: own, runner: keeper.runner, layouts: keeper.layouts),
+      relay: Relay(peers: peers, pipes: pipes),
       listing: Listing(store: store, peers: peers, disk: rooms.disk, network: rooms.network), status: status,
-      record: Record(metrics: metrics, current: current, logger: logger))
+      desk: keeper.desk, record: Record(metrics: metrics, current: current, logger: logger))
     admin = AdminConnection(
       health: health, notices: notices,
       metrics: MetricsPage(
@@ -139,6 +143,10 @@ package final class Node: Sendable {
           events.addTask(executorPreference: rooms.outside) { .reloaded(reload()) }
         case .reloaded(let result):
           take(result)
+          events.addTask(executorPreference: rooms.disk) { [keeper] in
+            keeper.layouts.reloaded()
+            return .upkeepEnded
+          }
           ServiceManager.notify("READY=1", "STATUS=\(statusLine.text(health.verdict))")
         case .signal(.stop) where !isStopping:
           isStopping = true
@@ -209,8 +217,14 @@ package final class Node: Sendable {
       await worker.run(.system)
       return .upkeepEnded
     }
-    events.addTask(executorPreference: rooms.disk) { [store, current, stranded, logger] in
-      var worker = StrandedWatch(store: store, current: current, stranded: stranded, logger: logger, pace: pace)
+    events.addTask(executorPreference: rooms.network) { [keeper] in
+      await keeper.run()
+      return .upkeepEnded
+    }
+    events.addTask(executorPreference: rooms.disk) { [store, current, stranded, logger, keeper] in
+      var worker = StrandedWatch(
+        store: store, current: current, stranded: stranded, logger: logger, pace: pace,
+        isSettled: { keeper.layouts.isSwept })
       await worker.step(lateBy: .zero)
       await worker.run(.system)
       return .upkeepEnded
@@ -261,8 +275,8 @@ package final class Node: Sendable {
   }
 
   private func adopt(_ configuration: Configuration) {
-    let cluster = Cluster(configuration)
-    let old = current.replace(by: cluster).configuration
+    let old = current.replace(by: configuration)
+    let cluster = current.value
     peers.clear()
     for (key, isChanged) in [
       ("Listen", old.listen != configuration.listen),

@@ -27,6 +27,28 @@ extension OwnValues {
     }
   }
 
+  /// Sends a value if it is the one that came with the upload; nil where it is not.
+  func send(
+    _ value: consuming StoredValue?, ifItIs upload: UploadID, to request: ValueRequest, for client: inout Client
+  ) async throws(ExchangeError) -> Traffic? {
+    guard let value = consume value, value.attribute?.upload == upload else { return nil }
+    let handoff = Handoff(value)
+    return try await withTaskExecutorPreference(disk) { () async throws(ExchangeError) in
+      try await send(handoff.take(), to: request, for: &client)
+    }
+  }
+
+  /// Answers another node that wants the bytes of an upload.
+  func sendUpload(
+    _ upload: UploadID, _ request: ValueRequest, to client: inout Client
+  ) async throws(ExchangeError) -> Traffic {
+    try await withTaskExecutorPreference(disk) { () async throws(ExchangeError) in
+      let opened = try stored(request) { () throws(StoreError) in try store.open(upload, of: request.key) }
+      guard let value = opened else { throw .refused(.absent(request.operation, request.key)) }
+      return try await send(value, to: request, for: &client)
+    }
+  }
+
   private func open(
     _ request: ValueRequest, unless opened: consuming StoredValue?
   ) throws(ExchangeError) -> StoredValue? {

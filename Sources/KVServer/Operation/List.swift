@@ -17,7 +17,7 @@ struct Listing: Sendable {
   /// The page that is asked for.
   func page(_ request: ListRequest, _ cluster: Cluster) async throws(ExchangeError) -> ListPage {
     if let mark = request.relayed {
-      if let failure = cluster.topology.disagreement(with: mark, about: "LIST") { throw .refused(failure) }
+      if let failure = cluster.topology.listingDisagreement(with: mark) { throw .refused(failure) }
       return try await ownPage(request, cluster)
     }
     if request.isOwnOnly { return try await ownPage(request, cluster) }

@@ -1,3 +1,4 @@
+import KVCluster
 import KVCore
 import KVHTTP
 import KVLinux
@@ -6,25 +7,53 @@ import KVWire
 
 extension OwnValues {
   /// Receives a value, commits it and answers. On the disk threads.
-  func put(_ request: ValueRequest, _ limits: Limits, from client: inout Client) async throws(ExchangeError) -> Traffic
-  {
+  func put(
+    _ request: ValueRequest, _ limits: Limits, _ epoch: UInt64, from client: inout Client
+  ) async throws(ExchangeError) -> OwnOutcome {
     let size = ValueSize(of: request, limits: limits)
     try refusing { () throws(Failure) in try size.checkStated() }
     let condition = WriteCondition(request.preconditions, for: .put)
     var digests = BodyDigests(request.digests)
+    do throws(StoreError) { try store.check(condition, request.key) } catch {
+      // What is here may be out of date, and nothing has been received yet.
+      if case .preconditionFailed = error, !store.isAlone(request.key, since: epoch) { return .notDone }
+      throw .refused(error.failure(request.operation, request.key))
+    }
     var value = try stored(request) { () throws(StoreError) in
-      try store.check(condition, request.key)
-      return try store.stage(request.key, byteCount: request.valueBytes)
+      try store.stage(request.key, byteCount: request.valueBytes, epoch: epoch)
     }
     try await receive(&value, size, &digests, from: &client)
     let commit: StagedValue.Commit
     do throws(StoreError) {
       commit = try await value.commit(fields: request.fields, if: condition)
     } catch {
+      if case .shared = error { return .shared(try await seal(&value, request)) }
       throw .refused(error.failure(request.operation, request.key))
     }
     try await client.answer(.stored(request.key, checksum: commit.attribute.checksum, created: commit.created))
-    return Traffic(receivedBytes: value.byteCount)
+    return .done(Traffic(receivedBytes: value.byteCount))
+  }
+
+  /// Receives a value that others have a say about too, and keeps it ready for them.
+  func receiveToSeal(
+    _ request: ValueRequest, _ limits: Limits, from client: inout Client
+  ) async throws(ExchangeError) -> KVCluster.Descriptor {
+    let size = ValueSize(of: request, limits: limits)
+    try refusing { () throws(Failure) in try size.checkStated() }
+    var digests = BodyDigests(request.digests)
+    var value = try stored(request) { () throws(StoreError) in
+      try store.stage(request.key, byteCount: request.valueBytes)
+    }
+    try await receive(&value, size, &digests, from: &client)
+    return try await seal(&value, request)
+  }
+
+  private func seal(
+    _ value: inout StagedValue, _ request: ValueRequest
+  ) async throws(ExchangeError) -> KVCluster.Descriptor {
+    do throws(StoreError) { return try await value.seal(request.fields) } catch {
+      throw .refused(error.failure(request.operation, request.key))
+    }
   }
 
   private func receive(

@@ -33,8 +33,8 @@ struct PeerConnection: ~Copyable, Sendable {
   }
 
   /// Sends a request's head and reads the answer's: for a value, 100 if the owner agrees to take it.
-  mutating func ask(_ head: HTTPRequestHead) async throws(PeerError) -> HTTPResponseHead {
-    do throws(StreamError) { try await stream.send(head.encoded()) } catch { throw .stream(error) }
+  mutating func ask(_ head: HTTPRequestHead, _ body: [UInt8] = []) async throws(PeerError) -> HTTPResponseHead {
+    do throws(StreamError) { try await stream.send(head.encoded() + body) } catch { throw .stream(error) }
     return try await receiveHead()
   }
 

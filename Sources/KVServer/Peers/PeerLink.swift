@@ -1,3 +1,4 @@
+import KVCluster
 import KVCore
 import KVDialect
 import KVHTTP
@@ -47,6 +48,23 @@ extension Peers: PeerQuestions {
     return try await link.text(question.head, bytesMax: question.answerBytesMax)
   }
 
+  /// Asks what only nodes ask each other. Nil where there is no answer that says anything: such questions are asked again.
+  func ask(_ question: NodeQuestion, of peer: Peer, _ cluster: Cluster) async -> NodeAnswer? {
+    let body = question.bytes
+    let head = PeerProtocol.messageHead(to: peer, mark: cluster.topology.relayMark, byteCount: body.count)
+    let link = PeerLink(peers: self, peer: peer, limits: cluster.limits, subject: "MESSAGE")
+    let answer: [UInt8]
+    do throws(ExchangeError) {
+      answer = try await link.text(head, body, bytesMax: NodeAnswer.writtenBytesMax)
+    } catch {
+      return nil
+    }
+    do throws(ByteReader.Malformed) { return try NodeAnswer(answer) } catch {
+      link.count(.malformed)
+      return nil
+    }
+  }
+
   func malformed(_ error: HTTPSyntaxError, _ question: PeerQuestion, of peer: Peer) -> ExchangeError {
     metrics.countFailure(of: peer.name, .malformed)
     return .refused(PeerError.malformed(error).failure(question.subject, peer))
@@ -76,15 +94,15 @@ struct PeerLink {
   /// A connection from the pool that turns out to be dead is replaced, once: no byte of a value has been sent
   /// then, and what may not be repeated is not sent over one.
   func ask(
-    _ head: HTTPRequestHead, _ connection: inout PeerConnection
+    _ head: HTTPRequestHead, _ connection: inout PeerConnection, body: [UInt8] = []
   ) async throws(ExchangeError) -> HTTPResponseHead {
     do throws(PeerError) {
-      return try await watched(&connection, head)
+      return try await watched(&connection, head, body)
     } catch {
       guard connection.isReused && error.mayBeStale else { throw failed(error) }
     }
     connection = try await connectAnew()
-    do throws(PeerError) { return try await watched(&connection, head) } catch { throw failed(error) }
+    do throws(PeerError) { return try await watched(&connection, head, body) } catch { throw failed(error) }
   }
 
   /// Reads the head of the answer to a value that was sent.
@@ -106,9 +124,9 @@ struct PeerLink {
   }
 
   /// Asks for something that is text, at most so many bytes, and returns it.
-  func text(_ head: HTTPRequestHead, bytesMax: Int) async throws(ExchangeError) -> [UInt8] {
+  func text(_ head: HTTPRequestHead, _ body: [UInt8] = [], bytesMax: Int) async throws(ExchangeError) -> [UInt8] {
     var connection = try await connect(isRepeatable: true)
-    let answer = try await ask(head, &connection)
+    let answer = try await ask(head, &connection, body: body)
     let text: [UInt8]
     do throws(PeerError) {
       text = try await connection.receiveText(answer, requestMethod: head.method, bytesMax: bytesMax)
@@ -141,10 +159,10 @@ struct PeerLink {
   }
 
   private func watched(
-    _ connection: inout PeerConnection, _ head: HTTPRequestHead
+    _ connection: inout PeerConnection, _ head: HTTPRequestHead, _ body: [UInt8]
   ) async throws(PeerError) -> HTTPResponseHead {
     do throws(PeerError) {
-      let answer = try await connection.ask(head)
+      let answer = try await connection.ask(head, body)
       peers.watch.reacted(peer)
       return answer
     } catch {

@@ -1,3 +1,4 @@
+import KVCluster
 import KVCore
 import KVStore
 import KVWire
@@ -49,6 +50,28 @@ extension Client {
         throw ExchangeError(.stream(error), receiving: request.subject)
       }
     }
+  }
+
+  /// Reads the body of another node's message.
+  mutating func receiveMessage(_ request: Request) async throws(ExchangeError) -> [UInt8] {
+    try await invite()
+    var message: [UInt8] = []
+    while !body.isComplete {
+      let moved: Int?
+      do throws(BodyError) {
+        moved = try body.pass(from: &stream) { message.append(copying: $0) }
+      } catch {
+        throw ExchangeError(error, receiving: request.subject)
+      }
+      guard message.count <= NodeQuestion.writtenBytesMax else {
+        throw .refused(Failure(.tooLarge, "MESSAGE: it has more than \(NodeQuestion.writtenBytesMax) bytes"))
+      }
+      if moved != nil { continue }
+      do throws(StreamError) { try await stream.wait(.readable) } catch {
+        throw ExchangeError(.stream(error), receiving: request.subject)
+      }
+    }
+    return message
   }
 
   /// `inviteBody` for exchanges.

@@ -6,11 +6,16 @@ import KVWire
 
 /// The path of every request, from the socket to the response.
 struct Serve: Sendable {
+  /// How often a request is looked at anew because the layout has changed.
+  private static let attemptsMax = 5
+
   let current: CurrentCluster
   let own: OwnValues
+  let shared: SharedValues
   let relay: Relay
   let listing: Listing
   let status: OwnStatus
+  let desk: MessageDesk
   let record: Record
 
   /// Serves one connection until it ends.
@@ -48,28 +53,75 @@ struct Serve: Sendable {
 
   /// Where a request about a value goes; all else is this node's own affair.
   private static func route(_ arrival: Client.Arrival, _ topology: Topology) -> Topology.Route {
-    guard case .request(.value(let request)) = arrival else { return .own }
+    guard case .request(.value(let request)) = arrival, request.upload == nil else { return .own }
     return topology.route(request.key.slot, relayedBy: request.relayed, about: request.subject)
   }
 
-  /// The owner of a value decides whether the store here or a relay to the owner answers.
   private func answer(
     _ request: Request, _ route: Topology.Route, _ cluster: Cluster, to client: inout Client
   ) async throws(ExchangeError) -> Traffic {
     if !request.hasBody { try await client.receiveEmptyBody(request) }
     switch request {
     case .value(let request):
-      switch route {
-      case .own: return try await own.serve(request, cluster.limits, of: &client)
-      case .peer(let owner): return try await relay.serve(request, at: owner, cluster, of: &client)
-      case .refused(let failure): throw .refused(failure)
-      }
+      if let upload = request.upload { return try await own.sendUpload(upload, request, to: &client) }
+      return try await answer(request, route, cluster, to: &client)
     case .list(let request):
       let page = try await listing.page(request, cluster).written(as: request.format)
       try await client.answer(request.format == .json ? .json(page) : .text(String(decoding: page, as: UTF8.self)))
     case .node(let request):
       try await client.answer(status.answer(request, cluster))
+    case .message:
+      let message = try await client.receiveMessage(request)
+      try await client.answer(.message(try await desk.answer(message)))
     }
     return Traffic()
+  }
+
+  /// The owner of a value decides whether the store here or a relay to the owner answers. Where another layout came into
+  /// force meanwhile, what was found by the old one says nothing.
+  private func answer(
+    _ request: ValueRequest, _ route: Topology.Route, _ cluster: Cluster, to client: inout Client
+  ) async throws(ExchangeError) -> Traffic {
+    var (route, cluster) = (route, cluster)
+    for attempt in 1...Self.attemptsMax {
+      do throws(ExchangeError) {
+        if let traffic = try await answerOnce(request, route, cluster, to: &client) { return traffic }
+      } catch {
+        guard attempt < Self.attemptsMax, case .refused(let failure) = error, failure.kind == .misdirected,
+          await isOutdated(cluster, at: route)
+        else { throw error }
+      }
+      cluster = current.value
+      route = cluster.topology.route(request.key.slot, relayedBy: request.relayed, about: request.subject)
+    }
+    throw .refused(Failure(.unavailable, "\(request.subject): the layout is changing; try again"))
+  }
+
+  /// Nil where the layout has changed, and nothing was done.
+  private func answerOnce(
+    _ request: ValueRequest, _ route: Topology.Route, _ cluster: Cluster, to client: inout Client
+  ) async throws(ExchangeError) -> Traffic? {
+    switch route {
+    case .own where cluster.topology.isShared(request.key.slot):
+      return try await shared.serve(request, cluster.limits, of: &client)
+    case .own:
+      switch try await own.serve(request, cluster, of: &client) {
+      case .done(let traffic): return traffic
+      case .shared(let descriptor): return try await shared.finishPut(request, descriptor, for: &client)
+      case .notDone: return nil
+      }
+    case .peer(let owner): return try await relay.serve(request, at: owner, cluster, of: &client)
+    case .refused(let failure): throw .refused(failure)
+    case .behind(let name):
+      await desk.catchUp(with: name, cluster)
+      return nil
+    }
+  }
+
+  /// Whether another layout is in force by now. A node that says that it is not the owner, which it does before anything of
+  /// a value has gone, may know of a later one.
+  private func isOutdated(_ cluster: Cluster, at route: Topology.Route) async -> Bool {
+    if let owner = route.peer { await desk.catchUp(with: owner.name, cluster) }
+    return current.value.topology.layout?.version != cluster.topology.layout?.version
   }
 }

@@ -22,9 +22,15 @@ struct StrandedWatch: Worker {
   let stranded: StrandedValues
   let logger: Logger
   let pace: Duration
+  /// Whether what became others' has been looked through.
+  let isSettled: @Sendable () -> Bool
   private var countedFor: String?
 
-  init(store: Store, current: CurrentCluster, stranded: StrandedValues, logger: Logger, pace: Duration) {
+  init(
+    store: Store, current: CurrentCluster, stranded: StrandedValues, logger: Logger, pace: Duration,
+    isSettled: @escaping @Sendable () -> Bool = { true }
+  ) {
+    self.isSettled = isSettled
     self.store = store
     self.current = current
     self.stranded = stranded
@@ -34,7 +40,10 @@ struct StrandedWatch: Worker {
 
   mutating func step(lateBy _: Duration) async {
     let topology = current.value.topology
-    let list = "\(topology.nodeName) \(topology.fingerprint)"
+    // While values move, what lies where it does not belong is on its way.
+    guard topology.layout?.next == nil, isSettled() else { return }
+    let version = topology.layout.map { "layout \($0.version)" } ?? topology.fingerprint
+    let list = "\(topology.nodeName) \(version)"
     guard list != countedFor else { return }
     // A node on its own owns all there is.
     if current.value.configuration.peers.isEmpty {

@@ -107,7 +107,7 @@ is_refused() {
   for document in $(on node1 sh -c 'ls /usr/share/doc/kvnode/*.md* /usr/share/doc/kvnode/docs/*.md* 2>/dev/null'); do
     targets=$(on node1 sh -c "zcat -f $document" | grep -oP '\]\(\K(?!https?:)[^)#]+' || true)
     for target in $targets; do
-      on node1 sh -c "ls /usr/share/doc/kvnode/$target /usr/share/doc/kvnode/$target.gz 2>/dev/null | grep -q ." || {
+      on node1 sh -c "cd ${document%/*} && ls $target $target.gz 2>/dev/null | grep -q ." || {
         echo "$document: $target"
         return 1
       }

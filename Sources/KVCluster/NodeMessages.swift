@@ -1,0 +1,168 @@
+import KVCore
+
+/// What one node asks another about the layout and about keys, beside what clients ask too.
+package enum NodeQuestion: Hashable, Sendable {
+  /// How do you do? This is how I do.
+  case hello(Hello)
+  case prepareLayout(Ballot)
+  case acceptLayout(Ballot, Layout)
+  /// This was decided.
+  case learnLayout(Layout)
+  case register(RegisterQuestion)
+  /// What do you hold of the group, behind that key?
+  case held(HeldQuestion)
+}
+
+/// A request about a key, from somebody who goes by a version of the layout.
+package struct RegisterQuestion: Hashable, Sendable {
+  package let version: UInt64
+  /// The epoch of the key's group.
+  package let epoch: UInt64
+  package let key: Key
+  package let request: RegisterRequest
+  /// Who has the bytes, where the request is about some.
+  package let source: Member?
+
+  package init(version: UInt64, epoch: UInt64, key: Key, request: RegisterRequest, source: Member?) {
+    (self.version, self.epoch, self.key, self.request, self.source) = (version, epoch, key, request, source)
+  }
+}
+
+package struct HeldQuestion: Hashable, Sendable {
+  package let version: UInt64
+  package let epoch: UInt64
+  package let group: UInt8
+  package let behind: Key?
+  /// Who asks: what it is to own is what it wants to know of.
+  package let member: Member
+
+  package init(version: UInt64, epoch: UInt64, group: UInt8, behind: Key?, member: Member) {
+    (self.version, self.epoch, self.group, self.behind, self.member) = (version, epoch, group, behind, member)
+  }
+}
+
+package enum NodeAnswer: Hashable, Sendable {
+  /// How the other does, and the layout that is in force where the one who asked goes by an older one.
+  case hello(Hello, Layout?)
+  case layout(LayoutAnswer, DiskID)
+  case noted
+  case register(RegisterAnswer, Member)
+  case held([HeldKey], isLast: Bool)
+  /// The one who was asked goes by another layout, of that version.
+  case otherLayout(UInt64)
+}
+
+/// How they are written.
+extension NodeQuestion {
+  /// No question is longer.
+  package static let writtenBytesMax = 2 * Layout.writtenBytesMax
+
+  package var bytes: [UInt8] {
+    var writer = ByteWriter()
+    switch self {
+    case .hello(let hello):
+      writer.write(UInt8(1))
+      hello.write(to: &writer)
+    case .prepareLayout(let ballot):
+      writer.write(UInt8(2))
+      writer.write(ballot)
+    case .acceptLayout(let ballot, let layout):
+      writer.write(UInt8(3))
+      writer.write(ballot)
+      layout.write(to: &writer)
+    case .learnLayout(let layout):
+      writer.write(UInt8(4))
+      layout.write(to: &writer)
+    case .register(let question):
+      writer.write(UInt8(5))
+      question.write(to: &writer)
+    case .held(let question):
+      writer.write(UInt8(6))
+      question.write(to: &writer)
+    }
+    return writer.bytes
+  }
+
+  package init(_ bytes: [UInt8]) throws(ByteReader.Malformed) {
+    var reader = ByteReader(bytes)
+    switch try reader.byte() {
+    case 1: self = .hello(try Hello(reading: &reader))
+    case 2: self = .prepareLayout(try reader.ballot())
+    case 3:
+      let ballot = try reader.ballot()
+      self = .acceptLayout(ballot, try Layout(reading: &reader))
+    case 4: self = .learnLayout(try Layout(reading: &reader))
+    case 5: self = .register(try RegisterQuestion(reading: &reader))
+    case 6: self = .held(try HeldQuestion(reading: &reader))
+    case let other: throw ByteReader.Malformed("the question \(other)")
+    }
+    try reader.end()
+  }
+}
+
+extension NodeAnswer {
+  /// No answer is longer.
+  package static let writtenBytesMax = 4 << 20
+  /// How many keys a page of what is held has at most, so that it is no longer.
+  package static let heldMax = 2000
+
+  package var bytes: [UInt8] {
+    var writer = ByteWriter()
+    switch self {
+    case .hello(let hello, let layout):
+      writer.write(UInt8(1))
+      hello.write(to: &writer)
+      writer.write(layout) { $1.write(to: &$0) }
+    case .layout(let answer, let disk):
+      writer.write(UInt8(2))
+      answer.write(to: &writer)
+      writer.write(disk.high)
+      writer.write(disk.low)
+    case .noted: writer.write(UInt8(3))
+    case .register(let answer, let member):
+      writer.write(UInt8(4))
+      answer.write(to: &writer)
+      writer.write(member.number)
+    case .held(let keys, let isLast):
+      writer.write(UInt8(5))
+      writer.write(keys) { writer, held in
+        writer.write(held.key.bytes)
+        writer.write(held.ballot)
+        held.descriptor.write(to: &writer)
+      }
+      writer.write(isLast)
+    case .otherLayout(let version):
+      writer.write(UInt8(6))
+      writer.write(version)
+    }
+    return writer.bytes
+  }
+
+  package init(_ bytes: [UInt8]) throws(ByteReader.Malformed) {
+    var reader = ByteReader(bytes)
+    switch try reader.byte() {
+    case 1:
+      let hello = try Hello(reading: &reader)
+      self = .hello(
+        hello, try reader.optional { reader throws(ByteReader.Malformed) in try Layout(reading: &reader) })
+    case 2:
+      let answer = try LayoutAnswer(reading: &reader)
+      let high = try reader.integer64()
+      self = .layout(answer, DiskID(high: high, low: try reader.integer64()))
+    case 3: self = .noted
+    case 4:
+      let answer = try RegisterAnswer(reading: &reader)
+      self = .register(answer, Member(try reader.integer16()))
+    case 5:
+      let keys = try reader.list(max: Self.heldMax) { reader throws(ByteReader.Malformed) in
+        let key = try reader.key()
+        let ballot = try reader.ballot()
+        return HeldKey(key: key, ballot: ballot, descriptor: try Descriptor(reading: &reader))
+      }
+      self = .held(keys, isLast: try reader.bool())
+    case 6: self = .otherLayout(try reader.integer64())
+    case let other: throw ByteReader.Malformed("the answer \(other)")
+    }
+    try reader.end()
+  }
+}

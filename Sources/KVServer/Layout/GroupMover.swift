@@ -1,0 +1,107 @@
+import KVCluster
+import KVCore
+import KVLinux
+import KVStore
+
+/// Brings the groups that move to this node up to what their present owner holds, key by key.
+struct GroupMover: Sendable {
+  private static let pace = Duration.milliseconds(100)
+  private static let retryPause = Duration.seconds(1)
+
+  let layouts: Layouts
+  let calls: RegisterCalls
+  let runner: RoundRunner
+  let disk: IOExecutor
+
+  /// Why a group is not here yet.
+  private struct Obstacle: Error {
+    let text: String
+  }
+
+  /// Goes on until the task is cancelled.
+  func run() async {
+    var pause = Self.pace
+    while await IOExecutor.current.wait(until: .after(pause)) == .timedOut {
+      pause = Self.pace
+      guard let layout = layouts.known, layout.next != nil,
+        let member = layouts.current.value.topology.ownMember
+      else { continue }
+      for group in layout.groups.indices where layout.groups[group].phase == .moving {
+        let goal = SyncedGroup(group: UInt8(group), epoch: layout.groups[group].epoch)
+        guard !layouts.isSynced(goal) else { continue }
+        do throws(Obstacle) {
+          try await bring(group, to: member, layout)
+          layouts.synced(goal)
+          layouts.note(trouble: nil)
+        } catch {
+          if layouts.known?.version == layout.version { layouts.note(trouble: error.text) }
+          pause = Self.retryPause
+        }
+      }
+    }
+  }
+
+  private func bring(_ group: Int, to member: Member, _ layout: Layout) async throws(Obstacle) {
+    for source in sources(of: group, for: member, layout) {
+      var behind: Key?
+      while true {
+        let (page, isLast) = try await page(of: group, behind: behind, from: source, member, layout)
+        try checkSpace(for: page)
+        for held in page { try await take(held, from: source, layout) }
+        guard !isLast, let last = page.last else { break }
+        behind = last.key
+      }
+    }
+  }
+
+  /// Who has what this node is to own. With one copy of each value that is one node a slot, and what it holds is decided.
+  private func sources(of group: Int, for member: Member, _ layout: Layout) -> [Member] {
+    precondition(layout.current.copies == 1, "one node alone knows what is decided")
+    var sources: [Member] = []
+    for slot in LayoutPlan.slots(of: group) {
+      let view = layout.view(of: slot)
+      guard view.nextOwners?.contains(member) == true, !view.owners.contains(member) else { continue }
+      for owner in view.owners where !sources.contains(owner) { sources.append(owner) }
+    }
+    return sources
+  }
+
+  private func page(
+    of group: Int, behind: Key?, from source: Member, _ member: Member, _ layout: Layout
+  ) async throws(Obstacle) -> (page: [HeldKey], isLast: Bool) {
+    let cluster = layouts.current.value
+    guard let peer = cluster.topology.peer(of: source) else {
+      throw Obstacle(text: "the address of member \(source.number) is not known")
+    }
+    let question = HeldQuestion(
+      version: layout.version, epoch: layout.groups[group].epoch, group: UInt8(group), behind: behind, member: member)
+    switch await calls.peers.ask(.held(question), of: peer, cluster) {
+    case .held(let page, let isLast)?: return (page, isLast)
+    case .otherLayout?: throw Obstacle(text: "\(peer.name) goes by another layout")
+    default: throw Obstacle(text: "\(peer.name) does not say what it has")
+    }
+  }
+
+  private func checkSpace(for page: [HeldKey]) throws(Obstacle) {
+    let wanted = page.reduce(0) { $0 + $1.descriptor.valueBytes }
+    do throws(StoreError) { try calls.store.checkSpace(for: wanted) } catch { throw Obstacle(text: error.reason) }
+  }
+
+  /// Has the disk here learn what is decided; its bytes come from the source.
+  private func take(_ held: HeldKey, from source: Member, _ layout: Layout) async throws(Obstacle) {
+    let question = RegisterQuestion(
+      version: layout.version, epoch: layout.groups[held.key.slot.group].epoch, key: held.key,
+      request: .learn(held.ballot, held.descriptor), source: source)
+    switch await calls.take(question) {
+    case .register(.done, _): return
+    case .register(.outbid, _), .register(.lacksBytes, _):
+      // It was written meanwhile, or so much was forgotten here that only a round can tell.
+      switch await runner.run(.certainty, held.key, layout, source: nil).outcome {
+      case .chosen: return
+      default: throw Obstacle(text: "the bytes of '\(held.key)' are not to be had")
+      }
+    case .register: throw Obstacle(text: "this node's store does not take '\(held.key)'")
+    default: throw Obstacle(text: "the layout has changed")
+    }
+  }
+}

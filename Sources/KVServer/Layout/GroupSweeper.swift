@@ -1,0 +1,68 @@
+import KVCluster
+import KVCore
+import KVLinux
+import KVStore
+
+/// Removes what has become others' once they have it.
+struct GroupSweeper: Sendable {
+  private static let pace = Duration.milliseconds(500)
+
+  let layouts: Layouts
+  let calls: RegisterCalls
+  let disk: IOExecutor
+
+  /// Goes on until the task is cancelled.
+  func run() async {
+    while await IOExecutor.current.wait(until: .after(Self.pace)) == .timedOut {
+      guard let layout = layouts.known else { continue }
+      for group in layouts.takeUnswept().sorted() {
+        let isPresent = !Task.isCancelled && layouts.known?.version == layout.version
+        let isSwept = isPresent ? await sweep(group, layout) : false
+        if !isSwept { layouts.sweepAgain(group) }
+      }
+    }
+  }
+
+  /// False where it is to be done again.
+  private func sweep(_ group: Int, _ layout: Layout) async -> Bool {
+    let member = layouts.current.value.topology.ownMember
+    let epoch = layout.groups[group].epoch
+    let isForeign: @Sendable (Slot) -> Bool = { slot in
+      let view = layout.view(of: slot)
+      return !view.isMoving && member.map { !view.hasVoter($0) } ?? true
+    }
+    let keys: [Key]
+    do throws(SystemError) {
+      keys = try await withTaskExecutorPreference(disk) { () async throws(SystemError) in
+        try calls.store.keys(of: group, where: isForeign)
+      }
+    } catch {
+      return true
+    }
+    for key in keys where await isTaken(key, layout) {
+      let isCurrent: @Sendable () -> Bool = { layouts.epoch(of: group) == epoch }
+      await withTaskExecutorPreference(disk) {
+        // What cannot be removed now is found again after the next change, or start.
+        do throws(StoreError) { try await calls.store.remove(key, if: isCurrent) } catch { return }
+      }
+    }
+    return true
+  }
+
+  /// Whether the key's owner holds what lies here, or something later. Nothing else says that this can go: what an owner
+  /// does not know of was left behind by some other list, and is for a person to decide about.
+  private func isTaken(_ key: Key, _ layout: Layout) async -> Bool {
+    let held: Held?
+    do throws(StoreError) {
+      held = try await withTaskExecutorPreference(disk) { () async throws(StoreError) in
+        try await calls.store.held(key)
+      }
+    } catch {
+      return false
+    }
+    guard let held, let owner = layout.view(of: key.slot).owners.first,
+      case .answer(.holds(let testimony), _) = await calls.ask(.read, key, of: owner, layout, source: nil)
+    else { return false }
+    return testimony.held.map { $0.ballot >= held.ballot && $0.hasBytes } ?? false
+  }
+}

@@ -1,0 +1,36 @@
+import KVCluster
+import KVCore
+import KVLinux
+
+/// Tells the other hosts again and again how this one does, and hears how they do: so a layout reaches everybody, and a wish
+/// everybody who has to agree to it.
+struct LayoutExchange: Sendable {
+  /// How long between two rounds, while nothing changes and while something does.
+  private static let pace = Duration.seconds(1)
+  private static let quickPace = Duration.milliseconds(100)
+
+  let layouts: Layouts
+  let desk: MessageDesk
+  let network: IOExecutor
+
+  /// Goes on until the task is cancelled.
+  func run() async {
+    repeat {
+      await tellAll()
+    } while await IOExecutor.current.wait(until: .after(isQuick ? Self.quickPace : Self.pace)) == .timedOut
+  }
+
+  private var isQuick: Bool {
+    guard layouts.current.value.configuration.peers.count > 0 else { return false }
+    return layouts.known.map { $0.next != nil } ?? true
+  }
+
+  private func tellAll() async {
+    let cluster = layouts.current.value
+    await withDiscardingTaskGroup { group in
+      for peer in cluster.topology.otherPeers {
+        group.addTask(executorPreference: network) { await desk.exchange(with: peer, cluster) }
+      }
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import KVLinux
+import KVStore
+import Logging
+
+/// All that sees to it that the nodes go by one layout, and that values are where it says.
+struct LayoutKeeper: Sendable {
+  let layouts: Layouts
+  let desk: MessageDesk
+  let runner: RoundRunner
+  private let exchange: LayoutExchange
+  private let proposer: LayoutProposer
+  private let mover: GroupMover
+  private let sweeper: GroupSweeper
+  private let rooms: Rooms
+
+  init(
+    _ store: Store, _ current: CurrentCluster, _ stranded: StrandedValues, _ peers: Peers, _ rooms: Rooms,
+    _ logger: Logger
+  ) throws {
+    let layouts = try Layouts(store, current, stranded, logger: logger)
+    let calls = RegisterCalls(
+      layouts: layouts, registers: Registers(store), store: store, peers: peers, disk: rooms.disk)
+    let runner = RoundRunner(calls: calls, store: store, network: rooms.network)
+    let desk = MessageDesk(layouts: layouts, calls: calls, disk: rooms.disk)
+    (self.layouts, self.runner, self.desk, self.rooms) = (layouts, runner, desk, rooms)
+    exchange = LayoutExchange(layouts: layouts, desk: desk, network: rooms.network)
+    proposer = LayoutProposer(
+      layouts: layouts, store: store, peers: peers, desk: desk, disk: rooms.disk, network: rooms.network)
+    mover = GroupMover(layouts: layouts, calls: calls, runner: runner, disk: rooms.disk)
+    sweeper = GroupSweeper(layouts: layouts, calls: calls, disk: rooms.disk)
+  }
+
+  /// Works until the task is cancelled.
+  func run() async {
+    await withDiscardingTaskGroup { group in
+      group.addTask(executorPreference: rooms.network) { [exchange] in await exchange.run() }
+      group.addTask(executorPreference: rooms.network) { [proposer] in await proposer.run() }
+      group.addTask(executorPreference: rooms.network) { [mover] in await mover.run() }
+      group.addTask(executorPreference: rooms.network) { [sweeper] in await sweeper.run() }
+    }
+  }
+}

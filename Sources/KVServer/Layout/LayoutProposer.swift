@@ -1,0 +1,135 @@
+import KVCluster
+import KVCore
+import KVLinux
+import KVStore
+
+/// Has the nodes decide what should follow the layout, where it is this node's turn.
+struct LayoutProposer: Sendable {
+  private static let pace = Duration.milliseconds(100)
+  private static let answerTimeout = Duration.seconds(5)
+
+  let layouts: Layouts
+  let store: Store
+  let peers: Peers
+  let desk: MessageDesk
+  let disk: IOExecutor
+  let network: IOExecutor
+
+  /// Goes on until the task is cancelled.
+  func run() async {
+    var highest = Ballot.none
+    repeat {
+      let plan = layouts.plan
+      if let known = layouts.known {
+        guard plan.isProposer, plan.following(known, .none) != nil else { continue }
+        highest = max(highest, await decide(known, above: highest))
+      } else if let list = plan.founding {
+        highest = max(highest, await found(list, above: highest))
+      }
+    } while await IOExecutor.current.wait(until: .after(Self.pace)) == .timedOut
+  }
+
+  /// Returns the highest ballot that is known of.
+  private func decide(_ known: Layout, above highest: Ballot) async -> Ballot {
+    guard let ballot = await ballot(above: highest) else { return highest }
+    var round = LayoutRound(at: ballot, from: known) { layout, ballot in layouts.plan.following(layout, ballot) }
+    return await withTaskGroup(of: LayoutRound.Event.self) { group in
+      defer { group.cancelAll() }
+      var effects = round.start()
+      addTimeout(to: &group)
+      while true {
+        guard !effects.isEmpty else {
+          guard let event = await group.next() else { return ballot }
+          effects = round.step(event)
+          continue
+        }
+        switch effects.removeFirst() {
+        case .prepare(let members): ask(.prepareLayout(ballot), members.map(\.name), to: &group)
+        case .accept(let layout, let members): ask(.acceptLayout(ballot, layout), members.map(\.name), to: &group)
+        case .decided(let layout):
+          await tell(layout)
+          return ballot
+        case .settled: return ballot
+        case .failed(let above): return max(above, ballot)
+        }
+      }
+    }
+  }
+
+  private func found(_ list: MemberList, above highest: Ballot) async -> Ballot {
+    let hosts = layouts.plan.foundingHosts
+    guard let ballot = await ballot(above: highest), !hosts.isEmpty else { return highest }
+    let cluster = ClusterID(high: .random(in: 1...(.max)), low: .random(in: 0...(.max)))
+    let layout = Layout(first: list, of: cluster, proposal: ballot)
+    var round = FoundingRound(at: ballot, for: layout, askedOf: hosts.map(\.disk))
+    return await withTaskGroup(of: LayoutRound.Event.self) { group in
+      defer { group.cancelAll() }
+      addTimeout(to: &group)
+      ask(.prepareLayout(ballot), hosts.map(\.name), to: &group)
+      while let event = await group.next() {
+        for effect in round.step(event) {
+          switch effect {
+          case .accept(let layout): ask(.acceptLayout(ballot, layout), hosts.map(\.name), to: &group)
+          case .decided(let layout):
+            await tell(layout)
+            return ballot
+          case .failed(let above): return max(above, ballot)
+          }
+        }
+      }
+      return ballot
+    }
+  }
+
+  private func addTimeout(to group: inout TaskGroup<LayoutRound.Event>) {
+    group.addTask(executorPreference: network) {
+      _ = await IOExecutor.current.wait(until: .after(Self.answerTimeout))
+      return .timedOut
+    }
+  }
+
+  private func ask(_ question: NodeQuestion, _ names: [String], to group: inout TaskGroup<LayoutRound.Event>) {
+    let cluster = layouts.current.value
+    for name in names {
+      group.addTask(executorPreference: network) {
+        guard case .layout(let answer, let disk)? = await answer(to: question, of: name, cluster) else {
+          return await Self.silence()
+        }
+        return .answer(answer, from: disk)
+      }
+    }
+  }
+
+  /// Who does not answer is waited for as long as the rest: the others may be enough.
+  private static func silence() async -> LayoutRound.Event {
+    _ = await IOExecutor.current.wait(until: .after(answerTimeout))
+    return .timedOut
+  }
+
+  private func answer(to question: NodeQuestion, of name: String, _ cluster: Cluster) async -> NodeAnswer? {
+    if name == cluster.configuration.nodeName { return await desk.take(question) }
+    guard let peer = cluster.topology.peer(named: name) else { return nil }
+    return await peers.ask(question, of: peer, cluster)
+  }
+
+  /// Everybody is told at once; who is not reached hears of it later.
+  private func tell(_ layout: Layout) async {
+    _ = await desk.take(.learnLayout(layout))
+    let cluster = layouts.current.value
+    await withDiscardingTaskGroup { group in
+      for peer in cluster.topology.otherPeers {
+        group.addTask(executorPreference: network) { _ = await peers.ask(.learnLayout(layout), of: peer, cluster) }
+      }
+    }
+  }
+
+  private func ballot(above highest: Ballot) async -> Ballot? {
+    do throws(SystemError) {
+      return try await withTaskExecutorPreference(disk) { () async throws(SystemError) in
+        try store.votes.ballot(above: highest)
+      }
+    } catch {
+      return nil
+    }
+  }
+}

@@ -1,0 +1,248 @@
+import KVCluster
+import KVCore
+import KVHTTP
+import KVLinux
+import KVStore
+import Logging
+import Synchronization
+
+/// What this node knows of the cluster's layout: what is in force, how its disk has voted, and what the other hosts have
+/// told lately.
+final class Layouts: Sendable {
+  /// For how long what a host has told of itself counts.
+  static let freshness = Duration.seconds(5)
+
+  private struct State {
+    var file: LayoutFile.Contents
+    var acceptor: LayoutAcceptor
+    var heard: [String: Heard] = [:]
+    var synced: Set<SyncedGroup> = []
+    /// Why a group cannot be moved here now.
+    var trouble: String?
+    /// Groups whose files may have become others'.
+    var unswept: Set<Int> = []
+  }
+
+  private struct Heard {
+    let hello: Hello
+    let at: Instant
+  }
+
+  let current: CurrentCluster
+  private let store: Store
+  private let ownDisk: DiskID
+  private let stranded: StrandedValues
+  private let logger: Logger
+  private let state: Mutex<State>
+  /// One changes the file at a time.
+  private let changing = Mutex(())
+
+  /// Reads what the disk has of it, and has the node go by that.
+  init(_ store: Store, _ current: CurrentCluster, _ stranded: StrandedValues, logger: Logger) throws {
+    let path = current.value.configuration.dataDirectory
+    let file = try LayoutFile.read(in: store.layout.root, path)
+    self.store = store
+    self.current = current
+    self.stranded = stranded
+    self.logger = logger
+    ownDisk = DiskID(store.layout.identifier)
+    state = Mutex(
+      State(
+        file: file, acceptor: LayoutAcceptor(file.record, horizon: store.votes.startHorizon),
+        unswept: Set(0..<Layout.groupCount)))
+    if let layout = file.record.known { take(layout) }
+  }
+
+  /// The layout in force.
+  var known: Layout? { state.withLock { $0.file.record.known } }
+
+  /// The epoch of a group, as far as this node knows.
+  func epoch(of group: Int) -> UInt64? { state.withLock { $0.file.record.known?.groups[group].epoch } }
+
+  /// What this node tells the others.
+  var hello: Hello {
+    let configuration = current.value.configuration
+    let (known, synced) = state.withLock { ($0.file.record.known, $0.synced) }
+    return Hello(
+      name: configuration.nodeName, disk: ownDisk, cluster: known?.cluster, version: known?.version ?? 0,
+      wish: Wish(names: configuration.peers.map(\.name), copies: 1),
+      valueCount: store.usage.isCounted && stranded.last != nil ? UInt64(store.usage.total.count.values) : nil,
+      strandedCount: UInt64(stranded.last?.total ?? 0), synced: Array(synced))
+  }
+
+  /// What should be decided next, from all that is known now.
+  var plan: LayoutPlan {
+    let now = Instant.now
+    let (known, heard) = state.withLock { state in
+      (state.file.record.known, state.heard.values.filter { now.since($0.at) < Self.freshness }.map(\.hello))
+    }
+    return LayoutPlan(known: known, own: hello, heard: heard)
+  }
+
+  /// What goes on, or is waited for, in one line; nil where all is as wished.
+  var progress: String? {
+    guard current.value.configuration.peers.count > 1 || known != nil else { return nil }
+    let trouble = state.withLock { $0.trouble }
+    guard let progress = plan.progress else { return nil }
+    return trouble.map { "\(progress); \($0)" } ?? progress
+  }
+
+  /// Takes note of what a host has told.
+  func heard(_ hello: Hello) {
+    state.withLock { $0.heard[hello.name] = Heard(hello: hello, at: .now) }
+  }
+
+  /// Takes note that this node has all of a group.
+  func synced(_ group: SyncedGroup) { state.withLock { _ = $0.synced.insert(group) } }
+
+  func isSynced(_ group: SyncedGroup) -> Bool { state.withLock { $0.synced.contains(group) } }
+
+  /// Takes note of why a group cannot be moved here now, or that it can.
+  func note(trouble: String?) {
+    let isNew = state.withLock { state in
+      defer { state.trouble = trouble }
+      return trouble != nil && state.trouble != trouble
+    }
+    if let trouble, isNew { logger.warning("a group of values cannot be moved yet, and is tried again: \(trouble)") }
+  }
+
+  /// The groups that may hold what has become others', once.
+  func takeUnswept() -> Set<Int> {
+    state.withLock { state in
+      defer { state.unswept = [] }
+      return state.unswept
+    }
+  }
+
+  /// Whether all of them have been looked at.
+  var isSwept: Bool { state.withLock { $0.unswept.isEmpty || $0.file.record.known == nil } }
+
+  /// Has a group looked at again.
+  func sweepAgain(_ group: Int) { state.withLock { _ = $0.unswept.insert(group) } }
+}
+
+/// Voting about it. On the disk threads.
+extension Layouts {
+  func prepare(_ ballot: Ballot) -> LayoutAnswer? {
+    guard reach(ballot) else { return nil }
+    return changing.withLock { _ in state.withLock { $0.acceptor.prepare(ballot) } }
+  }
+
+  func accept(_ ballot: Ballot, _ layout: Layout) -> LayoutAnswer? {
+    guard reach(ballot), known.map({ $0.cluster == layout.cluster }) ?? true else { return nil }
+    return changing.withLock { _ in
+      // Nothing counts before it is on the disk.
+      var acceptor = state.withLock { $0.acceptor }
+      let answer = acceptor.accept(ballot, layout)
+      guard answer == .done else { return answer }
+      return write(acceptor) ? answer : nil
+    }
+  }
+
+  /// Goes by a layout that was decided, if it is newer. What was missed under the present one is put aside before.
+  func learn(_ layout: Layout) {
+    changing.withLock { _ in
+      var (acceptor, before) = state.withLock { ($0.acceptor, $0.file.record) }
+      guard before.known.map({ $0.cluster == layout.cluster }) ?? true, acceptor.learn(layout) else { return }
+      guard setAsideMissed(layout, since: before), write(acceptor) else { return }
+      take(layout)
+      log(layout, since: before.known)
+    }
+  }
+
+  /// A new configuration may have new addresses.
+  func reloaded() {
+    changing.withLock { _ in
+      guard let known else { return }
+      _ = write(state.withLock { $0.acceptor })
+      take(known)
+    }
+  }
+
+  private func reach(_ ballot: Ballot) -> Bool {
+    do throws(SystemError) {
+      try store.votes.reach(ballot.counter)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  private func write(_ acceptor: LayoutAcceptor) -> Bool {
+    let contents = LayoutFile.Contents(record: acceptor.record, addresses: addresses(acceptor.record))
+    do throws(SystemError) {
+      try LayoutFile.write(contents, in: store.layout.root)
+    } catch {
+      logger.error("the data directory's file 'layout' cannot be written, so this node does not vote: \(error)")
+      return false
+    }
+    state.withLock { ($0.acceptor, $0.file) = (acceptor, contents) }
+    return true
+  }
+
+  /// Where the hosts of the layout are to be found: the peer list decides, and what it does not name stays as it was.
+  private func addresses(_ record: LayoutAcceptor.Record) -> [Peer] {
+    let listed = current.value.configuration.peers
+    let earlier = state.withLock { $0.file.addresses }
+    let names = Set(((record.known?.members ?? []) + (record.layout?.members ?? [])).map(\.name))
+    return (listed + earlier.filter { peer in !listed.contains { $0.name == peer.name } })
+      .filter { names.contains($0.name) }
+  }
+
+  private func setAsideMissed(_ layout: Layout, since record: LayoutAcceptor.Record) -> Bool {
+    guard let member = layout.member(of: ownDisk) else { return true }
+    // Whoever agreed to the first layout was there from the beginning.
+    let earlier = record.known ?? (record.layout?.version == 1 ? record.layout : nil)
+    if layout.version == 1 { return true }
+    for group in 0..<Layout.groupCount {
+      if let earlier, earlier.groups[group] == layout.groups[group] { continue }
+      let isMissed: (Slot) -> Bool = { slot in
+        guard layout.view(of: slot).hasVoter(member) else { return false }
+        return earlier.map { !layout.keeps(slot, at: member, since: $0) } ?? true
+      }
+      do throws(SystemError) {
+        let count = try store.setAside(group: group, where: isMissed)
+        guard count > 0 else { continue }
+        logger.warning("values that others had the say about were put aside", metadata: ["values": "\(count)"])
+        store.index.markStale()
+      } catch {
+        logger.error("the new layout cannot be gone by yet: what was missed cannot be put aside: \(error)")
+        return false
+      }
+    }
+    return true
+  }
+
+  /// Goes by a layout that is on the disk.
+  private func take(_ layout: Layout) {
+    store.votes.become(layout.member(of: ownDisk) ?? Member(0))
+    let shared = layout.sharedGroups
+    store.set(
+      layout.groups.indices.map { GroupGates.Gate(epoch: layout.groups[$0].epoch, isShared: shared.contains($0)) })
+    let known = state.withLock { state in
+      state.synced = state.synced.filter { layout.groups[Int($0.group)].epoch == $0.epoch }
+      state.unswept.formUnion(layout.groups.indices.filter { layout.groups[$0].phase == .new })
+      if layout.next == nil { state.unswept = Set(0..<Layout.groupCount) }
+      return state.file.addresses
+    }
+    current.take(layout, disk: ownDisk, known: known)
+  }
+
+  private func log(_ layout: Layout, since earlier: Layout?) {
+    guard earlier?.lists != layout.lists else { return }
+    logger.notice(
+      "a layout is in force",
+      metadata: [
+        "version": "\(layout.version)", "hosts": "\(layout.current.members.map(\.name).joined(separator: " "))",
+        "changing_to": "\(layout.next?.members.map(\.name).joined(separator: " ") ?? "-")",
+      ])
+  }
+}
+
+extension DiskID {
+  /// The id that a data directory has had from its beginning.
+  init(_ identifier: StoreIdentifier) {
+    let digits = identifier.description
+    self.init(high: UInt64(digits.prefix(16), radix: 16) ?? 0, low: UInt64(digits.suffix(16), radix: 16) ?? 0)
+  }
+}

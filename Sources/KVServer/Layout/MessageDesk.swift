@@ -1,0 +1,83 @@
+import KVCluster
+import KVCore
+import KVHTTP
+import KVLinux
+import KVStore
+
+/// Answers what only nodes ask each other.
+struct MessageDesk: Sendable {
+  let layouts: Layouts
+  let calls: RegisterCalls
+  let disk: IOExecutor
+
+  /// The answer to a message.
+  func answer(_ message: [UInt8]) async throws(ExchangeError) -> [UInt8] {
+    let question: NodeQuestion
+    do throws(ByteReader.Malformed) { question = try NodeQuestion(message) } catch {
+      throw .refused(Failure(.badRequest, "MESSAGE: it cannot be read: \(error)"))
+    }
+    guard let answer = await take(question) else {
+      throw .refused(Failure(.unavailable, "MESSAGE: this node cannot vote now"))
+    }
+    return answer.bytes
+  }
+
+  /// The same for a question that can be read already: this node's own too.
+  func take(_ question: NodeQuestion) async -> NodeAnswer? {
+    switch question {
+    case .hello(let hello):
+      layouts.heard(hello)
+      let own = layouts.hello
+      let known = layouts.known
+      let isBehind = hello.version < own.version && (hello.cluster == nil || hello.cluster == own.cluster)
+      return .hello(own, isBehind ? known : nil)
+    case .prepareLayout(let ballot):
+      return await onDisk { layouts.prepare(ballot) }.map { .layout($0, layouts.hello.disk) }
+    case .acceptLayout(let ballot, let layout):
+      return await onDisk { layouts.accept(ballot, layout) }.map { .layout($0, layouts.hello.disk) }
+    case .learnLayout(let layout):
+      await onDisk { layouts.learn(layout) }
+      return .noted
+    case .register(let question):
+      return await calls.take(question)
+    case .held(let question):
+      return await held(question)
+    }
+  }
+
+  private func held(_ question: HeldQuestion) async -> NodeAnswer? {
+    let group = Int(question.group)
+    guard let layout = layouts.known, layouts.epoch(of: group) == question.epoch else {
+      return .otherLayout(layouts.known?.version ?? 0)
+    }
+    do throws(StoreError) {
+      let (page, isLast) = try await withTaskExecutorPreference(disk) { () async throws(StoreError) in
+        try await calls.store.held(of: group, behind: question.behind, limit: NodeAnswer.heldMax) { slot in
+          layout.view(of: slot).nextOwners?.contains(question.member) ?? false
+        }
+      }
+      return .held(page, isLast: isLast)
+    } catch {
+      return nil
+    }
+  }
+
+  /// Asks a node for its layout, where that is later than this one's.
+  func catchUp(with name: String, _ cluster: Cluster) async {
+    guard let peer = cluster.topology.peer(named: name) else { return }
+    await exchange(with: peer, cluster)
+  }
+
+  /// Tells a node how this one does and hears how it does.
+  func exchange(with peer: Peer, _ cluster: Cluster) async {
+    guard case .hello(let hello, let layout)? = await calls.peers.ask(.hello(layouts.hello), of: peer, cluster) else {
+      return
+    }
+    layouts.heard(hello)
+    if let layout { await onDisk { layouts.learn(layout) } }
+  }
+
+  private func onDisk<Value: Sendable>(_ call: @Sendable () -> Value) async -> Value {
+    await withTaskExecutorPreference(disk) { () async in call() }
+  }
+}

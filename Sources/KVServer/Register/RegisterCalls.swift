@@ -1,0 +1,134 @@
+import KVCluster
+import KVCore
+import KVDialect
+import KVHTTP
+import KVLinux
+import KVStore
+import KVWire
+
+/// Asks the owners of a key for their votes, this node's own disk among them.
+struct RegisterCalls: Sendable {
+  /// What came of asking one owner.
+  enum Reply: Sendable {
+    case answer(RegisterAnswer, member: Member)
+    /// It goes by another layout.
+    case otherLayout
+    /// It cannot be reached, or gave no answer in time.
+    case silence
+  }
+
+  let layouts: Layouts
+  let registers: Registers
+  let store: Store
+  let peers: Peers
+  let disk: IOExecutor
+
+  /// Asks one owner. `source` has the bytes that the request is about.
+  func ask(
+    _ request: RegisterRequest, _ key: Key, of member: Member, _ layout: Layout, source: Member?
+  ) async -> Reply {
+    let cluster = layouts.current.value
+    let question = RegisterQuestion(
+      version: layout.version, epoch: layout.groups[key.slot.group].epoch, key: key, request: request, source: source)
+    let answer: NodeAnswer?
+    if member == cluster.topology.ownMember {
+      answer = await take(question)
+    } else if let peer = cluster.topology.peer(of: member) {
+      answer = await peers.ask(.register(question), of: peer, cluster)
+    } else {
+      answer = nil
+    }
+    switch answer {
+    case .register(let answer, let member): return .answer(answer, member: member)
+    case .otherLayout: return .otherLayout
+    case .hello, .layout, .noted, .held, nil: return .silence
+    }
+  }
+
+  /// This node's own answer. It answers only those who go by the layout that it goes by.
+  func take(_ question: RegisterQuestion) async -> NodeAnswer {
+    let group = question.key.slot.group
+    let isCurrent: @Sendable () -> Bool = { layouts.epoch(of: group) == question.epoch }
+    let topology = layouts.current.value.topology
+    guard let layout = layouts.known, isCurrent(), let member = topology.ownMember,
+      layout.view(of: question.key.slot).hasVoter(member)
+    else { return .otherLayout(layouts.known?.version ?? 0) }
+    let answer = await withTaskExecutorPreference(disk) {
+      await registers.answer(question.request, question.key, isCurrent: isCurrent) { descriptor in
+        guard let source = question.source, let peer = topology.peer(of: source), source != member else { return false }
+        return await UploadFetch(store: store, peers: peers, cluster: layouts.current.value, peer: peer)
+          .fetch(descriptor, of: question.key)
+      }
+    }
+    guard let answer else { return .otherLayout(layouts.known?.version ?? 0) }
+    return .register(answer, member)
+  }
+}
+
+/// Brings the bytes of an upload from another node into the staging area. On the disk threads.
+struct UploadFetch: Sendable {
+  let store: Store
+  let peers: Peers
+  let cluster: Cluster
+  let peer: Peer
+
+  /// False where they are not to be had, or are not what they should be.
+  func fetch(_ descriptor: KVCluster.Descriptor, of key: Key) async -> Bool {
+    do {
+      try await receive(descriptor, of: key)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /// Fails as a relayed GET would, or as a PUT.
+  func receive(_ descriptor: KVCluster.Descriptor, of key: Key) async throws(ExchangeError) {
+    let request = ValueRequest(.get, key)
+    let link = PeerLink(peers: peers, peer: peer, limits: cluster.limits, subject: request.subject)
+    let head = PeerProtocol.uploadHead(descriptor.upload, of: key, at: peer, mark: cluster.topology.relayMark)
+    var connection = try await link.connect(isRepeatable: true)
+    let answer = try await link.ask(head, &connection)
+    let response = try await link.response(answer, to: request, isAllSent: true, &connection)
+    guard case .value(let value) = response, value.byteCount == descriptor.valueBytes else {
+      if case .failure(let failure) = response { throw .refused(failure) }
+      throw .refused(Failure(.unavailable, "\(request.subject): \(peer) has another value"))
+    }
+    var staged = try stored(request) { () throws(StoreError) in
+      try store.stage(key, byteCount: descriptor.valueBytes)
+    }
+    var body = BodyReader(.length(descriptor.valueBytes))
+    var turn = Turn()
+    while !body.isComplete {
+      guard let count = try step(&staged, &body, &connection, request) else {
+        do throws(StreamError) { try await connection.stream.wait(.readable, urgency: .bulk) } catch {
+          throw ExchangeError(.stream(error), receiving: request.subject)
+        }
+        continue
+      }
+      await turn.moved(count)
+    }
+    link.release(connection)
+    do throws(StoreError) {
+      _ = try await staged.seal(value.fields, as: descriptor.upload, expected: descriptor)
+    } catch {
+      throw .refused(error.failure(.put, key))
+    }
+  }
+
+  private func step(
+    _ staged: inout StagedValue, _ body: inout BodyReader, _ connection: inout PeerConnection, _ request: ValueRequest
+  ) throws(ExchangeError) -> Int? {
+    var failure: StoreError?
+    let count: Int?
+    do throws(BodyError) {
+      count = try body.pass(from: &connection.stream) { bytes in
+        do throws(StoreError) { try staged.append(bytes) } catch { failure = error }
+      }
+    } catch {
+      throw ExchangeError(error, receiving: request.subject)
+    }
+    if let failure { throw .refused(failure.failure(.put, request.key)) }
+    return count
+  }
+}

@@ -1,0 +1,292 @@
+import KVCluster
+import KVCore
+import KVHTTP
+import KVLinux
+
+/// The registers of the keys whose values lie on this disk: what it says about them, and does, when nodes vote.
+package final class Registers: Sendable {
+  private static let attemptsMax = 3
+
+  private let store: Store
+  private let turns = KeyTurns()
+
+  package init(_ store: Store) { self.store = store }
+
+  /// Answers a request about a key, one at a time. `fetch` brings the bytes of an upload into the staging area, if it can.
+  /// Nil where the one who asks does not go by the layout that this node goes by: `isCurrent` tells, also at the moment at
+  /// which something is stored. On the disk threads.
+  package func answer(
+    _ request: RegisterRequest, _ key: Key, isCurrent: @escaping @Sendable () -> Bool,
+    fetch: (Descriptor) async -> Bool
+  ) async -> RegisterAnswer? {
+    await turns.withTurn(of: key) { await self.take(request, key, isCurrent, fetch) } ?? .unable
+  }
+
+  private func take(
+    _ request: RegisterRequest, _ key: Key, _ isCurrent: @escaping @Sendable () -> Bool,
+    _ fetch: (Descriptor) async -> Bool
+  ) async -> RegisterAnswer? {
+    let group = UInt8(key.slot.group)
+    for attempt in 1...Self.attemptsMax {
+      do throws(StoreError) {
+        guard isCurrent() else { return nil }
+        let held = try await store.held(key)
+        let isStaged = try store.isStaged(request.descriptor?.upload)
+        let effects = store.votes.step(request, key, group: group, held, isStaged: isStaged)
+        let answer = try await perform(effects, key, isCurrent)
+        guard answer == .lacksBytes, attempt < Self.attemptsMax, let descriptor = request.descriptor,
+          await fetch(descriptor)
+        else { return answer }
+      } catch {
+        if case .shared = error { return nil }
+        // The reason is told by the store's health; the vote is not given.
+        if case .readOnly = error { store.votes.syncFailed() }
+        return .unable
+      }
+    }
+    return .lacksBytes
+  }
+
+  /// The effects in order, each durable before the next.
+  private func perform(
+    _ effects: [Acceptor.Effect], _ key: Key, _ isCurrent: @Sendable () -> Bool
+  ) async throws(StoreError) -> RegisterAnswer {
+    for effect in effects {
+      switch effect {
+      case .raiseHorizon(let horizon):
+        do throws(SystemError) { try store.votes.reach(horizon) } catch { throw StoreError(writing: error) }
+      case .store(let held, from: let source): try await store.put(held, of: key, from: source, if: isCurrent)
+      // It is kept in memory: a later process takes the horizon for the floor of all.
+      case .raiseFloor: store.votes.forget(group: UInt8(key.slot.group))
+      case .remove: try await store.remove(key, if: isCurrent)
+      case .answer(let answer): return answer
+      }
+    }
+    preconditionFailure("the last effect is an answer")
+  }
+}
+
+extension RegisterRequest {
+  /// What is to be stored, if anything.
+  var descriptor: Descriptor? {
+    switch self {
+    case .accept(_, let descriptor), .learn(_, let descriptor): descriptor
+    case .read, .prepare, .purge: nil
+    }
+  }
+}
+
+extension Descriptor {
+  init(_ attribute: ValueAttribute) {
+    self.init(
+      upload: attribute.upload, kind: attribute.isDeletion ? .deletion : .value, valueBytes: attribute.valueBytes,
+      committedAtNanoseconds: attribute.committedAtNanoseconds, checksum: attribute.checksum)
+  }
+}
+
+extension ValueAttribute {
+  init(_ held: Held) {
+    self.init(
+      valueBytes: held.descriptor.valueBytes, committedAtNanoseconds: held.descriptor.committedAtNanoseconds,
+      checksum: held.descriptor.checksum, upload: held.descriptor.upload, ballot: held.ballot,
+      isDeletion: held.descriptor.kind == .deletion)
+  }
+}
+
+/// What the registers need of the store.
+extension Store {
+  /// What the disk holds of a key. A value that came here by other means gets what it lacks.
+  package func held(_ key: Key) async throws(StoreError) -> Held? {
+    guard let place = try openPlace(of: key) else { return nil }
+    let opened = try translatingError(StoreError.failed) { () throws(SystemError) in
+      try place.directory.openFile(place.path.fileName)
+    }
+    guard let file = opened else { return nil }
+    let status: File.Status
+    let attribute: ValueAttribute
+    do throws(SystemError) {
+      status = try file.status()
+      guard status.isRegular else { return nil }
+      if let markedName = try Quarantine.markedName(file, status) { return try heldInQuarantine(markedName) }
+      let found = try ValueAttribute.read(file)
+      attribute = if let found { found } else { try await describe(file, status) }
+    } catch {
+      throw .failed(error)
+    }
+    return Held(
+      ballot: attribute.ballot, descriptor: Descriptor(attribute), hasBytes: attribute.valueBytes == status.byteCount)
+  }
+
+  /// The vote does not go with the bytes.
+  private func heldInQuarantine(_ markedName: [UInt8]) throws(SystemError) -> Held? {
+    let name = String(decoding: markedName, as: UTF8.self)
+    guard let file = try layout.quarantine.openFile(name), let attribute = try ValueAttribute.read(file) else {
+      throw .absent(call: "fgetxattr")
+    }
+    return Held(ballot: attribute.ballot, descriptor: Descriptor(attribute), hasBytes: false)
+  }
+
+  /// Records beside a file's bytes what a PUT would have.
+  private func describe(_ file: borrowing File, _ status: File.Status) async throws(SystemError) -> ValueAttribute {
+    let (upload, ballot) = ValueAttribute.versions(committedAtNanoseconds: status.modifiedAtNanoseconds)
+    let attribute = ValueAttribute(
+      valueBytes: status.byteCount, committedAtNanoseconds: status.modifiedAtNanoseconds,
+      checksum: try await Checksum.of(file), upload: upload, ballot: ballot)
+    try file.setAttribute(ValueAttribute.name, attribute.encoded)
+    try await syncs.sync(file)
+    return attribute
+  }
+
+  func isStaged(_ upload: UploadID?) throws(StoreError) -> Bool {
+    guard let upload else { return false }
+    do throws(SystemError) {
+      return try layout.staging.status(of: StoreName.upload(upload)) != nil
+    } catch {
+      throw .failed(error)
+    }
+  }
+
+  /// Removes the bytes of an upload that nobody has accepted.
+  package func dropUpload(_ upload: UploadID) {
+    // What cannot be removed now is removed at the next start.
+    _ = try? layout.staging.removeFile(StoreName.upload(upload))
+  }
+
+  /// Opens the bytes of an upload, whether they wait to be accepted or are the key's value.
+  package func open(_ upload: UploadID, of key: Key) throws(StoreError) -> StoredValue? {
+    do throws(SystemError) {
+      if let file = try layout.staging.openFile(StoreName.upload(upload)) {
+        return try StoredValue.readUnchecked(file)
+      }
+    } catch {
+      throw .failed(error)
+    }
+    guard let value = try open(key), value.attribute?.upload == upload else { return nil }
+    return value
+  }
+
+  /// Makes something the key's, durably.
+  func put(
+    _ held: Held, of key: Key, from source: Acceptor.Source, if isCurrent: () -> Bool
+  ) async throws(StoreError) {
+    try checkWritable()
+    let attribute = ValueAttribute(held)
+    switch (source, held.descriptor.kind) {
+    case (.staging, _): try await rename(StoreName.upload(held.descriptor.upload), attribute, to: key, if: isCurrent)
+    case (.place, .deletion):
+      let name = "\(StoreName.upload(held.descriptor.upload))-deletion"
+      do throws(SystemError) {
+        _ = try layout.staging.removeFile(name)
+        _ = try layout.staging.createFile(name)
+      } catch {
+        throw StoreError(writing: error)
+      }
+      try await rename(name, attribute, to: key, if: isCurrent)
+    case (.place, .value): try await note(attribute, of: key, if: isCurrent)
+    }
+  }
+
+  private func rename(
+    _ name: String, _ attribute: ValueAttribute, to key: Key, if isCurrent: () -> Bool
+  ) async throws(StoreError) {
+    let listed = try await describe(name, attribute, key)
+    for _ in 0..<Self.placeAttemptsMax {
+      let place = try await makePlace(of: key)
+      do throws(StoreError) {
+        var old: File?
+        try locks.withLock(for: key) { () throws(StoreError) in
+          guard isCurrent() else { throw .shared }
+          _ = try replacing(
+            place, newBytes: attribute.isDeletion ? nil : attribute.valueBytes, keepingOpen: &old,
+            StoreError.init(writing:)
+          ) { () throws(SystemError) in
+            try layout.staging.rename(name, to: place.path.fileName, in: place.directory)
+          }
+          index.note(key.bytes, listed)
+        }
+        try await syncName(in: place, StoreError.init(writing:))
+        return try checkWritable()
+      } catch {
+        guard case .failed(let failure) = error, failure.isAbsent else { throw error }
+      }
+    }
+    throw .failed(.absent(call: "renameat"))
+  }
+
+  /// Records beside staged bytes at which ballot they are accepted; what listings will tell of them.
+  private func describe(
+    _ name: String, _ attribute: ValueAttribute, _ key: Key
+  ) async throws(StoreError) -> ListedValue? {
+    do throws(SystemError) {
+      guard let file = try layout.staging.openFile(name) else { throw .absent(call: "openat") }
+      try file.setAttribute(ValueAttribute.name, attribute.encoded)
+      try await syncs.sync(file)
+      guard !attribute.isDeletion else { return nil }
+      let fields = try file.attribute(ValueFields.attributeName, bytesMax: ValueFields.attributeBytesMax)
+        .map { ValueFields(decoding: $0) }
+      return ListedValue(
+        key: key.bytes, byteCount: attribute.valueBytes, checksum: attribute.checksum,
+        modifiedAt: HTTPDate(secondsSince1970: Int(attribute.committedAtNanoseconds / 1_000_000_000)),
+        contentType: fields?.contentType)
+    } catch {
+      throw StoreError(writing: error)
+    }
+  }
+
+  /// Records a new ballot beside a value that is in place.
+  private func note(
+    _ attribute: ValueAttribute, of key: Key, if isCurrent: () -> Bool
+  ) async throws(StoreError) {
+    guard let place = try openPlace(of: key) else { throw .failed(.absent(call: "openat")) }
+    let isNoted: Bool
+    do throws(SystemError) {
+      guard let file = try place.directory.openFile(place.path.fileName) else { throw .absent(call: "openat") }
+      isNoted = try locks.withLock(for: key) { () throws(SystemError) in
+        guard isCurrent() else { return false }
+        try file.setAttribute(ValueAttribute.name, attribute.encoded)
+        return true
+      }
+      if isNoted { try await syncs.sync(file) }
+    } catch {
+      throw StoreError(writing: error)
+    }
+    guard isNoted else { throw .shared }
+    try checkWritable()
+  }
+
+  /// Takes a key's file away, durably, whatever it says.
+  package func remove(_ key: Key, if isCurrent: () -> Bool) async throws(StoreError) {
+    try checkWritable()
+    guard let place = try openPlace(of: key) else { return }
+    var old: File?
+    try locks.withLock(for: key) { () throws(StoreError) in
+      guard isCurrent() else { throw .shared }
+      votes.forget(group: UInt8(place.path.shardNumber))
+      _ = try replacing(place, newBytes: nil, keepingOpen: &old, StoreError.failed) { () throws(SystemError) in
+        _ = try place.directory.removeFile(place.path.fileName)
+      }
+      index.note(key.bytes, nil)
+    }
+    try await syncName(in: place, StoreError.failed)
+    try pruneDirectories(of: place.path)
+  }
+}
+
+extension Checksum {
+  /// The checksum of all bytes of a file, which others may use the threads between.
+  static func of(_ file: borrowing File) async throws(SystemError) -> ValueChecksum {
+    let checksum = Checksum()
+    var turn = Turn()
+    var offset = 0
+    while true {
+      let count = try ThreadBuffer.withBytes { bytes throws(SystemError) in
+        let count = try file.read(into: &bytes, at: offset)
+        checksum.update(bytes.bytes.extracting(first: count))
+        return count
+      }
+      if count == 0 { return checksum.value }
+      offset += count
+      await turn.moved(count)
+    }
+  }
+}
