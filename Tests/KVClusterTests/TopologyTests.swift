@@ -23,6 +23,7 @@ import Testing
     case .own: "own"
     case .peer(let peer): peer.name
     case .refused(let failure): "\(failure.kind): \(failure.message)"
+    case .behind(let name): "behind \(name)"
     }
   }
 

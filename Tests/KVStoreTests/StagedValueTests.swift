@@ -44,7 +44,9 @@ import TestSupport
     let checksum: [UInt8] = [
       0x99, 0xaa, 0x06, 0xd3, 0x01, 0x47, 0x98, 0xd8, 0x60, 0x01, 0xc3, 0x24, 0x46, 0x8d, 0x49, 0x7f,
     ]
-    #expect(bytes == [1, 1, 0, 0, 0, 0, 0, 0, 0, 0] + time + checksum)
+    let counter = (0..<8).map { UInt8(truncatingIfNeeded: attribute.ballot.counter >> (56 - 8 * $0)) }
+    #expect(
+      bytes == [2, 1, 0, 0, 0, 0, 0, 0, 0, 0] + time + checksum + [0, 0] + counter + counter + [0, 0] + [0])
     #expect(try fixture.get(key) == [])
   }
 
