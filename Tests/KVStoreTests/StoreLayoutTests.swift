@@ -19,7 +19,7 @@ import TestSupport
   @Test func makesTheLayoutToTheByte() async throws {
     let fixture = try StoreFixture()
     let data = try Directory(path: fixture.directory.path + "/data")
-    #expect(try data.names().sorted() == ["format", "id", "index", "quarantine", "staging", "values"])
+    #expect(try data.names().sorted() == ["format", "id", "index", "node", "quarantine", "staging", "values"])
     #expect(try fixture.directory.read("data/format") == Array("kvnode 1\n".utf8))
     let shards = try Directory(path: fixture.directory.path + "/data/values").names().sorted()
     let expected = (0..<256).map { String($0 + 256, radix: 16).dropFirst() }

@@ -30,7 +30,7 @@ import Testing
     let error = #expect(throws: StoreOpenError.self) { _ = try StoreFixture(directory) }
     #expect(
       error?.description
-        == "data directory \(directory.path)/data: its file 'node' says 'kvnode node 7\\0A', which this version did not write"
+        == "data directory \(directory.path)/data: its file 'node' says 'kvnode node 7\\x0a', which this version did not write"
     )
     #expect(error?.needsAdministrator == true)
   }
