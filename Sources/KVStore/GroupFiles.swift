@@ -4,6 +4,17 @@ import KVLinux
 
 /// What a disk holds of a whole group of keys, for those who move it.
 extension Store {
+  /// Whether there is any value.
+  package func hasValues() throws(SystemError) -> Bool {
+    for shard in ValuePath.shards {
+      var walk = try Walk(values: layout.values, shard: shard)
+      while let entry = walk.next() {
+        if case .value = entry { return true }
+      }
+    }
+    return false
+  }
+
   /// The keys of a group that have a file here, in order of their bytes.
   package func keys(of group: Int, where isWanted: (Slot) -> Bool) throws(SystemError) -> [Key] {
     var keys: [Key] = []

@@ -27,10 +27,14 @@ struct LayoutExchange: Sendable {
 
   private func tellAll() async {
     let cluster = layouts.current.value
-    await withDiscardingTaskGroup { group in
+    let silent = await withTaskGroup(of: String?.self) { group in
       for peer in cluster.topology.otherPeers {
-        group.addTask(executorPreference: network) { await desk.exchange(with: peer, cluster) }
+        group.addTask(executorPreference: network) { await desk.exchange(with: peer, cluster) ? nil : peer.name }
+      }
+      return await group.reduce(into: [String]()) { silent, name in
+        if let name { silent.append(name) }
       }
     }
+    layouts.asked(cluster, silent: silent)
   }
 }

@@ -19,6 +19,8 @@ final class Layouts: Sendable {
     var synced: Set<SyncedGroup> = []
     /// Why a group cannot be moved here now.
     var trouble: String?
+    /// The peer list whose nodes have all been asked, and those of them that gave no answer.
+    var asked: (peers: [Peer], silent: [String])?
     /// Groups whose files may have become others'.
     var unswept: Set<Int> = []
   }
@@ -33,6 +35,8 @@ final class Layouts: Sendable {
   private let ownDisk: DiskID
   private let stranded: StrandedValues
   private let logger: Logger
+  /// Whether there was nothing on the disk at the start: then it has never served by its peer list alone.
+  private let isFresh: Bool
   private let state: Mutex<State>
   /// One changes the file at a time.
   private let changing = Mutex(())
@@ -46,6 +50,7 @@ final class Layouts: Sendable {
     self.stranded = stranded
     self.logger = logger
     ownDisk = DiskID(store.layout.identifier)
+    isFresh = try !store.hasValues()
     state = Mutex(
       State(
         file: file, acceptor: LayoutAcceptor(file.record, horizon: store.votes.startHorizon),
@@ -85,6 +90,23 @@ final class Layouts: Sendable {
     let trouble = state.withLock { $0.trouble }
     guard let progress = plan.progress else { return nil }
     return trouble.map { "\(progress); \($0)" } ?? progress
+  }
+
+  /// Takes note that all nodes of the list have been asked, and which gave no answer.
+  func asked(_ cluster: Cluster, silent: [String]) {
+    state.withLock { $0.asked = (cluster.configuration.peers, silent) }
+  }
+
+  /// Why this node cannot tell yet who answers for a key, although it has a peer list; nil where it can. The others may have
+  /// decided on a layout long ago. A disk that has values has served them by the list before, and goes on.
+  var ignorance: String? {
+    let peers = current.value.configuration.peers
+    guard peers.count > 1 else { return nil }
+    let (isKnown, asked) = state.withLock { ($0.file.record.known != nil, $0.asked) }
+    if isKnown { return nil }
+    guard let asked, asked.peers == peers else { return "the other nodes are being asked who answers for it" }
+    guard isFresh, !asked.silent.isEmpty else { return nil }
+    return "no node answers for keys yet: \(asked.silent.sorted().joined(separator: ", ")) gave no answer"
   }
 
   /// Takes note of what a host has told.

@@ -68,13 +68,17 @@ struct MessageDesk: Sendable {
     await exchange(with: peer, cluster)
   }
 
-  /// Tells a node how this one does and hears how it does.
-  func exchange(with peer: Peer, _ cluster: Cluster) async {
-    guard case .hello(let hello, let layout)? = await calls.peers.ask(.hello(layouts.hello), of: peer, cluster) else {
-      return
+  /// Tells a node how this one does and hears how it does. False where it does not answer.
+  @discardableResult
+  func exchange(with peer: Peer, _ cluster: Cluster) async -> Bool {
+    switch await calls.peers.reply(to: .hello(layouts.hello), of: peer, cluster) {
+    case .answer(.hello(let hello, let layout)):
+      layouts.heard(hello)
+      if let layout { await onDisk { layouts.learn(layout) } }
+      return true
+    case .notUnderstood: return true
+    case .answer, .silence: return false
     }
-    layouts.heard(hello)
-    if let layout { await onDisk { layouts.learn(layout) } }
   }
 
   private func onDisk<Value: Sendable>(_ call: @Sendable () -> Value) async -> Value {

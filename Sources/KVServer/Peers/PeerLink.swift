@@ -50,6 +50,13 @@ extension Peers: PeerQuestions {
 
   /// Asks what only nodes ask each other. Nil where there is no answer that says anything: such questions are asked again.
   func ask(_ question: NodeQuestion, of peer: Peer, _ cluster: Cluster) async -> NodeAnswer? {
+    switch await reply(to: question, of: peer, cluster) {
+    case .answer(let answer): answer
+    case .notUnderstood, .silence: nil
+    }
+  }
+
+  func reply(to question: NodeQuestion, of peer: Peer, _ cluster: Cluster) async -> NodeReply {
     let body = question.bytes
     let head = PeerProtocol.messageHead(to: peer, mark: cluster.topology.relayMark, byteCount: body.count)
     let link = PeerLink(peers: self, peer: peer, limits: cluster.limits, subject: "MESSAGE")
@@ -57,11 +64,12 @@ extension Peers: PeerQuestions {
     do throws(ExchangeError) {
       answer = try await link.text(head, body, bytesMax: NodeAnswer.writtenBytesMax)
     } catch {
-      return nil
+      guard case .refused(let failure) = error else { return .silence }
+      return failure.kind == .methodNotAllowed ? .notUnderstood : .silence
     }
-    do throws(ByteReader.Malformed) { return try NodeAnswer(answer) } catch {
+    do throws(ByteReader.Malformed) { return .answer(try NodeAnswer(answer)) } catch {
       link.count(.malformed)
-      return nil
+      return .silence
     }
   }
 
@@ -69,6 +77,14 @@ extension Peers: PeerQuestions {
     metrics.countFailure(of: peer.name, .malformed)
     return .refused(PeerError.malformed(error).failure(question.subject, peer))
   }
+}
+
+/// What came of a question that only nodes ask each other.
+enum NodeReply: Sendable {
+  case answer(NodeAnswer)
+  /// The node is of a version that knows no such questions.
+  case notUnderstood
+  case silence
 }
 
 /// The way to another node: a connection from the pool or a new one, and a question asked over it.

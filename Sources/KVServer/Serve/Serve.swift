@@ -8,6 +8,9 @@ import KVWire
 struct Serve: Sendable {
   /// How often a request is looked at anew because the layout has changed.
   private static let attemptsMax = 5
+  /// How long a request waits for what the other nodes say of the layout, after a start.
+  private static let layoutWait = Duration.seconds(5)
+  private static let layoutPause = Duration.milliseconds(20)
 
   let current: CurrentCluster
   let own: OwnValues
@@ -83,6 +86,10 @@ struct Serve: Sendable {
     _ request: ValueRequest, _ route: Topology.Route, _ cluster: Cluster, to client: inout Client
   ) async throws(ExchangeError) -> Traffic {
     var (route, cluster) = (route, cluster)
+    if cluster.topology.layout == nil, !cluster.configuration.peers.isEmpty {
+      try await knowLayout(about: request.subject)
+      (cluster, route) = refreshed(request)
+    }
     for attempt in 1...Self.attemptsMax {
       do throws(ExchangeError) {
         if let traffic = try await answerOnce(request, route, cluster, to: &client) { return traffic }
@@ -91,10 +98,24 @@ struct Serve: Sendable {
           await isOutdated(cluster, at: route)
         else { throw error }
       }
-      cluster = current.value
-      route = cluster.topology.route(request.key.slot, relayedBy: request.relayed, about: request.subject)
+      (cluster, route) = refreshed(request)
     }
     throw .refused(Failure(.unavailable, "\(request.subject): the layout is changing; try again"))
+  }
+
+  /// Waits a moment until the other nodes have said whether there is a layout.
+  private func knowLayout(about subject: String) async throws(ExchangeError) {
+    let deadline = Instant.after(Self.layoutWait)
+    while let reason = desk.layouts.ignorance {
+      guard Instant.now < deadline,
+        await IOExecutor.current.wait(until: .after(Self.layoutPause), interruptible: true) == .timedOut
+      else { throw .refused(Failure(.unavailable, "\(subject): \(reason)")) }
+    }
+  }
+
+  private func refreshed(_ request: ValueRequest) -> (Cluster, Topology.Route) {
+    let cluster = current.value
+    return (cluster, cluster.topology.route(request.key.slot, relayedBy: request.relayed, about: request.subject))
   }
 
   /// Nil where the layout has changed, and nothing was done.
