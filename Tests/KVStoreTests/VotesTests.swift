@@ -120,7 +120,8 @@ import Testing
   @Test func itIsCountedAndListedAsNothing() async throws {
     for shard in ValuePath.shards.indices { try fixture.store.count(shard: shard) }
     #expect(fixture.store.usage.total.count == StoreUsage.Count(values: 0, bytes: 0))
-    try await fixture.store.buildIndex()
+    let store = fixture.store
+    try await withTaskExecutorPreference(Wire.executor) { try await store.buildIndex() }
     #expect(try fixture.store.index.page(ListRequest(prefix: [])) { _ in true }.entries == [])
     var stranded = Stranded()
     try stranded.add(shard: 0x12, of: fixture.store.layout.values) { _ in "node2" }

@@ -24,6 +24,17 @@ package struct SyncedGroup: Hashable, Sendable {
   }
 }
 
+/// Where a host is to be found, as a peer list would say it.
+package struct HostAddress: Hashable, Sendable {
+  package let name: String
+  package let address: String
+
+  package init(name: String, address: String) {
+    self.name = name
+    self.address = address
+  }
+}
+
 /// What a host tells the others of itself, again and again.
 package struct Hello: Hashable, Sendable {
   /// The host's name.
@@ -39,13 +50,16 @@ package struct Hello: Hashable, Sendable {
   /// How many of them the wished list gives to others.
   package var strandedCount: UInt64
   package var synced: [SyncedGroup]
+  /// Where the hosts of the layout are to be found: one that joins may not list those that leave.
+  package var addresses: [HostAddress]
 
   package init(
     name: String, disk: DiskID, cluster: ClusterID? = nil, version: UInt64 = 0, wish: Wish, valueCount: UInt64? = 0,
-    strandedCount: UInt64 = 0, synced: [SyncedGroup] = []
+    strandedCount: UInt64 = 0, synced: [SyncedGroup] = [], addresses: [HostAddress] = []
   ) {
     (self.name, self.disk, self.cluster, self.version) = (name, disk, cluster, version)
     (self.wish, self.valueCount, self.strandedCount, self.synced) = (wish, valueCount, strandedCount, synced)
+    self.addresses = addresses
   }
 
   package func write(to writer: inout ByteWriter) {
@@ -65,7 +79,13 @@ package struct Hello: Hashable, Sendable {
       writer.write(synced.group)
       writer.write(synced.epoch)
     }
+    writer.write(addresses) { writer, host in
+      writer.write(host.name)
+      writer.write(host.address)
+    }
   }
+
+  private static let addressBytesMax = 512
 
   package init(reading reader: inout ByteReader) throws(ByteReader.Malformed) {
     name = try reader.text(max: Layout.nameBytesMax)
@@ -85,6 +105,10 @@ package struct Hello: Hashable, Sendable {
     synced = try reader.list(max: Layout.groupCount) { reader throws(ByteReader.Malformed) in
       let group = try reader.byte()
       return SyncedGroup(group: group, epoch: try reader.integer64())
+    }
+    addresses = try reader.list(max: 2 * Layout.membersMax) { reader throws(ByteReader.Malformed) in
+      let name = try reader.text(max: Layout.nameBytesMax)
+      return HostAddress(name: name, address: try reader.text(max: Self.addressBytesMax))
     }
   }
 }

@@ -67,12 +67,13 @@ final class Layouts: Sendable {
   /// What this node tells the others.
   var hello: Hello {
     let configuration = current.value.configuration
-    let (known, synced) = state.withLock { ($0.file.record.known, $0.synced) }
+    let (known, synced, book) = state.withLock { ($0.file.record.known, $0.synced, $0.file.addresses) }
     return Hello(
       name: configuration.nodeName, disk: ownDisk, cluster: known?.cluster, version: known?.version ?? 0,
       wish: Wish(names: configuration.peers.map(\.name), copies: 1),
       valueCount: store.usage.isCounted && stranded.last != nil ? UInt64(store.usage.total.count.values) : nil,
-      strandedCount: UInt64(stranded.last?.total ?? 0), synced: Array(synced))
+      strandedCount: UInt64(stranded.last?.total ?? 0), synced: Array(synced),
+      addresses: book.map { HostAddress(name: $0.name, address: "\($0.address)") })
   }
 
   /// What should be decided next, from all that is known now.
@@ -112,6 +113,14 @@ final class Layouts: Sendable {
   /// Takes note of what a host has told.
   func heard(_ hello: Hello) {
     state.withLock { $0.heard[hello.name] = Heard(hello: hello, at: .now) }
+  }
+
+  /// The addresses that the others have told, the latest word first.
+  private var toldAddresses: [Peer] {
+    let hellos = state.withLock { $0.heard.values.sorted { $0.at > $1.at } }
+    return hellos.flatMap(\.hello.addresses).compactMap { host in
+      (try? PeerAddress(parsing: host.address)).map { Peer(name: host.name, address: $0) }
+    }
   }
 
   /// Takes note that this node has all of a group.
@@ -207,8 +216,8 @@ extension Layouts {
     let listed = current.value.configuration.peers
     let earlier = state.withLock { $0.file.addresses }
     let names = Set(((record.known?.members ?? []) + (record.layout?.members ?? [])).map(\.name))
-    return (listed + earlier.filter { peer in !listed.contains { $0.name == peer.name } })
-      .filter { names.contains($0.name) }
+    var known: Set<String> = []
+    return (listed + earlier + toldAddresses).filter { names.contains($0.name) && known.insert($0.name).inserted }
   }
 
   private func setAsideMissed(_ layout: Layout, since record: LayoutAcceptor.Record) -> Bool {

@@ -24,7 +24,7 @@ package final class Node: Sendable {
   private let configurationRecord: ConfigurationRecord
   private let lastCheck: LastCheck
   private let budget: DescriptorBudget
-  private let keeper: LayoutKeeper
+  let keeper: LayoutKeeper
   private let stranded = StrandedValues()
 
   /// Monitors keep few connections; a stuck one must not take descriptors from clients.
