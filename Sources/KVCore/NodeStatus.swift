@@ -24,6 +24,10 @@ package struct NodeStatus: Equatable, Sendable {
   package var quarantined = 0
   /// How many values lie here that the peer list gives to other nodes.
   package var stranded = 0
+  /// The version of the layout that the node goes by; 0 where there is none.
+  package var layout = 0
+  /// How a change of the layout gets on, while there is one.
+  package var progress: String?
   /// What an administrator has to know of although the node does its work.
   package var attention: String?
 
@@ -66,6 +70,8 @@ package struct NodeStatus: Equatable, Sendable {
     uncountedParts = object.integer("counting") ?? 0
     quarantined = object.integer("quarantined") ?? 0
     stranded = object.integer("stranded") ?? 0
+    layout = object.integer("layout") ?? 0
+    progress = object.string("progress").map { PrintableText.escape(Array($0.utf8)) }
     attention = object.string("attention").map { PrintableText.escape(Array($0.utf8)) }
   }
 
@@ -86,6 +92,8 @@ package struct NodeStatus: Equatable, Sendable {
     if uncountedParts > 0 { object.add("counting", uncountedParts) }
     if quarantined > 0 { object.add("quarantined", quarantined) }
     if stranded > 0 { object.add("stranded", stranded) }
+    if layout > 0 { object.add("layout", layout) }
+    if let progress { object.add("progress", progress) }
     if let attention { object.add("attention", attention) }
     return object
   }

@@ -154,6 +154,9 @@ package struct Layout: Hashable, Sendable {
     return (isNew ? next ?? current : current).firstOwner(of: slot)
   }
 
+  /// How many groups have arrived at their next owners.
+  package var movedGroupCount: Int { groups.count { $0.phase == .new } }
+
   /// Which groups more than one node may have a say about.
   package var sharedGroups: Set<Int> {
     if current.copies > 1 { return Set(groups.indices) }

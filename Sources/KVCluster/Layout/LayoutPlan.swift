@@ -178,20 +178,25 @@ package struct LayoutPlan: Sendable {
 
   // MARK: What is waited for
 
-  /// One line for the operator: what goes on, or what it waits for; nil where all is as wished.
-  package var progress: String? {
+  /// What goes on, or what that waits for; nil where all is as wished.
+  package var progress: LayoutProgress? {
     guard let known else {
       if own.wish.names.isEmpty { return nil }
-      return foundingObstacle.map { "no layout yet: \($0)" } ?? "the first layout is being decided"
+      guard let obstacle = foundingObstacle else {
+        return LayoutProgress(text: "the first layout is being decided", isWaiting: false)
+      }
+      return LayoutProgress(text: "no layout yet: \(obstacle)", isWaiting: true)
     }
     guard let next = known.next else {
       guard case .failure(let obstacle) = wishedList(known) else { return nil }
-      return "the list is not what is in force: \(obstacle.text)"
+      return LayoutProgress(text: "[Peers] differs from the layout in force: \(obstacle.text)", isWaiting: true)
     }
-    let done = known.groups.count { $0.phase == .new } * 100 / known.groups.count
     let silent = Set(known.members.map(\.name)).subtracting(all.map(\.name)).sorted()
-    let wait = silent.isEmpty ? "" : "; waiting for \(Self.listing(silent))"
-    return "moving to \(Self.listing(next.members.map(\.name))): \(done) %\(wait)"
+    let wait = silent.isEmpty ? "" : ", waiting for \(Self.listing(silent))"
+    let change = isCancelling ? "moving back to" : "moving to"
+    return LayoutProgress(
+      text: "\(change) \(Self.listing(next.members.map(\.name))): \(known.movedGroupCount * 100 / known.groups.count) %\(wait)",
+      isWaiting: !silent.isEmpty)
   }
 
   private static let namesMax = 8
@@ -199,5 +204,17 @@ package struct LayoutPlan: Sendable {
   private static func listing(_ names: [String]) -> String {
     guard names.count > namesMax else { return names.joined(separator: ", ") }
     return names.prefix(namesMax).joined(separator: ", ") + " and \(names.count - namesMax) more"
+  }
+}
+
+/// How a change of the layout gets on, in words.
+package struct LayoutProgress: Hashable, Sendable {
+  package var text: String
+  /// Whether nothing goes on before somebody does something.
+  package var isWaiting: Bool
+
+  package init(text: String, isWaiting: Bool) {
+    self.text = text
+    self.isWaiting = isWaiting
   }
 }

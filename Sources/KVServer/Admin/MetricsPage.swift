@@ -20,6 +20,7 @@ struct MetricsPage: Sendable {
   let lastCheck: LastCheck
   let stranded: StrandedValues
   /// How many log lines nobody took in time.
+  let layouts: Layouts
   let droppedLogLines: @Sendable () -> Int
 
   /// The page in Prometheus' text format.
@@ -42,6 +43,7 @@ struct MetricsPage: Sendable {
       "kvnode_peer_list_info", .gauge,
       "The fingerprint of the peer list; it should be the same on all nodes of a cluster.")
     text.sample("kvnode_peer_list_info", [("fingerprint", cluster.topology.fingerprint)], 1)
+    writeLayout(cluster, to: &text)
     text.single(
       "kvnode_configuration_load_time_seconds", .gauge,
       "When the configuration in force was loaded, in seconds since 1970.",
@@ -52,6 +54,20 @@ struct MetricsPage: Sendable {
     text.single(
       "kvnode_configuration_refusals_total", .counter, "Configurations that were refused since the start.",
       Double(configuration.refusalCount))
+  }
+
+  private func writeLayout(_ cluster: Cluster, to text: inout PrometheusText) {
+    let layout = cluster.topology.layout
+    text.single(
+      "kvnode_layout_version", .gauge, "The version of the layout in force; 0 without one.", Double(layout?.version ?? 0))
+    if let layout, layout.next != nil {
+      text.single(
+        "kvnode_layout_moved_ratio", .gauge, "Which part of the groups of values has arrived, while values move.",
+        Double(layout.movedGroupCount) / Double(layout.groups.count))
+    }
+    text.single(
+      "kvnode_layout_waiting", .gauge, "1 if the layout cannot become what [Peers] says before somebody does something.",
+      layouts.progress?.isWaiting == true ? 1 : 0)
   }
 
   private func writeConnections(to text: inout PrometheusText) {

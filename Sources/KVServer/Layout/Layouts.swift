@@ -85,12 +85,14 @@ final class Layouts: Sendable {
     return LayoutPlan(known: known, own: hello, heard: heard)
   }
 
-  /// What goes on, or is waited for, in one line; nil where all is as wished.
-  var progress: String? {
-    guard current.value.configuration.peers.count > 1 || known != nil else { return nil }
-    let trouble = state.withLock { $0.trouble }
-    guard let progress = plan.progress else { return nil }
-    return trouble.map { "\(progress); \($0)" } ?? progress
+  /// What goes on, or is waited for; nil where all is as wished.
+  var progress: LayoutProgress? {
+    guard current.value.configuration.peers.count > 1 || known != nil, var progress = plan.progress else { return nil }
+    if let trouble = state.withLock({ $0.trouble }) {
+      progress.text += "; \(trouble)"
+      progress.isWaiting = true
+    }
+    return progress
   }
 
   /// Takes note that all nodes of the list have been asked, and which gave no answer.

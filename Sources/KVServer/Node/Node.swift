@@ -54,11 +54,11 @@ package final class Node: Sendable {
     let health = Health(ageMax: interval * 3)
     let peers = Peers(watch: PeerWatch(logger: logger), names: PeerNames(threads: rooms.outside), metrics: metrics)
     let record = ConfigurationRecord()
-    let notices = Notices(configuration: record, store: store, stranded: stranded)
+    keeper = try LayoutKeeper(store, current, stranded, peers, rooms, logger)
+    let notices = Notices(configuration: record, store: store, stranded: stranded, layouts: keeper.layouts)
     let lastCheck = LastCheck(stateDirectory: stateDirectory)
     let status = OwnStatus(
       version: version, startedAt: startedAt, store: store, health: health, admission: admission, notices: notices)
-    keeper = try LayoutKeeper(store, current, stranded, peers, rooms, logger)
     let own = OwnValues(store: store, disk: rooms.disk)
     serve = Serve(
       current: current, own: own, shared: SharedValues(own: own, runner: keeper.runner, layouts: keeper.layouts),
@@ -70,7 +70,7 @@ package final class Node: Sendable {
       metrics: MetricsPage(
         version: version, startedAt: startedAt, openFilesMax: openFilesMax, current: current, configuration: record,
         metrics: metrics, admission: admission, pipes: pipes, store: store, health: health, lastCheck: lastCheck,
-        stranded: stranded, droppedLogLines: droppedLogLines),
+        stranded: stranded, layouts: keeper.layouts, droppedLogLines: droppedLogLines),
       status: ClusterStatus(own: status, peers: peers, network: rooms.network), current: current)
     let statusLine = StatusLine(
       current: current, store: store, health: health, admission: admission, notices: notices)

@@ -13,7 +13,8 @@ struct StatusLine: Sendable {
   func text(_ verdict: Health.Verdict) -> String {
     let impairment = verdict.reason.map { "Impaired: \($0). " } ?? ""
     let notice = notices.text.map { ". Attention: \($0)" } ?? ""
-    return "\(impairment)Serving \(place): \(facts)\(notice)"
+    let progress = notices.layouts.progress.flatMap { $0.isWaiting ? nil : ". Layout: \($0.text)" } ?? ""
+    return "\(impairment)Serving \(place): \(facts)\(progress)\(notice)"
   }
 
   private var place: String {

@@ -53,6 +53,8 @@ struct OwnStatus: Sendable {
     status.uncountedParts = store.usage.uncountedCount
     status.quarantined = store.quarantinedCount
     status.stranded = notices.stranded.last?.total ?? 0
+    status.layout = Int(cluster.topology.layout?.version ?? 0)
+    status.progress = notices.layouts.progress?.text
     status.attention = notices.text
     return status
   }

@@ -6,6 +6,7 @@ struct Notices: Sendable {
   let configuration: ConfigurationRecord
   let store: Store
   let stranded: StrandedValues
+  let layouts: Layouts
 
   /// A line for each, none where all is well.
   var lines: [String] {
@@ -13,6 +14,7 @@ struct Notices: Sendable {
     if let refusal = configuration.refusal {
       lines.append("configuration refused at \(refusal.time): \(refusal.reason)")
     }
+    if let progress = layouts.progress, progress.isWaiting { lines.append(progress.text) }
     if store.quarantinedCount > 0 { lines.append(Self.damaged(store.quarantinedCount)) }
     if let stranded = stranded.last, stranded.total > 0 {
       lines.append(

@@ -34,6 +34,14 @@ struct ClusterReport: Equatable, Sendable {
   /// Whether every node answered.
   var isReached: Bool { downNodes.isEmpty }
 
+  /// How a change of the layout gets on, in the words of the nodes, each line once; what waits for somebody is a problem.
+  var progress: [String] {
+    let lines = entries.compactMap { entry in
+      entry.status?.progress.flatMap { entry.status?.attention?.contains($0) == true ? nil : $0 }
+    }
+    return Array(Set(lines)).sorted()
+  }
+
   private var downNodes: [String] {
     entries.compactMap { if case .down(let reason) = $0.answer { reason } else { nil } }
   }

@@ -17,7 +17,8 @@ enum StatusText {
       return trimmed(cells.joined(separator: "  "))
     }
     let problems = report.problems.map { "problem: \($0)" }
-    return (lines + (problems.isEmpty ? [] : [""] + problems)).map { "\($0)\n" }.joined()
+    let progress = report.progress.map { "layout: \($0)" }
+    return (lines + (progress.isEmpty ? [] : [""] + progress) + (problems.isEmpty ? [] : [""] + problems)).map { "\($0)\n" }.joined()
   }
 
   private static func row(_ entry: ClusterReport.Entry) -> [String] {
@@ -43,6 +44,7 @@ enum StatusText {
   static func json(_ report: ClusterReport) -> String {
     var object = JSONObject()
     object.add("nodes", report.entries.map(json))
+    if !report.progress.isEmpty { object.add("progress", report.progress) }
     object.add("problems", report.problems)
     return "\(object)\n"
   }
@@ -68,6 +70,8 @@ enum StatusText {
       if status.isCounting { object.add("counting", status.uncountedParts) }
       if status.quarantined > 0 { object.add("quarantined", status.quarantined) }
       if status.stranded > 0 { object.add("stranded", status.stranded) }
+      if status.layout > 0 { object.add("layout", status.layout) }
+      if let progress = status.progress { object.add("progress", progress) }
       if let attention = status.attention { object.add("attention", attention) }
     }
     return object
