@@ -126,7 +126,7 @@ key_goes_round() {
 @test "nothing lies outside of the places that the layout names" {
   for node in "${NODES[@]}"; do
     cd "$CLUSTER/node$node"
-    assert_equal "format id index quarantine staging values" "$(find . -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | xargs)"
+    assert_equal "format id index layout node quarantine staging values" "$(find . -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | xargs)"
     assert_equal "$(printf '%02x\n' {0..255})" "$(find values -mindepth 1 -maxdepth 1 -printf '%f\n' | sort)"
   done
 }

@@ -15,6 +15,7 @@ source "$REPOSITORY/scripts/cluster.bash"
 start_suite_cluster() {
   export CLUSTER=$BATS_FILE_TMPDIR/cluster
   require_free_ports
+  found_cluster
   write_configurations
   start_cluster
 }
@@ -23,7 +24,14 @@ start_suite_cluster() {
 prepare_test_cluster() {
   CLUSTER=$BATS_TEST_TMPDIR/cluster
   require_free_ports
+  found_cluster
   write_configurations
+}
+
+# Gives the four nodes the data directories of nodes that have agreed on a layout already.
+found_cluster() {
+  mkdir -p "$CLUSTER"
+  cp -a "$FOUNDED/." "$CLUSTER"
 }
 
 # configure all|N NAME LINE...: adds a drop-in to the configuration of every node, or of one.

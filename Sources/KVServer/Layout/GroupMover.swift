@@ -5,12 +5,14 @@ import KVStore
 
 /// Brings the groups that move to this node up to what their present owner holds, key by key.
 struct GroupMover: Sendable {
-  private static let pace = Duration.milliseconds(100)
+  private static let pace = Duration.milliseconds(20)
+  private static let idlePace = Duration.milliseconds(200)
   private static let retryPause = Duration.seconds(1)
 
   let layouts: Layouts
   let calls: RegisterCalls
   let runner: RoundRunner
+  let desk: MessageDesk
   let disk: IOExecutor
 
   /// Why a group is not here yet.
@@ -20,12 +22,14 @@ struct GroupMover: Sendable {
 
   /// Goes on until the task is cancelled.
   func run() async {
-    var pause = Self.pace
+    var pause = Self.idlePace
     while await IOExecutor.current.wait(until: .after(pause)) == .timedOut {
-      pause = Self.pace
+      pause = Self.idlePace
       guard let layout = layouts.known, layout.next != nil,
         let member = layouts.current.value.topology.ownMember
       else { continue }
+      pause = Self.pace
+      var hasNews = false
       for group in layout.groups.indices where layout.groups[group].phase == .moving {
         let goal = SyncedGroup(group: UInt8(group), epoch: layout.groups[group].epoch)
         guard !layouts.isSynced(goal) else { continue }
@@ -33,10 +37,22 @@ struct GroupMover: Sendable {
           try await bring(group, to: member, layout)
           layouts.synced(goal)
           layouts.note(trouble: nil)
+          hasNews = true
         } catch {
           if layouts.known?.version == layout.version { layouts.note(trouble: error.text) }
           pause = Self.retryPause
         }
+      }
+      if hasNews { await tell() }
+    }
+  }
+
+  /// Whoever decides what follows need not wait until everybody is told anyway.
+  private func tell() async {
+    let cluster = layouts.current.value
+    await withDiscardingTaskGroup { group in
+      for peer in cluster.topology.otherPeers {
+        group.addTask { await desk.exchange(with: peer, cluster) }
       }
     }
   }

@@ -26,7 +26,7 @@ struct LayoutKeeper: Sendable {
     exchange = LayoutExchange(layouts: layouts, desk: desk, network: rooms.network)
     proposer = LayoutProposer(
       layouts: layouts, store: store, peers: peers, desk: desk, disk: rooms.disk, network: rooms.network)
-    mover = GroupMover(layouts: layouts, calls: calls, runner: runner, disk: rooms.disk)
+    mover = GroupMover(layouts: layouts, calls: calls, runner: runner, desk: desk, disk: rooms.disk)
     sweeper = GroupSweeper(layouts: layouts, calls: calls, disk: rooms.disk)
   }
 

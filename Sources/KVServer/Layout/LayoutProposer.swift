@@ -5,7 +5,8 @@ import KVStore
 
 /// Has the nodes decide what should follow the layout, where it is this node's turn.
 struct LayoutProposer: Sendable {
-  private static let pace = Duration.milliseconds(100)
+  private static let idlePace = Duration.milliseconds(200)
+  private static let pace = Duration.milliseconds(20)
   private static let answerTimeout = Duration.seconds(5)
 
   let layouts: Layouts
@@ -26,8 +27,10 @@ struct LayoutProposer: Sendable {
       } else if let list = plan.founding {
         highest = max(highest, await found(list, above: highest))
       }
-    } while await IOExecutor.current.wait(until: .after(Self.pace)) == .timedOut
+    } while await IOExecutor.current.wait(until: .after(pause)) == .timedOut
   }
+
+  private var pause: Duration { layouts.known?.next == nil ? Self.idlePace : Self.pace }
 
   /// Returns the highest ballot that is known of.
   private func decide(_ known: Layout, above highest: Ballot) async -> Ballot {

@@ -19,14 +19,24 @@ class Node:
         self.data = data or os.path.join(directory, "node%d" % number)
         self.log = os.path.join(directory, "node%d.log" % number)
         self.path = os.path.join(directory, "node%d.conf" % number)
-        peers = ["node%d=127.0.0.%d:%d" % (n, n, PORT) for n in range(1, count + 1)]
-        lines = [
-            "[Node]", "Name=node%d" % number, "Listen=%s:%d" % (self.host, PORT), "AdminListen=%s:7777" % self.host,
-            "DataDirectory=" + self.data, "AccessLog=no", *settings, "[Peers]", *peers,
-        ]
-        with open(self.path, "w") as file:
-            file.write("\n".join(lines) + "\n")
+        self.settings = settings
         self.process = None
+        self.list(range(1, count + 1))
+
+    def list(self, numbers):
+        """Writes the configuration, with the nodes of these numbers as peers."""
+        peers = ["node%d=127.0.0.%d:%d" % (n, n, PORT) for n in numbers]
+        lines = [
+            "[Node]", "Name=node%d" % self.number, "Listen=%s:%d" % (self.host, PORT),
+            "AdminListen=%s:7777" % self.host, "DataDirectory=" + self.data, "AccessLog=no", *self.settings,
+            "[Peers]", *peers,
+        ]
+        with open(self.path + ".new", "w") as file:
+            file.write("\n".join(lines) + "\n")
+        os.rename(self.path + ".new", self.path)
+
+    def reload(self):
+        os.kill(self.process.pid, signal.SIGHUP)
 
     def start(self):
         with open(self.log, "ab") as log:
