@@ -347,6 +347,7 @@ accepts_nothing() { ! nc -z -w 1 "127.0.0.$1" 7776; }
 }
 
 @test "two nodes with different peer lists: the error names both fingerprints, and nothing is stored" {
+  unfound_cluster
   # The same nodes in another order.
   sed -i -e '/^node[34]=/d' "$CLUSTER/node2.conf"
   configure 2 order '[Peers]' node4=127.0.0.4:7776 node3=127.0.0.3:7776
@@ -366,6 +367,7 @@ accepts_nothing() { ! nc -z -w 1 "127.0.0.$1" 7776; }
 }
 
 @test "a node that takes itself for another: an error, no loop" {
+  unfound_cluster
   sed -i -e 's/^Name=node2/Name=node3/' "$CLUSTER/node2.conf"
   start_node 1
   start_node 2

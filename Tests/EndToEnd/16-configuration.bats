@@ -6,6 +6,8 @@ load support
 
 setup() {
   prepare_test_cluster
+  # Most of these tests are about nodes that are new.
+  rm -rf "$CLUSTER"/node?
   cd "$BATS_TEST_TMPDIR" || return
   configuration=$CLUSTER/node1.conf
 }
@@ -80,6 +82,7 @@ accepts_nothing() { ! nc -z -w 1 "127.0.0.$1" 7776; }
 
 @test "an empty directory in place of a remembered store ends in 78, and the way out is what the line says" {
   remembering() { start_node 1 sh -c 'exec "$@" --state state' sh; }
+  sed -i '/^\[Peers\]/,$d' "$configuration"
   remembering
   key=$(key_owned_by 1 key)
   assert_equal "$key" "$(raw 1 "PUT $key\nvalue")"
@@ -234,6 +237,7 @@ $configuration.d/50-bad.conf:3: MinFree=some: expected a percentage such as 2% o
 }
 
 @test "Listen= may be repeated" {
+  found_cluster
   configure 1 listen '[Node]' Listen=127.0.0.3:7776
   start_node 1
   key=$(key_owned_by 1 key)
@@ -416,6 +420,7 @@ $configuration.d/50-bad.conf:3: MinFree=some: expected a percentage such as 2% o
 }
 
 @test "a second SIGTERM ends the node at once" {
+  found_cluster
   start_node 2
   key=$(key_owned_by 2 key)
   start_client putter 127.0.0.2 text="PUT $key\\n" bytes=2000000 await="$PWD/go-on" shut read

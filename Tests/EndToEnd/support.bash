@@ -34,6 +34,16 @@ found_cluster() {
   cp -a "$FOUNDED/." "$CLUSTER"
 }
 
+# Makes the four nodes such as have no layout yet and have served by their lists: each has a value.
+unfound_cluster() {
+  local node
+  for node in "${NODES[@]}"; do
+    rm -rf "$CLUSTER/node$node"
+    mkdir -p "$CLUSTER/node$node/values/00"
+    echo value >"$CLUSTER/node$node/values/00/old"
+  done
+}
+
 # configure all|N NAME LINE...: adds a drop-in to the configuration of every node, or of one.
 configure() {
   local nodes=("$1") name=$2 node

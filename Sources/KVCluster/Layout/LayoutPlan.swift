@@ -195,7 +195,8 @@ package struct LayoutPlan: Sendable {
     let wait = silent.isEmpty ? "" : ", waiting for \(Self.listing(silent))"
     let change = isCancelling ? "moving back to" : "moving to"
     return LayoutProgress(
-      text: "\(change) \(Self.listing(next.members.map(\.name))): \(known.movedGroupCount * 100 / known.groups.count) %\(wait)",
+      text:
+        "\(change) \(Self.listing(next.members.map(\.name))): \(known.movedGroupCount * 100 / known.groups.count) %\(wait)",
       isWaiting: !silent.isEmpty)
   }
 

@@ -20,7 +20,7 @@ struct MetricsPage: Sendable {
   let lastCheck: LastCheck
   let stranded: StrandedValues
   /// How many log lines nobody took in time.
-  let layouts: Layouts
+  let notices: Notices
   let droppedLogLines: @Sendable () -> Int
 
   /// The page in Prometheus' text format.
@@ -59,15 +59,17 @@ struct MetricsPage: Sendable {
   private func writeLayout(_ cluster: Cluster, to text: inout PrometheusText) {
     let layout = cluster.topology.layout
     text.single(
-      "kvnode_layout_version", .gauge, "The version of the layout in force; 0 without one.", Double(layout?.version ?? 0))
+      "kvnode_layout_version", .gauge, "The version of the layout in force; 0 without one.",
+      Double(layout?.version ?? 0))
     if let layout, layout.next != nil {
       text.single(
         "kvnode_layout_moved_ratio", .gauge, "Which part of the groups of values has arrived, while values move.",
         Double(layout.movedGroupCount) / Double(layout.groups.count))
     }
     text.single(
-      "kvnode_layout_waiting", .gauge, "1 if the layout cannot become what [Peers] says before somebody does something.",
-      layouts.progress?.isWaiting == true ? 1 : 0)
+      "kvnode_layout_waiting", .gauge,
+      "1 if the layout cannot become what [Peers] says before somebody does something.",
+      notices.progress()?.isWaiting == true ? 1 : 0)
   }
 
   private func writeConnections(to text: inout PrometheusText) {

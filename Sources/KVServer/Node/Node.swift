@@ -55,7 +55,8 @@ package final class Node: Sendable {
     let peers = Peers(watch: PeerWatch(logger: logger), names: PeerNames(threads: rooms.outside), metrics: metrics)
     let record = ConfigurationRecord()
     keeper = try LayoutKeeper(store, current, stranded, peers, rooms, logger)
-    let notices = Notices(configuration: record, store: store, stranded: stranded, layouts: keeper.layouts)
+    let notices = Notices(
+      configuration: record, store: store, stranded: stranded, progress: { [keeper] in keeper.layouts.progress })
     let lastCheck = LastCheck(stateDirectory: stateDirectory)
     let status = OwnStatus(
       version: version, startedAt: startedAt, store: store, health: health, admission: admission, notices: notices)
@@ -70,7 +71,7 @@ package final class Node: Sendable {
       metrics: MetricsPage(
         version: version, startedAt: startedAt, openFilesMax: openFilesMax, current: current, configuration: record,
         metrics: metrics, admission: admission, pipes: pipes, store: store, health: health, lastCheck: lastCheck,
-        stranded: stranded, layouts: keeper.layouts, droppedLogLines: droppedLogLines),
+        stranded: stranded, notices: notices, droppedLogLines: droppedLogLines),
       status: ClusterStatus(own: status, peers: peers, network: rooms.network), current: current)
     let statusLine = StatusLine(
       current: current, store: store, health: health, admission: admission, notices: notices)

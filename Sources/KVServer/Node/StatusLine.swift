@@ -13,7 +13,7 @@ struct StatusLine: Sendable {
   func text(_ verdict: Health.Verdict) -> String {
     let impairment = verdict.reason.map { "Impaired: \($0). " } ?? ""
     let notice = notices.text.map { ". Attention: \($0)" } ?? ""
-    let progress = notices.layouts.progress.flatMap { $0.isWaiting ? nil : ". Layout: \($0.text)" } ?? ""
+    let progress = notices.progress().flatMap { $0.isWaiting ? nil : ". Layout: \($0.text)" } ?? ""
     return "\(impairment)Serving \(place): \(facts)\(progress)\(notice)"
   }
 

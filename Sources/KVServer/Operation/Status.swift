@@ -54,7 +54,7 @@ struct OwnStatus: Sendable {
     status.quarantined = store.quarantinedCount
     status.stranded = notices.stranded.last?.total ?? 0
     status.layout = Int(cluster.topology.layout?.version ?? 0)
-    status.progress = notices.layouts.progress?.text
+    status.progress = notices.progress()?.text
     status.attention = notices.text
     return status
   }

@@ -1,3 +1,4 @@
+import KVCluster
 import KVCore
 import KVStore
 
@@ -6,7 +7,8 @@ struct Notices: Sendable {
   let configuration: ConfigurationRecord
   let store: Store
   let stranded: StrandedValues
-  let layouts: Layouts
+  /// How a change of the layout gets on.
+  var progress: @Sendable () -> LayoutProgress? = { nil }
 
   /// A line for each, none where all is well.
   var lines: [String] {
@@ -14,7 +16,7 @@ struct Notices: Sendable {
     if let refusal = configuration.refusal {
       lines.append("configuration refused at \(refusal.time): \(refusal.reason)")
     }
-    if let progress = layouts.progress, progress.isWaiting { lines.append(progress.text) }
+    if let progress = progress(), progress.isWaiting { lines.append(progress.text) }
     if store.quarantinedCount > 0 { lines.append(Self.damaged(store.quarantinedCount)) }
     if let stranded = stranded.last, stranded.total > 0 {
       lines.append(

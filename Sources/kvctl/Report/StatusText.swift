@@ -18,7 +18,9 @@ enum StatusText {
     }
     let problems = report.problems.map { "problem: \($0)" }
     let progress = report.progress.map { "layout: \($0)" }
-    return (lines + (progress.isEmpty ? [] : [""] + progress) + (problems.isEmpty ? [] : [""] + problems)).map { "\($0)\n" }.joined()
+    return (lines + (progress.isEmpty ? [] : [""] + progress) + (problems.isEmpty ? [] : [""] + problems)).map {
+      "\($0)\n"
+    }.joined()
   }
 
   private static func row(_ entry: ClusterReport.Entry) -> [String] {
