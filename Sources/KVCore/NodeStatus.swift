@@ -3,7 +3,7 @@ import KVHTTP
 /// What a node tells of itself: the answer to `GET /?status`, one flat JSON object.
 package struct NodeStatus: Equatable, Sendable {
   /// The most bytes that such an answer has.
-  package static let bytesMax = 4096
+  package static let bytesMax = 16 << 10
 
   package var node: String
   package var version: String

@@ -47,6 +47,29 @@ extension Store {
     return (page, rest.count <= limit)
   }
 
+  /// Removes the files of a group that say what was deleted.
+  package func forgetDeletions(of group: Int, if isCurrent: () -> Bool) async throws(StoreError) {
+    let keys: [Key]
+    do throws(SystemError) { keys = try self.keys(of: group) { _ in true } } catch { throw .failed(error) }
+    for key in keys {
+      guard let held = try await deletion(of: key), held.descriptor.kind == .deletion else { continue }
+      try await remove(key, holding: held.ballot, if: isCurrent)
+    }
+  }
+
+  /// What is held of a key that has a file of no bytes.
+  private func deletion(of key: Key) async throws(StoreError) -> Held? {
+    guard let place = try openPlace(of: key) else { return nil }
+    do throws(SystemError) {
+      guard let status = try place.directory.status(of: place.path.fileName),
+        try place.directory.isDeletion(place.path.fileName, status)
+      else { return nil }
+    } catch {
+      throw .failed(error)
+    }
+    return try await held(key)
+  }
+
   /// Moves a group's files out of the way, durably: others had the say about their keys meanwhile, and may have deleted
   /// some. None is lost, and none served. Returns how many there were.
   package func setAside(group: Int, where isMissed: (Slot) -> Bool) throws(SystemError) -> Int {

@@ -58,7 +58,9 @@ package final class Registers: Sendable {
       case .store(let held, from: let source): try await store.put(held, of: key, from: source, if: isCurrent)
       // It is kept in memory: a later process takes the horizon for the floor of all.
       case .raiseFloor: store.votes.forget(group: UInt8(key.slot.group))
-      case .remove: try await store.remove(key, if: isCurrent)
+      case .remove:
+        guard let held = try await store.held(key) else { continue }
+        try await store.remove(key, holding: held.ballot, if: isCurrent)
       case .answer(let answer): return answer
       }
     }
@@ -254,21 +256,33 @@ extension Store {
     try checkWritable()
   }
 
-  /// Takes a key's file away, durably, whatever it says.
-  package func remove(_ key: Key, if isCurrent: () -> Bool) async throws(StoreError) {
+  /// Takes a key's file away, durably, if it is still what was accepted at the ballot.
+  package func remove(_ key: Key, holding ballot: Ballot, if isCurrent: () -> Bool) async throws(StoreError) {
     try checkWritable()
     guard let place = try openPlace(of: key) else { return }
     var old: File?
-    try locks.withLock(for: key) { () throws(StoreError) in
+    let isRemoved = try locks.withLock(for: key) { () throws(StoreError) in
       guard isCurrent() else { throw .shared }
+      guard try isHeld(ballot, in: place) else { return false }
       votes.forget(group: UInt8(place.path.shardNumber))
       _ = try replacing(place, newBytes: nil, keepingOpen: &old, StoreError.failed) { () throws(SystemError) in
         _ = try place.directory.removeFile(place.path.fileName)
       }
       index.note(key.bytes, nil)
+      return true
     }
+    guard isRemoved else { return }
     try await syncName(in: place, StoreError.failed)
     try pruneDirectories(of: place.path)
+  }
+
+  private func isHeld(_ ballot: Ballot, in place: borrowing Place) throws(StoreError) -> Bool {
+    do throws(SystemError) {
+      guard let file = try place.directory.openFile(place.path.fileName) else { return false }
+      return try ValueAttribute.read(file)?.ballot == ballot
+    } catch {
+      throw .failed(error)
+    }
   }
 }
 

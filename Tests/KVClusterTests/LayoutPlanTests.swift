@@ -84,12 +84,12 @@ private let ballot = Ballot(counter: 9, member: Member(1))
 
 @Suite struct LayoutPlanTests {
   private func plan(
-    _ layout: Layout, _ wishes: [Character: String], cancelling: Bool = false, synced: [Character: [SyncedGroup]] = [:]
+    _ layout: Layout, _ wishes: [Character: String], synced: [Character: [SyncedGroup]] = [:]
   ) -> LayoutPlan {
     let hellos = wishes.sorted { $0.key < $1.key }.map { name, wish in
       Hosts.hello(name, wishes: wish, in: layout, synced: synced[name] ?? [])
     }
-    return LayoutPlan(known: layout, own: hellos[0], heard: Array(hellos[1...]), isCancelling: cancelling)
+    return LayoutPlan(known: layout, own: hellos[0], heard: Array(hellos[1...]))
   }
 
   @Test func nothingFollowsWhatIsWished() {
@@ -195,15 +195,32 @@ private let ballot = Ballot(counter: 9, member: Member(1))
     #expect(plan(changing, wishes, synced: ["a": [fresh]]).following(changing, ballot)?.groups[3].phase == .moving)
   }
 
-  @Test func aChangeThatIsCancelledGoesBack() {
+  /// The first member may be the one that leaves, or may have missed the new list.
+  @Test(arguments: [["a": "abc", "b": "bc", "c": "bc"], ["a": "abc", "b": "abcd", "c": "abcd", "d": "abcd"]])
+  func theProposerNeedNotWishWhatMostDo(wishes: [Character: String]) {
+    let layout = Hosts.layout("abc")
+    let next = plan(layout, wishes).following(layout, ballot)
+    #expect(next?.next?.members.map(\.name) == wishes["c"].map(Hosts.names))
+  }
+
+  @Test func aChangeIsTakenBackWhereMostWishTheOldListAgain() {
     let layout = Hosts.layout("a")
     let changing = layout.changing(to: Hosts.list("b"), proposal: ballot).moving([3, 4], proposal: ballot)
-    let wishes: [Character: String] = ["a": "b", "b": "b"]
-    let back = plan(changing, wishes, cancelling: true).following(changing, ballot)
+    let wishes: [Character: String] = ["a": "a", "b": "b"]
+    let back = plan(changing, wishes).following(changing, ballot)
     #expect(back?.groups.allSatisfy { $0.phase == .old } == true)
-    let end = back.flatMap { plan($0, wishes, cancelling: true).following($0, ballot) }
+    let end = back.flatMap { plan($0, wishes).following($0, ballot) }
     #expect(end?.next == nil)
     #expect(end?.current == layout.current)
+  }
+
+  /// What has arrived stays where it is: the change goes on to its end, and the next one goes back.
+  @Test func aChangeOfWhichSomethingHasArrivedGoesOn() {
+    let layout = Hosts.layout("a")
+    let changing = layout.changing(to: Hosts.list("b"), proposal: ballot).moving([3], proposal: ballot)
+      .switching([3], proposal: ballot)
+    let next = plan(changing, ["a": "a", "b": "b"]).following(changing, ballot)
+    #expect(next?.groups.count { $0.phase == .moving } == LayoutPlan.movingMax)
   }
 }
 

@@ -10,14 +10,13 @@ package struct LayoutPlan: Sendable {
   private let own: Hello
   /// By name, without this host.
   private let heard: [String: Hello]
-  private let isCancelling: Bool
 
-  package init(known: Layout?, own: Hello, heard: [Hello], isCancelling: Bool = false) {
+  package init(known: Layout?, own: Hello, heard: [Hello]) {
     self.known = known
     self.own = own
-    self.heard = Dictionary(
-      heard.filter { $0.name != own.name }.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    self.isCancelling = isCancelling
+    // Where two disks go by one name, a member's word counts.
+    let others = heard.filter { $0.name != own.name }.sorted { left, _ in known?.member(of: left.disk) != nil }
+    self.heard = Dictionary(others.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
   /// Everybody who has been heard of, this host included.
@@ -82,12 +81,16 @@ package struct LayoutPlan: Sendable {
   /// What is to follow a layout, or nil where that is to stay.
   package func following(_ layout: Layout, _ ballot: Ballot) -> Layout? {
     guard let next = layout.next else {
-      guard case .success(let list) = wishedList(layout), list != layout.current else { return nil }
-      return layout.changing(to: list, proposal: ballot)
+      for wish in wishes {
+        if case .success(let list) = list(of: wish, layout), list != layout.current {
+          return layout.changing(to: list, proposal: ballot)
+        }
+      }
+      return nil
     }
     let old = layout.groups.indices.filter { layout.groups[$0].phase == .old }
     let moving = layout.groups.indices.filter { layout.groups[$0].phase == .moving }
-    if isCancelling, old.count + moving.count == layout.groups.count {
+    if isTakenBack(layout), old.count + moving.count == layout.groups.count {
       return moving.isEmpty ? layout.finished(proposal: ballot) : layout.cancelling(moving, proposal: ballot)
     }
     let arrived = moving.filter { isSynced($0, layout) }
@@ -98,6 +101,13 @@ package struct LayoutPlan: Sendable {
     let leaving = old.filter { !staying.contains($0) }.prefix(room)
     if !staying.isEmpty || !leaving.isEmpty { return layout.moving(staying + leaving, proposal: ballot) }
     return moving.isEmpty ? layout.finished(proposal: ballot) : nil
+  }
+
+  /// Whether most of the members want the list back from which the change began. What has arrived stays where it is.
+  private func isTakenBack(_ layout: Layout) -> Bool {
+    let present = Wish(names: layout.current.members.map(\.name), copies: layout.current.copies)
+    return layout.next.map { Wish(names: $0.members.map(\.name), copies: $0.copies) != present } ?? false
+      && layout.current.isMajority(Set(all.filter { $0.wish == present }.map(\.disk)))
   }
 
   /// Whether enough of the new owners of each of its slots have all of a group.
@@ -126,11 +136,16 @@ package struct LayoutPlan: Sendable {
     let text: String
   }
 
-  /// The list that a majority of the members, and of the hosts that it names, wishes.
-  private func wishedList(_ layout: Layout) -> Result<MemberList, Obstacle> {
+  /// What is wished, the wish of most first.
+  private var wishes: [Wish] {
+    Dictionary(grouping: all.map(\.wish)) { $0 }.values.sorted { $0.count > $1.count }.compactMap(\.first)
+  }
+
+  /// The list of a wish, if a majority of the members, and of the hosts that it names, have it.
+  private func list(of wish: Wish, _ layout: Layout) -> Result<MemberList, Obstacle> {
     let members = layout.current.members
-    let wishing = Set(all.filter { $0.wish == own.wish }.map(\.disk))
-    if own.wish.names == members.map(\.name), own.wish.copies == layout.current.copies, replaced(layout) == nil {
+    let wishing = Set(all.filter { $0.wish == wish }.map(\.disk))
+    if wish.names == members.map(\.name), wish.copies == layout.current.copies, replaced(layout) == nil {
       return .success(layout.current)
     }
     if let reason = replaced(layout) { return .failure(Obstacle(text: reason)) }
@@ -138,7 +153,7 @@ package struct LayoutPlan: Sendable {
       return .failure(Obstacle(text: "most of \(Self.listing(members.map(\.name))) must list the same hosts"))
     }
     var disks: [(name: String, disk: DiskID)] = []
-    for name in own.wish.names {
+    for name in wish.names {
       guard let disk = hello(name)?.disk ?? members.first(where: { $0.name == name })?.disk else {
         return .failure(Obstacle(text: "no answer from \(name)"))
       }
@@ -148,12 +163,12 @@ package struct LayoutPlan: Sendable {
       disks.append((name, disk))
     }
     guard Set(disks.map(\.disk)).count == disks.count else {
-      return .failure(Obstacle(text: twins(own.wish.names.compactMap(hello)) ?? "two hosts have one disk"))
+      return .failure(Obstacle(text: twins(wish.names.compactMap(hello)) ?? "two hosts have one disk"))
     }
     guard View.isMajority(wishing, of: disks.map(\.disk)) else {
-      return .failure(Obstacle(text: "most of \(Self.listing(own.wish.names)) must list the same hosts"))
+      return .failure(Obstacle(text: "most of \(Self.listing(wish.names)) must list the same hosts"))
     }
-    return .success(Self.list(disks, own.wish.copies, layout))
+    return .success(Self.list(disks, wish.copies, layout))
   }
 
   /// A host whose disk is another than before. With one copy, what it held is gone.
@@ -188,12 +203,12 @@ package struct LayoutPlan: Sendable {
       return LayoutProgress(text: "no layout yet: \(obstacle)", isWaiting: true)
     }
     guard let next = known.next else {
-      guard case .failure(let obstacle) = wishedList(known) else { return nil }
+      guard case .failure(let obstacle) = list(of: own.wish, known) else { return nil }
       return LayoutProgress(text: "[Peers] differs from the layout in force: \(obstacle.text)", isWaiting: true)
     }
     let silent = Set(known.members.map(\.name)).subtracting(all.map(\.name)).sorted()
     let wait = silent.isEmpty ? "" : ", waiting for \(Self.listing(silent))"
-    let change = isCancelling ? "moving back to" : "moving to"
+    let change = isTakenBack(known) ? "taking back the move to" : "moving to"
     return LayoutProgress(
       text:
         "\(change) \(Self.listing(next.members.map(\.name))): \(known.movedGroupCount * 100 / known.groups.count) %\(wait)",

@@ -17,7 +17,8 @@ struct GroupMover: Sendable {
 
   /// Why a group is not here yet.
   private struct Obstacle: Error {
-    let text: String
+    /// Nil where it passes by itself.
+    let text: String?
   }
 
   /// Goes on until the task is cancelled.
@@ -36,10 +37,12 @@ struct GroupMover: Sendable {
         do throws(Obstacle) {
           try await bring(group, to: member, layout)
           layouts.synced(goal)
-          layouts.note(trouble: nil)
+          layouts.note(trouble: nil, group: group)
           hasNews = true
         } catch {
-          if layouts.known?.version == layout.version { layouts.note(trouble: error.text) }
+          if let text = error.text, layouts.known?.version == layout.version {
+            layouts.note(trouble: text, group: group)
+          }
           pause = Self.retryPause
         }
       }
@@ -93,7 +96,7 @@ struct GroupMover: Sendable {
       version: layout.version, epoch: layout.groups[group].epoch, group: UInt8(group), behind: behind, member: member)
     switch await calls.peers.ask(.held(question), of: peer, cluster) {
     case .held(let page, let isLast)?: return (page, isLast)
-    case .otherLayout?: throw Obstacle(text: "\(peer.name) goes by another layout")
+    case .otherLayout?: throw Obstacle(text: nil)
     default: throw Obstacle(text: "\(peer.name) does not say what it has")
     }
   }
@@ -117,7 +120,7 @@ struct GroupMover: Sendable {
       default: throw Obstacle(text: "the bytes of '\(held.key)' are not to be had")
       }
     case .register: throw Obstacle(text: "this node's store does not take '\(held.key)'")
-    default: throw Obstacle(text: "the layout has changed")
+    default: throw Obstacle(text: nil)
     }
   }
 }

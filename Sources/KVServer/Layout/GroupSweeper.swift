@@ -39,30 +39,44 @@ struct GroupSweeper: Sendable {
     } catch {
       return true
     }
-    for key in keys where await isTaken(key, layout) {
+    if !layout.sharedGroups.contains(group) { await forgetDeletions(group, layout) }
+    for key in keys {
+      guard let ballot = await taken(key, layout) else { continue }
       let isCurrent: @Sendable () -> Bool = { layouts.epoch(of: group) == epoch }
       await withTaskExecutorPreference(disk) {
         // What cannot be removed now is found again after the next change, or start.
-        do throws(StoreError) { try await calls.store.remove(key, if: isCurrent) } catch { return }
+        do throws(StoreError) { try await calls.store.remove(key, holding: ballot, if: isCurrent) } catch { return }
       }
     }
     return true
   }
 
-  /// Whether the key's owner holds what lies here, or something later. Nothing else says that this can go: what an owner
-  /// does not know of was left behind by some other list, and is for a person to decide about.
-  private func isTaken(_ key: Key, _ layout: Layout) async -> Bool {
+  /// A group that this node decides about alone needs no files that say what was deleted: nobody else votes about it, and
+  /// whoever gets a say later begins with nothing.
+  private func forgetDeletions(_ group: Int, _ layout: Layout) async {
+    let epoch = layout.groups[group].epoch
+    let isCurrent: @Sendable () -> Bool = { layouts.epoch(of: group) == epoch }
+    await withTaskExecutorPreference(disk) {
+      // What cannot be removed now is found again after the next change, or start.
+      do throws(StoreError) { try await calls.store.forgetDeletions(of: group, if: isCurrent) } catch { return }
+    }
+  }
+
+  /// The ballot of what lies here, if the key's owner holds the same, or something later. Nothing else says that this can
+  /// go: what an owner does not know of was left behind by some other list, and is for a person to decide about.
+  private func taken(_ key: Key, _ layout: Layout) async -> Ballot? {
     let held: Held?
     do throws(StoreError) {
       held = try await withTaskExecutorPreference(disk) { () async throws(StoreError) in
         try await calls.store.held(key)
       }
     } catch {
-      return false
+      return nil
     }
     guard let held, let owner = layout.view(of: key.slot).owners.first,
       case .answer(.holds(let testimony), _) = await calls.ask(.read, key, of: owner, layout, source: nil)
-    else { return false }
-    return testimony.held.map { $0.ballot >= held.ballot && $0.hasBytes } ?? false
+    else { return nil }
+    let isTaken = testimony.held.map { $0.ballot >= held.ballot && $0.hasBytes } ?? false
+    return isTaken ? held.ballot : nil
   }
 }

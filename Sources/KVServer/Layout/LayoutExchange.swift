@@ -27,14 +27,13 @@ struct LayoutExchange: Sendable {
 
   private func tellAll() async {
     let cluster = layouts.current.value
-    let silent = await withTaskGroup(of: String?.self) { group in
+    let replies = await withTaskGroup(of: (String, MessageDesk.Exchanged).self) { group in
       for peer in cluster.topology.otherPeers {
-        group.addTask(executorPreference: network) { await desk.exchange(with: peer, cluster) ? nil : peer.name }
+        group.addTask(executorPreference: network) { (peer.name, await desk.exchange(with: peer, cluster)) }
       }
-      return await group.reduce(into: [String]()) { silent, name in
-        if let name { silent.append(name) }
-      }
+      return await group.reduce(into: [(String, MessageDesk.Exchanged)]()) { $0.append($1) }
     }
-    layouts.asked(cluster, silent: silent)
+    layouts.asked(
+      cluster, silent: replies.filter { $0.1 == .silence }.map(\.0), older: replies.contains { $0.1 == .isOlder })
   }
 }

@@ -11,16 +11,19 @@ import Synchronization
 final class Layouts: Sendable {
   /// For how long what a host has told of itself counts.
   static let freshness = Duration.seconds(5)
+  private static let heardMax = 2 * Layout.membersMax
 
   private struct State {
     var file: LayoutFile.Contents
     var acceptor: LayoutAcceptor
-    var heard: [String: Heard] = [:]
+    var heard: [DiskID: Heard] = [:]
+    /// Another host that has a copy of this one's data directory.
+    var twin: Heard?
     var synced: Set<SyncedGroup> = []
     /// Why a group cannot be moved here now.
-    var trouble: String?
+    var troubles: [Int: String] = [:]
     /// The peer list whose nodes have all been asked, and those of them that gave no answer.
-    var asked: (peers: [Peer], silent: [String])?
+    var asked: (peers: [Peer], silent: [String], older: Bool)?
     /// Groups whose files may have become others'.
     var unswept: Set<Int> = []
   }
@@ -87,35 +90,62 @@ final class Layouts: Sendable {
 
   /// What goes on, or is waited for; nil where all is as wished.
   var progress: LayoutProgress? {
+    if let twin {
+      return LayoutProgress(text: "\(twin) has a copy of this host's data directory: stop one of them", isWaiting: true)
+    }
     guard current.value.configuration.peers.count > 1 || known != nil, var progress = plan.progress else { return nil }
-    if let trouble = state.withLock({ $0.trouble }) {
-      progress.text += "; \(trouble)"
+    if let trouble = state.withLock({ $0.troubles.min { $0.key < $1.key } }) {
+      progress.text += "; group \(ValuePath.shards[trouble.key]): \(trouble.value)"
       progress.isWaiting = true
     }
     return progress
   }
 
   /// Takes note that all nodes of the list have been asked, and which gave no answer.
-  func asked(_ cluster: Cluster, silent: [String]) {
-    state.withLock { $0.asked = (cluster.configuration.peers, silent) }
+  /// `older` says that some are of a version that knows no layout.
+  func asked(_ cluster: Cluster, silent: [String], older: Bool) {
+    state.withLock { $0.asked = (cluster.configuration.peers, silent, older) }
   }
 
-  /// Why this node cannot tell yet who answers for a key, although it has a peer list; nil where it can. The others may have
-  /// decided on a layout long ago. A disk that has values has served them by the list before, and goes on.
+  /// Why this node cannot tell who answers for a key, although it has a peer list; nil where it can. The others may have
+  /// decided on a layout long ago. A disk that has values has served them by the list before, and goes on; and so does one
+  /// among nodes that know nothing else.
   var ignorance: String? {
+    if let twin { return "\(twin) has a copy of the data directory of \(current.value.configuration.nodeName)" }
     let peers = current.value.configuration.peers
     guard peers.count > 1 else { return nil }
     let (isKnown, asked) = state.withLock { ($0.file.record.known != nil, $0.asked) }
     if isKnown { return nil }
     guard let asked, asked.peers == peers else { return "the other nodes are being asked who answers for it" }
-    guard isFresh, !asked.silent.isEmpty else { return nil }
+    guard isFresh, !asked.older else { return nil }
+    guard !asked.silent.isEmpty else { return progress?.text ?? "there is no layout yet" }
     return "no node answers for keys yet: \(asked.silent.sorted().joined(separator: ", ")) gave no answer"
   }
 
   /// Takes note of what a host has told.
   func heard(_ hello: Hello) {
-    state.withLock { $0.heard[hello.name] = Heard(hello: hello, at: .now) }
+    let (own, now) = (hello.disk == ownDisk, Instant.now)
+    state.withLock { state in
+      if own {
+        state.twin = Heard(hello: hello, at: now)
+        return
+      }
+      if state.heard.count >= Self.heardMax {
+        state.heard = state.heard.filter { now.since($0.value.at) < Self.freshness }
+      }
+      guard state.heard.count < Self.heardMax else { return }
+      state.heard[hello.disk] = Heard(hello: hello, at: now)
+    }
   }
+
+  /// Another host that has a copy of this one's data directory, and was heard of lately: which of the two is right nobody
+  /// can tell, so that neither answers or votes.
+  var twin: String? {
+    let (twin, now) = (state.withLock { $0.twin }, Instant.now)
+    return twin.flatMap { now.since($0.at) < Self.twinMemory ? $0.hello.name : nil }
+  }
+
+  private static let twinMemory = Duration.seconds(30)
 
   /// The addresses that the others have told, the latest word first.
   private var toldAddresses: [Peer] {
@@ -131,12 +161,15 @@ final class Layouts: Sendable {
   func isSynced(_ group: SyncedGroup) -> Bool { state.withLock { $0.synced.contains(group) } }
 
   /// Takes note of why a group cannot be moved here now, or that it can.
-  func note(trouble: String?) {
+  func note(trouble: String?, group: Int) {
     let isNew = state.withLock { state in
-      defer { state.trouble = trouble }
-      return trouble != nil && state.trouble != trouble
+      defer { state.troubles[group] = trouble }
+      return trouble != nil && state.troubles[group] != trouble
     }
-    if let trouble, isNew { logger.warning("a group of values cannot be moved yet, and is tried again: \(trouble)") }
+    guard let trouble, isNew else { return }
+    logger.warning(
+      "a group of values cannot be moved yet, and is tried again: \(trouble)",
+      metadata: ["group": "\(ValuePath.shards[group])"])
   }
 
   /// The groups that may hold what has become others', once.
@@ -157,12 +190,12 @@ final class Layouts: Sendable {
 /// Voting about it. On the disk threads.
 extension Layouts {
   func prepare(_ ballot: Ballot) -> LayoutAnswer? {
-    guard reach(ballot) else { return nil }
+    guard twin == nil, reach(ballot) else { return nil }
     return changing.withLock { _ in state.withLock { $0.acceptor.prepare(ballot) } }
   }
 
   func accept(_ ballot: Ballot, _ layout: Layout) -> LayoutAnswer? {
-    guard reach(ballot), known.map({ $0.cluster == layout.cluster }) ?? true else { return nil }
+    guard twin == nil, reach(ballot), known.map({ $0.cluster == layout.cluster }) ?? true else { return nil }
     return changing.withLock { _ in
       // Nothing counts before it is on the disk.
       var acceptor = state.withLock { $0.acceptor }
@@ -253,6 +286,7 @@ extension Layouts {
     store.set(
       layout.groups.indices.map { GroupGates.Gate(epoch: layout.groups[$0].epoch, isShared: shared.contains($0)) })
     let known = state.withLock { state in
+      state.troubles = state.troubles.filter { layout.groups[$0.key].phase == .moving }
       state.synced = state.synced.filter { layout.groups[Int($0.group)].epoch == $0.epoch }
       state.unswept.formUnion(layout.groups.indices.filter { layout.groups[$0].phase == .new })
       if layout.next == nil { state.unswept = Set(0..<Layout.groupCount) }

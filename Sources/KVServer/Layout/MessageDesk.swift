@@ -68,16 +68,24 @@ struct MessageDesk: Sendable {
     await exchange(with: peer, cluster)
   }
 
-  /// Tells a node how this one does and hears how it does. False where it does not answer.
+  /// What came of telling a node how this one does.
+  enum Exchanged: Sendable {
+    case heard
+    /// It is of a version that knows no layout.
+    case isOlder
+    case silence
+  }
+
+  /// Tells a node how this one does and hears how it does.
   @discardableResult
-  func exchange(with peer: Peer, _ cluster: Cluster) async -> Bool {
+  func exchange(with peer: Peer, _ cluster: Cluster) async -> Exchanged {
     switch await calls.peers.reply(to: .hello(layouts.hello), of: peer, cluster) {
     case .answer(.hello(let hello, let layout)):
       layouts.heard(hello)
       if let layout { await onDisk { layouts.learn(layout) } }
-      return true
-    case .notUnderstood: return true
-    case .answer, .silence: return false
+      return .heard
+    case .notUnderstood: return .isOlder
+    case .answer, .silence: return .silence
     }
   }
 

@@ -54,13 +54,22 @@ struct SharedValues: Sendable {
         switch await runner.run(.certainty, request.key, layout, source: nil).outcome {
         case .chosen(let held): return held
         case .moved: continue
-        case .refused, .notWritten, .unknown: throw .refused(unavailable(request))
+        case .refused, .notWritten, .unknown:
+          try await tellDamage(request)
+          throw .refused(unavailable(request))
         }
       case .unavailable?: throw .refused(unavailable(request))
       case nil: continue
       }
     }
     throw .refused(unavailable(request))
+  }
+
+  /// Fails where what lies here is damaged: a reason that says more than that nothing can be decided.
+  private func tellDamage(_ request: ValueRequest) async throws(ExchangeError) {
+    try await withTaskExecutorPreference(own.disk) { () async throws(ExchangeError) in
+      _ = try stored(request) { () throws(StoreError) in try own.store.open(request.key) }
+    }
   }
 
   private func own(_ layout: Layout) -> Member? { layouts.current.value.topology.ownMember }

@@ -69,7 +69,7 @@ struct Serve: Sendable {
       if let upload = request.upload { return try await own.sendUpload(upload, request, to: &client) }
       return try await answer(request, route, cluster, to: &client)
     case .list(let request):
-      let page = try await listing.page(request, cluster).written(as: request.format)
+      let page = try await page(request, cluster).written(as: request.format)
       try await client.answer(request.format == .json ? .json(page) : .text(String(decoding: page, as: UTF8.self)))
     case .node(let request):
       try await client.answer(status.answer(request, cluster))
@@ -86,7 +86,7 @@ struct Serve: Sendable {
     _ request: ValueRequest, _ route: Topology.Route, _ cluster: Cluster, to client: inout Client
   ) async throws(ExchangeError) -> Traffic {
     var (route, cluster) = (route, cluster)
-    if cluster.topology.layout == nil, !cluster.configuration.peers.isEmpty {
+    if desk.layouts.twin != nil || cluster.topology.layout == nil && !cluster.configuration.peers.isEmpty {
       try await knowLayout(about: request.subject)
       (cluster, route) = refreshed(request)
     }
@@ -116,6 +116,25 @@ struct Serve: Sendable {
   private func refreshed(_ request: ValueRequest) -> (Cluster, Topology.Route) {
     let cluster = current.value
     return (cluster, cluster.topology.route(request.key.slot, relayedBy: request.relayed, about: request.subject))
+  }
+
+  /// While values move, the nodes go by different layouts for moments; a page must be by one.
+  private func page(_ request: ListRequest, _ cluster: Cluster) async throws(ExchangeError) -> ListPage {
+    var cluster = cluster
+    if let mark = request.relayed, cluster.topology.isBehind(mark) {
+      await desk.catchUp(with: mark.node, cluster)
+      cluster = current.value
+    }
+    let deadline = Instant.after(Self.layoutWait)
+    while true {
+      do throws(ExchangeError) { return try await listing.page(request, cluster) } catch {
+        guard case .refused(let failure) = error, failure.kind == .misdirected, request.relayed == nil,
+          cluster.topology.layout != nil, Instant.now < deadline,
+          await IOExecutor.current.wait(until: .after(Self.layoutPause), interruptible: true) == .timedOut
+        else { throw error }
+      }
+      cluster = current.value
+    }
   }
 
   /// Nil where the layout has changed, and nothing was done.
