@@ -1,6 +1,6 @@
 import KVCore
 
-/// How a layout is written, in messages and in the file `layout`. docs/layout-format.md specifies it.
+/// How a layout is written, in messages and in the file `layout`. docs/value-format.md specifies it.
 extension Layout {
   /// A list of more hosts than this is no list of ours.
   package static let membersMax = 1024
