@@ -897,6 +897,30 @@ has_bytes() { [[ $(stat -c %s "$1" 2>/dev/null) == "$2" ]]; }
     stop_faucet
     assert_matches "trying again \(1 of 50\)" "$(cat err)"
     kvctl get "$command-target" | cmp - value
+# kept_fields KEY: what is stored beside a value.
+kept_fields() {
+  curl --silent --fail --head "http://127.0.0.3:7776/$1" | tr -d '\r' |
+    grep -iE '^(content-(type|encoding|disposition|language)|cache-control|expires|kvnode-meta-)' | sort
+}
+
+@test "cp and mv: what is stored beside the value goes along" {
+  curl --silent --fail --upload-file value http://127.0.0.1:7776/fields --header 'Content-Type: text/x-test' \
+    --header 'Content-Encoding: x-test' --header 'Content-Disposition: attachment; filename="a b"' \
+    --header 'Content-Language: de' --header 'Cache-Control: max-age=60' \
+    --header 'Expires: Sun, 29 Nov 2026 06:57:38 GMT' --header 'Kvnode-Meta-A: 1' --header 'Kvnode-Meta-B: two words'
+  kept_fields fields >expected
+  assert_equal 8 "$(wc -l <expected)"
+  kvctl cp fields fields-copied
+  kept_fields fields-copied | cmp - expected
+  kvctl mv fields fields-moved
+  kept_fields fields-moved | cmp - expected
+  # Where there is nothing, nothing is made.
+  kvctl put plain value
+  kvctl cp plain plain-copied
+  assert_equal "$(kept_fields plain)" "$(kept_fields plain-copied)"
+  run ! getfattr --name user.kvnode.type "$(value_file plain-copied plain-copied)"
+}
+
   done
   ends_with 2 kvctl stat source
   # What may have been done must not be done twice.
