@@ -6,8 +6,8 @@ package enum Request: Equatable, Sendable {
   case value(ValueRequest)
   /// Which keys there are.
   case list(ListRequest)
-  /// Something about this node rather than a key.
-  case node(NodeRequest)
+  /// Something about this node rather than a key, asked by a client or, with its mark, by another node.
+  case node(NodeRequest, relayed: RelayMark? = nil)
 
   /// The request in words, for errors: `GET mykey`.
   package var subject: String { if case .value(let request) = self { request.subject } else { operationName } }
@@ -17,19 +17,19 @@ package enum Request: Equatable, Sendable {
     switch self {
     case .value(let request): request.operation.rawValue
     case .list: "LIST"
-    case .node(let request): request.name
+    case .node(let request, _): request.name
     }
   }
 
   /// Whether a body belongs to it: one that comes with any other request must turn out to be empty.
   package var hasBody: Bool { if case .value(let request) = self { request.operation == .put } else { false } }
 
-  /// Set when another node relayed the request.
+  /// Set when another node asks, for a client or for itself.
   package var relayed: RelayMark? {
     switch self {
     case .value(let request): request.relayed
     case .list(let request): request.relayed
-    case .node: nil
+    case .node(_, let mark): mark
     }
   }
 }

@@ -73,15 +73,26 @@ tells_of_values() { told_metrics | grep -qx kvnode_store_values; }
   assert_metric 1 process_max_fds "$(awk '/Max open files/ { print $5 }' "/proc/$(node_pid 1)/limits")"
 }
 
-@test "a peer that does not answer is down in /metrics, and up once it does" {
+@test "a peer that does not answer is down in /metrics, and up once it does, though nobody asks for anything of it" {
+  start_cluster
+  eventually 30 has_metric 1 'kvnode_peer_up{peer="node3"}' 1
+  kill_node 3
+  eventually 30 has_metric 1 'kvnode_peer_up{peer="node3"}' 0
+  start_node 3
+  eventually 30 has_metric 1 'kvnode_peer_up{peer="node3"}' 1
+  # A look is no request of a client's that failed.
+  assert_metric 1 'kvnode_relay_failures_total{peer="node3",failure="unreachable"}' ''
+}
+
+@test "what a request finds of a peer is in /metrics at once" {
   start_cluster
   key=$(key_owned_by 3 key)
-  assert_metric 1 'kvnode_peer_up{peer="node3"}' ''
   get 1 "$key"
   eventually 10 has_metric 1 'kvnode_peer_up{peer="node3"}' 1
   kill_node 3
   get 1 "$key"
   eventually 10 has_metric 1 'kvnode_peer_up{peer="node3"}' 0
+  assert_metric 1 'kvnode_relay_failures_total{peer="node3",failure="unreachable"}' 1
   start_node 3
   get 1 "$key"
   eventually 10 has_metric 1 'kvnode_peer_up{peer="node3"}' 1

@@ -196,6 +196,11 @@ package final class Node: Sendable {
       await worker.run(.system)
       return .upkeepEnded
     }
+    events.addTask(executorPreference: rooms.network) { [peers, current, network = rooms.network] in
+      var worker = PeerLook(peers: peers, current: current, network: network)
+      await worker.run(.system)
+      return .upkeepEnded
+    }
     events.addTask(executorPreference: rooms.disk) { [store, lastCheck, logger] in
       var worker = QuarantineWatch(store: store, lastCheck: lastCheck, logger: logger, pace: pace)
       await worker.begin()
