@@ -985,6 +985,17 @@ has_bytes() { [[ $(stat -c %s "$1" 2>/dev/null) == "$2" ]]; }
   stop_faucet
 }
 
+@test "mv: a deletion whose answer is lost is done again, and that there is nothing left is no failure" {
+  kvctl put lost value
+  start_faucet 100000000 lose
+  ends_with 0 kvctl_via 127.0.0.9 mv lost found --retries 9
+  stop_faucet
+  assert_matches "DEL lost: .*; trying again \(1 of 9\)" "$stderr"
+  assert_equal 2 "$(grep -c '^DELETE /lost' heads)"
+  ends_with 2 kvctl stat lost
+  kvctl get found | cmp - value
+}
+
 @test "put and get are tried again where that may help" {
   kvctl put again value
   start_faucet 1000000 cut
