@@ -214,7 +214,8 @@ package final class Node: Sendable {
       return .upkeepEnded
     }
     events.addTask(executorPreference: rooms.disk) { [store, logger] in
-      var worker = IndexKeeper(store: store, logger: logger, pace: pace)
+      // Listings wait for it.
+      var worker = IndexKeeper(store: store, logger: logger, pace: .seconds(1))
       await worker.step(lateBy: .zero)
       await worker.run(.system)
       return .upkeepEnded
