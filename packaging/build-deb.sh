@@ -47,10 +47,10 @@ parse() {
   [ -n "$version" ] || [ -z "$repacked" ] || fail "--repack needs --version"
 }
 
-# Always the same directory: the compiler writes source paths into what it makes, so another path would give
+# Always the same directory for a user: the compiler writes source paths into what it makes, so another path would give
 # another package, and make a kept KVNODE_SCRATCH_PATH useless.
 make_stage() {
-  stage=${TMPDIR:-/tmp}/kvnode-deb
+  stage=${TMPDIR:-/tmp}/kvnode-deb-$EUID
   [ -d "$stage" ] || mkdir -m 0700 "$stage"
   if [ ! -O "$stage" ] || [ -L "$stage" ]; then fail "$stage is somebody else's: remove it, or set TMPDIR to another directory"; fi
   # The lock stays: whoever waits for it must not be left holding a deleted file.

@@ -6,8 +6,8 @@ package enum Request: Equatable, Sendable {
   case value(ValueRequest)
   /// Which keys there are.
   case list(ListRequest)
-  /// Something about this node rather than a key.
-  case node(NodeRequest)
+  /// Something about this node rather than a key, asked by a client or, with its mark, by another node.
+  case node(NodeRequest, relayed: RelayMark? = nil)
   /// What only nodes ask each other; the body says what.
   case message(RelayMark)
 
@@ -19,7 +19,7 @@ package enum Request: Equatable, Sendable {
     switch self {
     case .value(let request): request.operation.rawValue
     case .list: "LIST"
-    case .node(let request): request.name
+    case .node(let request, _): request.name
     case .message: "MESSAGE"
     }
   }
@@ -33,12 +33,12 @@ package enum Request: Equatable, Sendable {
     }
   }
 
-  /// Set when another node relayed the request.
+  /// Set when another node asks, for a client or for itself.
   package var relayed: RelayMark? {
     switch self {
     case .value(let request): request.relayed
     case .list(let request): request.relayed
-    case .node: nil
+    case .node(_, let mark): mark
     case .message(let mark): mark
     }
   }

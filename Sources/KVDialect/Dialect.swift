@@ -125,9 +125,15 @@ extension NodeRequest {
 
 /// How one node asks another what it is and how it does: `GET /?status`.
 package enum StatusRequest {
-  /// The head of such a request. It carries no mark: nodes that disagree about the peer list answer it too.
-  package static func head(to address: PeerAddress) -> HTTPRequestHead {
-    HTTPRequestHead(
-      method: "GET", target: HTTPTarget(key: [], query: Array("status".utf8)), fields: ["Host": "\(address)"])
+  /// The head by which a client asks.
+  package static func head(to address: PeerAddress) -> HTTPRequestHead { head(["Host": "\(address)"]) }
+
+  /// The head by which another node asks. Those that disagree about the peer list answer it too.
+  package static func head(to peer: Peer, mark: RelayMark) -> HTTPRequestHead {
+    head(PeerProtocol.fields(to: peer, mark: mark))
+  }
+
+  private static func head(_ fields: HTTPFields) -> HTTPRequestHead {
+    HTTPRequestHead(method: "GET", target: HTTPTarget(key: [], query: Array("status".utf8)), fields: fields)
   }
 }

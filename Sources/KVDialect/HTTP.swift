@@ -13,7 +13,9 @@ package enum HTTPDialect {
   package static func request(_ head: HTTPRequestHead, now: HTTPDate) throws(Failure) -> Request {
     try checkNothingElseIsMeant(head.fields)
     let query = try translatingError(Failure.init) { () throws(HTTPSyntaxError) in try HTTPQuery(head.target.query) }
-    if let request = NodeRequest(head, query) { return try withoutBody(.node(request), head) }
+    if let request = NodeRequest(head, query) {
+      return try withoutBody(.node(request, relayed: try PeerProtocol.mark(head.fields)), head)
+    }
     if let mark = try PeerProtocol.messageMark(head, query) {
       let framing = try translatingError(Failure.init) { () throws(HTTPSyntaxError) in try head.bodyFraming() }
       try checkBody(.message(mark), framing)

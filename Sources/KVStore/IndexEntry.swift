@@ -45,8 +45,10 @@ enum IndexEntry {
         high: UInt64(bitPattern: BigEndian.integer(bytes[20..<28])),
         low: UInt64(bitPattern: BigEndian.integer(bytes[28..<36]))) : nil
     let type = String(decoding: bytes[typeStart..<(typeStart + typeBytes)], as: UTF8.self)
+    let key = isLong(name) ? Array(bytes[(typeStart + typeBytes)...]) : name
+    guard name.starts(with: stem(key)) else { return nil }
     return ListedValue(
-      key: isLong(name) ? Array(bytes[(typeStart + typeBytes)...]) : name,
+      key: key,
       byteCount: Int(BigEndian.integer(bytes[4..<12])),
       checksum: checksum, modifiedAt: HTTPDate(secondsSince1970: Int(BigEndian.integer(bytes[12..<20]))),
       contentType: type.isEmpty ? nil : type)

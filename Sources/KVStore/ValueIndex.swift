@@ -139,19 +139,24 @@ extension ValueIndex {
     var gathering = ListGathering(limit: request.limit)
     let start = request.from.lexicographicallyPrecedes(request.prefix) ? request.prefix : request.from
     var scan = Scan(request, stem: IndexEntry.stem(request.prefix))
+    var damage: String?
     do throws(SystemError) {
       try opened.map.look { look throws(SystemError) in
         try look.forEach(in: try opened.current(look), from: IndexEntry.stem(start)) { name, bytes in
-          guard let value = IndexEntry.decode(name, bytes) else { return .next }
+          guard scan.isBehindLast(name), let value = IndexEntry.decode(name, bytes) else {
+            damage = "an entry that is none, or in no order"
+            return .stop
+          }
           return scan.step(name, value, isOwn, passedMax: Self.passedMax, into: &gathering)
         }
       }
     } catch {
-      // It is made anew, and listings wait for that as they do at the start.
-      fail(.broken(reason: "\(error)"), opened)
-      throw .building(shardCount: 0)
+      damage = "\(error)"
     }
-    return gathering.page()
+    guard let damage else { return gathering.page() }
+    // It is made anew, and listings wait for that as they do at the start.
+    fail(.broken(reason: damage), opened)
+    throw .building(shardCount: 0)
   }
 
   private func usable() throws(Unusable) -> IndexMap {
@@ -167,6 +172,7 @@ extension ValueIndex {
   private struct Scan {
     private let request: ListRequest
     private let prefixStem: [UInt8]
+    private var lastName: [UInt8] = []
     private var passedCount = 0
     /// What the names of longer keys begin with that must all be seen, whatever the page has.
     private var openStem: [UInt8]?
@@ -174,6 +180,13 @@ extension ValueIndex {
     init(_ request: ListRequest, stem: [UInt8]) {
       self.request = request
       prefixStem = stem
+    }
+
+    /// Whether a name comes behind the one before it. Where bits have flipped in the file it may not, and what is gone
+    /// through might have no end.
+    mutating func isBehindLast(_ name: [UInt8]) -> Bool {
+      defer { lastName = name }
+      return lastName.lexicographicallyPrecedes(name)
     }
 
     mutating func step(

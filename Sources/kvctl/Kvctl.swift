@@ -23,6 +23,7 @@ struct Kvctl: ParsableCommand {
     ])
 
   @OptionGroup var nodeOptions: NodeOptions
+  @OptionGroup var progress: ProgressOption
 
   static func main() {
     guard Process.argumentsAreText else {
@@ -30,23 +31,33 @@ struct Kvctl: ParsableCommand {
       Process.exit(ExitStatus.usage.rawValue)
     }
     let arguments = Array(CommandLine.arguments.dropFirst())
+    let command = Invocation.command(in: arguments)
+    if let command, !isKnown(command) { refuse("there is no command '\(command)'") }
     do {
       var command = try parseAsRoot(arguments)
       try command.run()
     } catch {
-      end(with: error, arguments)
+      end(with: error, arguments, command)
     }
   }
 
+  private static func isKnown(_ command: String) -> Bool {
+    command == "help" || configuration.subcommands.contains { $0._commandName == command }
+  }
+
   /// Ends the process as the error says; what the library says of a command line is cut to one line.
-  private static func end(with error: any Error, _ arguments: [String]) -> Never {
+  private static func end(with error: any Error, _ arguments: [String], _ command: String?) -> Never {
     // A command has told why.
     if error is ExitCode { exit(withError: error) }
     let status = exitCode(for: error)
     if status.isSuccess, Invocation.asksForText(arguments) { exit(withError: error) }
     guard status == .validationFailure || status.isSuccess else { exit(withError: error) }
     let reason = status.isSuccess ? "no command is named" : message(for: error)
-    Process.writeError("kvctl: \(Invocation.complaint(arguments, reason: reason)) (see kvctl --help)\n")
+    refuse(Invocation.complaint(arguments, reason: reason), command)
+  }
+
+  private static func refuse(_ reason: String, _ command: String? = nil) -> Never {
+    Process.writeError("kvctl: \(reason) (see kvctl \(command.map { "\($0) " } ?? "")--help)\n")
     Process.exit(ExitStatus.usage.rawValue)
   }
 }

@@ -15,7 +15,8 @@ enum Kvnode {
     do throws(UsageError) {
       options = try Options(parsing: Array(CommandLine.arguments.dropFirst()))
     } catch {
-      end(ExitStatus.usage, "\(error.message)\n\(Options.usage)")
+      Process.writeError("kvnode: \(error.message)\n\(Options.usage)")
+      Process.exit(ExitStatus.usage)
     }
     let files = ConfigurationFiles(named: options.configurationFile)
     switch options.action {
@@ -29,14 +30,21 @@ enum Kvnode {
   private static func load(_ files: ConfigurationFiles) -> Configuration {
     do throws(ConfigurationError) {
       let (configuration, warnings) = try files.load()
-      for warning in warnings { Process.writeError("warning: \(warning)\n") }
+      warn(warnings)
       return configuration
     } catch {
-      end(ExitStatus.configuration, "\(error)")
+      // A key that was ignored often explains an error.
+      warn(error.warnings)
+      end(ExitStatus.configuration, error.problems.map(\.description))
     }
   }
 
+  private static func warn(_ warnings: [some CustomStringConvertible]) {
+    for warning in warnings { tell("warning: \(warning)") }
+  }
+
   private static func check(_ configuration: Configuration, isQuiet: Bool) {
+    UnresolvedPeer.look(configuration) { warn([$0]) }
     guard !isQuiet else { return }
     let cluster = Cluster(configuration)
     let share = configuration.peers.isEmpty ? "every key" : "\(cluster.topology.ownSlotCount) of \(Slot.count) slots"
@@ -67,7 +75,7 @@ enum Kvnode {
           + "which no GET will find\n"
       )
     } catch {
-      Process.writeError("warning: the values in \(configuration.dataDirectory) cannot be counted: \(error)\n")
+      warn(["the values in \(configuration.dataDirectory) cannot be counted: \(error)"])
     }
   }
 
@@ -98,11 +106,11 @@ enum Kvnode {
       }
       node.run(sockets, signals: signals, reload: { reload(files, logger) })
     } catch let error as SocketsError where error.needsAdministrator {
-      end(ExitStatus.configuration, "\(error)")
+      end(ExitStatus.configuration, ["\(error)"])
     } catch let error as StoreRefusal {
-      end(ExitStatus.configuration, "\(error)")
+      end(ExitStatus.configuration, ["\(error)"])
     } catch {
-      end(ExitStatus.unavailable, "\(error)")
+      end(ExitStatus.unavailable, ["\(error)"])
     }
   }
 
@@ -120,10 +128,12 @@ enum Kvnode {
     }
   }
 
-  private static func end(_ status: Int32, _ message: String) -> Never {
-    Process.writeError("kvnode: \(message)\n")
+  private static func end(_ status: Int32, _ lines: [String]) -> Never {
+    for line in lines { tell(line) }
     Process.exit(status)
   }
+
+  private static func tell(_ line: String) { Process.writeError("kvnode: \(line)\n") }
 }
 
 /// How the process ends (sysexits.h).

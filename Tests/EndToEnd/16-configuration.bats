@@ -123,17 +123,35 @@ accepts_nothing() { ! nc -z -w 1 "127.0.0.$1" 7776; }
   refuses_configuration "$configuration.d/50-bad.conf:2: Durability full: expected Key=value, [Section] or a comment"
 }
 
-@test "several problems are a line each" {
+@test "several problems are a line each, and each line is kvnode's" {
   configure 1 50-bad '[Node]' Durability=most MinFree=some
   refuses_configuration "$configuration.d/50-bad.conf:2: Durability=most: expected full or relaxed
-$configuration.d/50-bad.conf:3: MinFree=some: expected a percentage such as 2% or a size such as 10G"
+kvnode: $configuration.d/50-bad.conf:3: MinFree=some: expected a percentage such as 2% or a size such as 10G"
+}
+
+@test "what is odd beside an error is told before it, in the same form" {
+  configure 1 50-bad '[Node]' MinimumFree=1G MinFree=some
+  run --separate-stderr -78 "$KVNODE" --config "$configuration" --check-config
+  assert_equal 2 "${#stderr_lines[@]}"
+  assert_matches "^kvnode: warning: $configuration.d/50-bad.conf:2: MinimumFree=1G: unknown key in \\[Node\\]" "${stderr_lines[0]}"
+  assert_matches "^kvnode: $configuration.d/50-bad.conf:3: MinFree=some: expected" "${stderr_lines[1]}"
+}
+
+@test "a peer whose name stands for no address is warned of by --check-config, which ends well all the same" {
+  printf 'node5=nowhere.invalid\nnode6=localhost:7786\n' >>"$configuration"
+  for quiet in '' --quiet; do
+    # shellcheck disable=SC2086 # No word where it is empty.
+    run --separate-stderr -0 "$KVNODE" --config "$configuration" --check-config $quiet
+    assert_matches "^kvnode: warning: \\[Peers\\] node5 \\(nowhere.invalid:7776\\): cannot resolve 'nowhere.invalid': " "$stderr"
+    assert_equal 1 "${#stderr_lines[@]}"
+  done
 }
 
 @test "unknown keys and sections are warned of, and the node starts" {
   configure 1 50-unknown '[Node]' Colour=blue '[Extras]' a=b
   start_node 1
-  eventually 10 log_has 1 "warning: $configuration.d/50-unknown.conf:2: Colour=blue: unknown key in [Node], ignored; known are Name,"
-  eventually 10 log_has 1 "warning: $configuration.d/50-unknown.conf:3: [Extras]: unknown section, ignored; known are [Node], [Peers], [Limits]"
+  eventually 10 log_has 1 "kvnode: warning: $configuration.d/50-unknown.conf:2: Colour=blue: unknown key in [Node], ignored; known are Name,"
+  eventually 10 log_has 1 "kvnode: warning: $configuration.d/50-unknown.conf:3: [Extras]: unknown section, ignored; known are [Node], [Peers], [Limits]"
   run --separate-stderr -0 "$KVNODE" --config "$configuration" --check-config
   assert_equal 2 "${#stderr_lines[@]}"
 }
@@ -315,7 +333,7 @@ $configuration.d/50-bad.conf:3: MinFree=some: expected a percentage such as 2% o
 @test "a peer that AllowedClients= and AllowedPeers= refuse is warned of" {
   configure 1 access '[Access]' AllowedClients=127.0.0.0/31
   run --separate-stderr -0 "$KVNODE" --config "$configuration" --check-config
-  assert_equal "warning: $configuration.d/access.conf:2: AllowedClients=127.0.0.0/31: refuses node2, node3, node4 of [Peers];\
+  assert_equal "kvnode: warning: $configuration.d/access.conf:2: AllowedClients=127.0.0.0/31: refuses node2, node3, node4 of [Peers];\
  AllowedPeers= should list their addresses" "$stderr"
 }
 

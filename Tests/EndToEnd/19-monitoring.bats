@@ -44,9 +44,58 @@ tells_of_values() { told_metrics | grep -qx kvnode_store_values; }
   done
 }
 
-@test "the dashboard is JSON with a title and a query for each panel, numbered each once" {
-  jq -e '.title == "kvnode" and (.panels | length > 10) and all(.panels[]; .title != "" and (.targets | length > 0))
-    and ([.panels[].id] | unique | length) == (.panels | length)' "$REPOSITORY/monitoring/dashboard.json"
+@test "the dashboard is put together as Grafana wants it" {
+  "$HELPERS/dashboard.py" "$REPOSITORY/monitoring/dashboard.json"
+  jq -e '.title == "kvnode" and (.panels | length > 10)' "$REPOSITORY/monitoring/dashboard.json"
+}
+
+@test "a dashboard that is not is found out" {
+  local fault line
+  while IFS='#' read -r fault line; do
+    jq "$fault" "$REPOSITORY/monitoring/dashboard.json" >faulty.json
+    run -1 "$HELPERS/dashboard.py" faulty.json
+    assert_matches "$line" "$output"
+  done <<'FAULTS'
+.panels[3].gridPos.x = 11#overlap
+.panels[3].gridPos.w = 13#outside the grid
+.panels[3].id = .panels[2].id#two panels have one id
+.panels[3].datasource.uid = "abc"#its source is not the variable
+.panels[3].targets[0].legend = "a"#unknown member legend
+.panels[3].targets[0].expr |= gsub("[$]job"; "$jobs")#there is no variable jobs
+.panels[3].fieldConfig.defaults.unit = "parsecs"#unknown unit
+.panels[4].targets[1].refId = "A"#two with one refId
+del(.templating.list[0])#there is not one variable for the source
+FAULTS
+}
+
+# start_prometheus: one that scrapes the nodes every second and goes by the alerts.
+start_prometheus() {
+  cat >prometheus.yml <<CONFIGURATION
+global: {scrape_interval: 1s, evaluation_interval: 1s}
+rule_files: [$REPOSITORY/monitoring/alerts.yml]
+scrape_configs:
+  - job_name: kvnode
+    static_configs: [{targets: ['127.0.0.1:7777', '127.0.0.2:7777']}]
+CONFIGURATION
+  setpriv --pdeathsig KILL prometheus --config.file=prometheus.yml --storage.tsdb.path=prometheus \
+    --web.listen-address=127.0.0.5:9090 >prometheus.log 2>&1 3>&- </dev/null &
+}
+
+rules() { curl --silent --fail http://127.0.0.5:9090/api/v1/rules | jq -r "$1"; }
+
+# All rules have been evaluated, each without an error.
+rules_are_evaluated() { [[ $(rules '[.data.groups[].rules[].health] | unique | .[]') == ok ]]; }
+
+dashboard_is_answered() { "$HELPERS/dashboard.py" "$REPOSITORY/monitoring/dashboard.json" http://127.0.0.5:9090; }
+
+@test "a Prometheus that scrapes nodes answers each query of the dashboard, and evaluates each alert" {
+  start_checked_node
+  for node in 2 3 4; do start_node $node; done
+  for node in 1 2; do get $node "$(key_owned_by $node key)"; done
+  start_prometheus
+  eventually 60 dashboard_is_answered
+  eventually 20 rules_are_evaluated
+  assert_equal "$(grep -c -- '- alert:' "$REPOSITORY/monitoring/alerts.yml")" "$(rules '[.data.groups[].rules[]] | length')"
 }
 
 @test "docs/operating.md says what to do about each alert" {
@@ -73,15 +122,26 @@ tells_of_values() { told_metrics | grep -qx kvnode_store_values; }
   assert_metric 1 process_max_fds "$(awk '/Max open files/ { print $5 }' "/proc/$(node_pid 1)/limits")"
 }
 
-@test "a peer that does not answer is down in /metrics, and up once it does" {
+@test "a peer that does not answer is down in /metrics, and up once it does, though nobody asks for anything of it" {
+  start_cluster
+  eventually 30 has_metric 1 'kvnode_peer_up{peer="node3"}' 1
+  kill_node 3
+  eventually 30 has_metric 1 'kvnode_peer_up{peer="node3"}' 0
+  start_node 3
+  eventually 30 has_metric 1 'kvnode_peer_up{peer="node3"}' 1
+  # A look is no request of a client's that failed.
+  assert_metric 1 'kvnode_relay_failures_total{peer="node3",failure="unreachable"}' ''
+}
+
+@test "what a request finds of a peer is in /metrics at once" {
   start_cluster
   key=$(key_owned_by 3 key)
-  assert_metric 1 'kvnode_peer_up{peer="node3"}' ''
   get 1 "$key"
   eventually 10 has_metric 1 'kvnode_peer_up{peer="node3"}' 1
   kill_node 3
   get 1 "$key"
   eventually 10 has_metric 1 'kvnode_peer_up{peer="node3"}' 0
+  assert_metric 1 'kvnode_relay_failures_total{peer="node3",failure="unreachable"}' 1
   start_node 3
   get 1 "$key"
   eventually 10 has_metric 1 'kvnode_peer_up{peer="node3"}' 1

@@ -233,6 +233,43 @@ print("".join("%%%02X" % n for n in urllib.parse.unquote_to_bytes(sys.stdin.read
   ends_with 0 "$KVCTL" --version
 }
 
+@test "a command that there is not is called so, and help for it is none" {
+  local arguments
+  for arguments in "nonsense" "nonsense more words" "--no-progress --node 127.0.0.1 nonsense" "nonsense --help" \
+    "help nonsense" "--config=nowhere nonsense"; do
+    # shellcheck disable=SC2086 # Several words.
+    ends_with 64 "$KVCTL" $arguments
+    assert_equal "" "$output"
+    assert_equal "kvctl: there is no command 'nonsense' (see kvctl --help)" "$stderr"
+  done
+  ends_with 64 "$KVCTL" get key more
+  assert_equal "kvctl: unexpected argument 'more': use -o to name a file" "$stderr"
+  ends_with 64 "$KVCTL" stat
+  assert_equal "kvctl: Missing expected argument '<key>' (see kvctl stat --help)" "$stderr"
+}
+
+@test "help lists the options that a command uses, and the others are taken where they hold anyway" {
+  local command
+  "$KVCTL" check --help >help
+  grep -q -e '--config' help
+  run ! grep -qE -e '(^ +|\[)--(node|no-progress)' help
+  for command in cat ls stat du where status; do
+    "$KVCTL" "$command" --help >help
+    grep -qE -e '^ +--node' help
+    run ! grep -q -e '--no-progress' help
+  done
+  for command in put get sync cp mv del bench; do "$KVCTL" "$command" --help | grep -q -e '--no-progress'; done
+  kvctl status --no-progress
+  kvctl --no-progress status
+}
+
+@test "each error of a configuration is kvctl's" {
+  printf '[Node]\nMinFree=some\nDurability=most\n' >bad.conf
+  ends_with 78 "$KVCTL" status --config bad.conf
+  assert_equal 2 "$(grep -c '^kvctl: bad.conf:' <<<"$stderr")"
+  assert_equal 2 "$(wc -l <<<"$stderr")"
+}
+
 @test "a key that begins with a hyphen is never taken for options" {
   local command word
   for command in put get del stat ls where status check bench; do
@@ -706,6 +743,23 @@ make_tree() {
   ends_with 64 kvctl put -r tree left-out --if-absent
 }
 
+@test "put -r and sync give the values that they send the Content-Type that is named, and none otherwise" {
+  mkdir -p tree/sub
+  echo a >tree/a
+  echo b >tree/sub/b
+  kvctl put -r tree typed-tree --content-type text/x-test
+  for key in a sub/b; do assert_matches "type +text/x-test" "$(kvctl stat "typed-tree/$key")"; done
+  echo more >tree/a
+  kvctl sync tree kv:typed-tree --content-type text/x-other
+  assert_matches "type +text/x-other" "$(kvctl stat typed-tree/a)"
+  assert_matches "type +text/x-test" "$(kvctl stat typed-tree/sub/b)"
+  echo most >tree/a
+  kvctl put -r tree typed-tree
+  assert_matches "type +application/octet-stream" "$(kvctl stat typed-tree/a)"
+  ends_with 64 kvctl sync kv:typed-tree tree --content-type text/x-test
+  ends_with 64 kvctl put -r tree typed-tree --content-type $'a\nb'
+}
+
 @test "get -r: keys that no file can have are refused one by one, and nothing is written outside" {
   local key
   for key in ../out a/../../out /etc/x a//b a/ . file file/below ok "$(printf 'x%.0s' {1..256})"; do
@@ -843,6 +897,30 @@ make_tree() {
   kvctl del moved
 }
 
+# kept_fields KEY: what is stored beside a value.
+kept_fields() {
+  curl --silent --fail --head "http://127.0.0.3:7776/$1" | tr -d '\r' |
+    grep -iE '^(content-(type|encoding|disposition|language)|cache-control|expires|kvnode-meta-)' | sort
+}
+
+@test "cp and mv: what is stored beside the value goes along" {
+  curl --silent --fail --upload-file value http://127.0.0.1:7776/fields --header 'Content-Type: text/x-test' \
+    --header 'Content-Encoding: x-test' --header 'Content-Disposition: attachment; filename="a b"' \
+    --header 'Content-Language: de' --header 'Cache-Control: max-age=60' \
+    --header 'Expires: Sun, 29 Nov 2026 06:57:38 GMT' --header 'Kvnode-Meta-A: 1' --header 'Kvnode-Meta-B: two words'
+  kept_fields fields >expected
+  assert_equal 8 "$(wc -l <expected)"
+  kvctl cp fields fields-copied
+  kept_fields fields-copied | cmp - expected
+  kvctl mv fields fields-moved
+  kept_fields fields-moved | cmp - expected
+  # Where there is nothing, nothing is made.
+  kvctl put plain value
+  kvctl cp plain plain-copied
+  assert_equal "$(kept_fields plain)" "$(kept_fields plain-copied)"
+  run ! getfattr --name user.kvnode.type "$(value_file plain-copied plain-copied)"
+}
+
 # next_faucet: in the place of the one before, one that lets everything through.
 next_faucet() {
   stop_faucet
@@ -905,6 +983,17 @@ has_bytes() { [[ $(stat -c %s "$1" 2>/dev/null) == "$2" ]]; }
   start_faucet 1000000 cut
   ends_with 4 kvctl_via 127.0.0.9 cp source if-absent --if-absent --retries 50
   stop_faucet
+}
+
+@test "mv: a deletion whose answer is lost is done again, and that there is nothing left is no failure" {
+  kvctl put lost value
+  start_faucet 100000000 lose
+  ends_with 0 kvctl_via 127.0.0.9 mv lost found --retries 9
+  stop_faucet
+  assert_matches "DEL lost: .*; trying again \(1 of 9\)" "$stderr"
+  assert_equal 2 "$(grep -c '^DELETE /lost' heads)"
+  ends_with 2 kvctl stat lost
+  kvctl get found | cmp - value
 }
 
 @test "put and get are tried again where that may help" {

@@ -30,6 +30,13 @@ put_keys() {
   curl --silent --fail --config config
 }
 
+# put_keys_of_one: some that node 1 owns.
+put_keys_of_one() {
+  local prefix keys=()
+  for prefix in a b c d; do keys+=("$(key_owned_by 1 "$prefix-")"); done
+  put_keys "${keys[@]}"
+}
+
 # keys NODE TARGET: the keys of a page, and in brackets its groups and whether another page follows.
 keys() {
   list "$1" "$2" >status
@@ -38,6 +45,19 @@ keys() {
 }
 
 assert_list() { assert_equal "$3: $2" "$3: $(keys "$1" "$3")"; }
+
+@test "an index that is damaged while the node runs is made anew, and the listing waits for that" {
+  local index
+  start_node 1
+  put_keys_of_one
+  assert_equal 200 "$(list 1 '?list&scope=node')"
+  cp body expected
+  index=$CLUSTER/node1/index/data.mdb
+  dd if=/dev/zero of="$index" bs=4096 seek=2 count=$(($(stat -c %s "$index") / 4096 - 2)) conv=notrunc status=none
+  assert_equal 200 "$(list 1 '?list&scope=node')"
+  cmp body expected
+  log_has 1 'the index has failed, and is made anew'
+}
 
 @test "no keys, some keys, a prefix, a first key, a limit, groups, and where the next page goes on" {
   local next

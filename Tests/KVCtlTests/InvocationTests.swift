@@ -24,5 +24,15 @@ import Testing
     #expect(Invocation.complaint(arguments, reason: "Unknown option\nUsage: …") == "Unknown option")
   }
 
+  @Test(arguments: [
+    (["ls"], "ls"), (["--config", "file", "ls", "get"], "ls"), (["--config=file", "--no-progress", "ls"], "ls"),
+    (["--node", "a", "--node", "b", "foo", "--help"], "foo"), (["help", "foo"], "foo"), (["help"], "help"),
+    (["help", "--help"], "help"),
+  ])
+  func findsTheCommand(arguments: [String], command: String) { #expect(Invocation.command(in: arguments) == command) }
+
+  @Test(arguments: [[], ["--help", "foo"], ["--version"], ["--bogus", "foo"], ["--", "foo"], ["--node", "foo"]])
+  func findsNone(arguments: [String]) { #expect(Invocation.command(in: arguments) == nil) }
+
   @Test func alwaysSaysSomething() { #expect(!Invocation.complaint([], reason: "").isEmpty) }
 }

@@ -177,6 +177,16 @@ private let host = "Host: node1"
     #expect(try anyRequest([line, host]) == .node(expected))
   }
 
+  @Test func anotherNodeMayAskAboutTheNodeToo() throws {
+    let mark = RelayMark(node: "node1", fingerprint: "0123456789abcdef")
+    let fields = ["Kvnode-Relayed-By: node1", "Kvnode-Peers: 0123456789abcdef"]
+    let asked = try anyRequest(["GET /?status HTTP/1.1", host] + fields)
+    #expect(asked == .node(.status, relayed: mark))
+    #expect(asked.relayed == mark)
+    // One of the two alone says nothing.
+    #expect(throws: Failure.self) { try anyRequest(["GET /?status HTTP/1.1", host, fields[0]]) }
+  }
+
   @Test func refusesFramingOfTwoMinds() {
     #expect(throws: Failure(.badRequest, "Content-Length beside Transfer-Encoding")) {
       try request("PUT /a HTTP/1.1", host, "Content-Length: 1", "Transfer-Encoding: chunked")

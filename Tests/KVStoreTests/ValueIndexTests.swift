@@ -183,4 +183,21 @@ import Testing
     fixture.store.index.close()
     #expect(try Directory(path: "\(fixture.directory.path)/data/index").status(of: "clean") != nil)
   }
+
+  /// The key's text stands before what is said of the value, whose first byte says how.
+  @Test(arguments: [0, "b-a-key".utf8.count])
+  func whatNobodyWroteBreaksTheIndex(offset: Int) async throws {
+    let fixture = try StoreFixture(durability: .relaxed)
+    try await Self.build(fixture.store)
+    let keys = ["a-a-key", "b-a-key", "c-a-key"].map { Array($0.utf8) }
+    for key in keys { try await fixture.put(try Key(key), key) }
+    #expect(try Self.all(fixture.store, ListRequest(prefix: [])).map(\.name) == keys)
+    try fixture.flipBitsInIndex(at: keys[1], offset: offset)
+    #expect(throws: ValueIndex.Unusable.building(shardCount: 0)) {
+      try Self.all(fixture.store, ListRequest(prefix: []))
+    }
+    #expect(fixture.store.index.failure?.contains("an entry that is none") == true)
+    try await Self.build(fixture.store)
+    #expect(try Self.all(fixture.store, ListRequest(prefix: [])).map(\.name) == keys)
+  }
 }

@@ -44,6 +44,17 @@ package struct StoreFixture: Sendable {
     }
   }
 
+  /// Flips a bit so far behind the beginning of each such text in the index's file: LMDB leaves older copies of its pages there.
+  package func flipBitsInIndex(at text: [UInt8], offset: Int) throws {
+    let path = "\(directory.path)/data/index/data.mdb"
+    let bytes = try File(path: path).contents(bytesMax: 16 << 20)
+    let file = try File(writingPath: path)
+    for place in bytes.indices where bytes[place...].starts(with: text) {
+      let flipped = [bytes[place + offset] ^ 0x40]
+      try flipped.withBytes { bytes throws(SystemError) in try file.write(bytes, at: place + offset) }
+    }
+  }
+
   /// A value's bytes, or nil where there is none.
   package func get(_ key: Key) throws -> [UInt8]? {
     guard let value = try store.open(key) else { return nil }

@@ -27,7 +27,7 @@ final class Metrics: Sendable {
     var inFlightCount = 0
     var refusedConnections: [ConnectionRefusal: Int] = [:]
     var refusals: [Failure.Kind: Int] = [:]
-    /// Whether another node has answered the last request to it.
+    /// Whether another node has answered the last request, or look.
     var answeringPeers: [String: Bool] = [:]
     var lagSeconds: [String: Double] = [:]
   }
@@ -58,9 +58,12 @@ final class Metrics: Sendable {
   func countFailure(of peer: String, _ failure: PeerFailure) {
     state.withLock { state in
       state.peerFailures[peer, default: [:]][failure, default: 0] += 1
-      state.answeringPeers[peer] = failure == .refused
+      state.answeringPeers[peer] = failure.isAnswer
     }
   }
+
+  /// Another node was asked how it fares.
+  func recordAnswer(of peer: String, _ answers: Bool) { state.withLock { $0.answeringPeers[peer] = answers } }
 
   /// A connection was turned away.
   func refuseConnection(_ reason: ConnectionRefusal) {
@@ -85,7 +88,8 @@ final class Metrics: Sendable {
     text.single("kvnode_requests_in_flight", .gauge, "Requests being served.", Double(state.inFlightCount))
     writeRefusals(state, to: &text)
     writeRelays(state, to: &text)
-    text.begin("kvnode_peer_up", .gauge, "1 if another node answered the last request to it, 0 if it did not.")
+    text.begin(
+      "kvnode_peer_up", .gauge, "1 if another node answered when it was last asked, some seconds ago; 0 if it did not.")
     for (peer, answers) in state.answeringPeers.sorted(by: { $0.key < $1.key }) where peers.contains(peer) {
       text.sample("kvnode_peer_up", [("peer", peer)], answers ? 1 : 0)
     }

@@ -212,6 +212,11 @@ package final class Node: Sendable {
       await worker.run(.system)
       return .upkeepEnded
     }
+    events.addTask(executorPreference: rooms.network) { [peers, current, network = rooms.network] in
+      var worker = PeerLook(peers: peers, current: current, network: network)
+      await worker.run(.system)
+      return .upkeepEnded
+    }
     events.addTask(executorPreference: rooms.disk) { [store, lastCheck, logger] in
       var worker = QuarantineWatch(store: store, lastCheck: lastCheck, logger: logger, pace: pace)
       await worker.begin()
@@ -236,7 +241,8 @@ package final class Node: Sendable {
       return .upkeepEnded
     }
     events.addTask(executorPreference: rooms.disk) { [store, logger] in
-      var worker = IndexKeeper(store: store, logger: logger, pace: pace)
+      // Listings wait for it.
+      var worker = IndexKeeper(store: store, logger: logger, pace: .seconds(1))
       await worker.step(lateBy: .zero)
       await worker.run(.system)
       return .upkeepEnded

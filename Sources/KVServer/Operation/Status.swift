@@ -74,7 +74,7 @@ struct ClusterStatus: Sendable {
     let entries = await withTaskGroup(of: (Int, JSONObject).self) { group in
       for (index, peer) in peers.enumerated() {
         group.addTask(executorPreference: network) {
-          (index, peer.name == cluster.configuration.nodeName ? ownEntry : await entry(of: peer, cluster.limits))
+          (index, peer.name == cluster.configuration.nodeName ? ownEntry : await entry(of: peer, cluster))
         }
       }
       var entries = [JSONObject](repeating: ownEntry, count: max(peers.count, 1))
@@ -86,11 +86,12 @@ struct ClusterStatus: Sendable {
     return object
   }
 
-  private func entry(of peer: Peer, _ limits: Limits) async -> JSONObject {
+  private func entry(of peer: Peer, _ cluster: Cluster) async -> JSONObject {
     let question = PeerQuestion(
-      subject: "STATUS", head: StatusRequest.head(to: peer.address), answerBytesMax: NodeStatus.bytesMax)
+      subject: "STATUS", head: StatusRequest.head(to: peer, mark: cluster.topology.relayMark),
+      answerBytesMax: NodeStatus.bytesMax)
     do throws(ExchangeError) {
-      let text = try await peers.ask(question, of: peer, limits)
+      let text = try await peers.ask(question, of: peer, cluster.limits)
       do throws(NodeStatusError) {
         return try NodeStatus(parsing: text).json
       } catch {

@@ -88,4 +88,7 @@ enum PeerFailure: String, Sendable, CaseIterable {
   case malformed
   /// It answered that it cannot.
   case refused
+
+  /// Whether the node has answered all the same.
+  var isAnswer: Bool { self == .refused }
 }

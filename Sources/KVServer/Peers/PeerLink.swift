@@ -94,6 +94,8 @@ struct PeerLink {
   let limits: Limits
   /// What the question is about, for errors: `GET mykey`.
   let subject: String
+  /// Whether nothing is asked for anybody: then a failure tells how the node fares, and is none of a request.
+  var isLook = false
 
   /// A connection to the node, from the pool if there is one and the request may be repeated should it turn out to be
   /// dead. A node that has been silent is not waited for again.
@@ -167,7 +169,13 @@ struct PeerLink {
   }
 
   /// Counts what the node made of a request.
-  func count(_ failure: PeerFailure) { peers.metrics.countFailure(of: peer.name, failure) }
+  func count(_ failure: PeerFailure) {
+    if isLook {
+      peers.metrics.recordAnswer(of: peer.name, failure.isAnswer)
+    } else {
+      peers.metrics.countFailure(of: peer.name, failure)
+    }
+  }
 
   private func failed(_ kind: PeerFailure, _ failure: Failure) -> ExchangeError {
     count(kind)

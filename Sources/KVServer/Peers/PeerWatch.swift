@@ -5,26 +5,40 @@ import Synchronization
 
 /// How the other nodes have fared with requests, so that a silent one is not waited for again and again.
 final class PeerWatch: Sendable {
-  private let suspicions = Mutex<[PeerAddress: PeerSuspicion]>([:])
+  private struct State {
+    var suspicions: [PeerAddress: PeerSuspicion] = [:]
+    /// When a request last told how a node fares.
+    var heardAt: [PeerAddress: Instant] = [:]
+  }
+
+  private let state = Mutex(State())
   private let logger: Logger
 
   init(logger: Logger) { self.logger = logger }
 
   /// Whether a request may go to the node, or why it fails at once.
   func verdict(_ peer: Peer) -> PeerSuspicion.Verdict {
-    suspicions.withLock { $0[peer.address, default: PeerSuspicion()].request(at: .now) }
+    state.withLock { $0.suspicions[peer.address, default: PeerSuspicion()].request(at: .now) }
   }
+
+  /// When it last reacted, or kept somebody waiting.
+  func heardAt(_ peer: Peer) -> Instant? { state.withLock { $0.heardAt[peer.address] } }
 
   /// The node reacted to a request, if only by refusing a connection.
   func reacted(_ peer: Peer) {
-    guard case .cleared = suspicions.withLock({ $0[peer.address]?.reacted() }) else { return }
+    let change = state.withLock { state in
+      state.heardAt[peer.address] = .now
+      return state.suspicions[peer.address]?.reacted()
+    }
+    guard case .cleared = change else { return }
     logger.notice("\(peer) reacts again: requests go to it", metadata: ["peer": "\(peer.name)"])
   }
 
   /// The node kept a request waiting in vain.
   func keptWaiting(_ peer: Peer, reason: String) {
-    let change = suspicions.withLock { suspicions in
-      suspicions[peer.address, default: PeerSuspicion()].keptWaiting(at: .now, reason: reason)
+    let change = state.withLock { state in
+      state.heardAt[peer.address] = .now
+      return state.suspicions[peer.address, default: PeerSuspicion()].keptWaiting(at: .now, reason: reason)
     }
     guard case .suspected(let pause) = change else { return }
     logger.warning(
@@ -33,5 +47,5 @@ final class PeerWatch: Sendable {
   }
 
   /// Forgets everything, because the peer list has changed.
-  func clear() { suspicions.withLock { $0 = [:] } }
+  func clear() { state.withLock { $0 = State() } }
 }

@@ -71,7 +71,7 @@ struct Serve: Sendable {
     case .list(let request):
       let page = try await page(request, cluster).written(as: request.format)
       try await client.answer(request.format == .json ? .json(page) : .text(String(decoding: page, as: UTF8.self)))
-    case .node(let request):
+    case .node(let request, _):
       try await client.answer(status.answer(request, cluster))
     case .message:
       let message = try await client.receiveMessage(request)

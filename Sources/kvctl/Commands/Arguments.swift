@@ -3,10 +3,9 @@ import KVCore
 import KVHTTP
 import KVLinux
 
-/// The options that say whom to ask. They may stand before the subcommand or after it.
-struct NodeOptions: ParsableArguments {
-  private static let nodesVariable = "KVNODE_NODES"
-  private static let configVariable = "KVNODE_CONFIG"
+/// The option that names the configuration. It may stand before the subcommand or after it, as the others below.
+struct ConfigurationOption: ParsableArguments {
+  static let variable = "KVNODE_CONFIG"
 
   @Option(
     help: ArgumentHelp(
@@ -18,6 +17,21 @@ struct NodeOptions: ParsableArguments {
     completion: .file())
   var config: String?
 
+  /// The configuration alone.
+  func load() throws(CommandError) -> Configuration { try Self.read(config ?? Process.environment(Self.variable)) }
+
+  /// What a file says, or the standard one. What is odd about it is the node's to tell.
+  static func read(_ name: String?) throws(CommandError) -> Configuration {
+    do throws(ConfigurationError) {
+      return try ConfigurationFiles(named: name).load(isNode: false).configuration
+    } catch {
+      throw CommandError(.configuration, "\(error)")
+    }
+  }
+}
+
+/// The option that names nodes.
+struct NodeOption: ParsableArguments {
   @Option(
     name: .customLong("node"),
     help: ArgumentHelp(
@@ -25,22 +39,31 @@ struct NodeOptions: ParsableArguments {
       valueName: "host:port"),
     transform: { try PeerAddress(parsing: $0) })
   var nodes: [PeerAddress] = []
+}
 
+/// The option of commands that show a progress bar. The others take it too, for it holds there anyway.
+struct ProgressOption: ParsableArguments {
   @Flag(name: .customLong("no-progress"), help: "Show no progress bar, even on a terminal.")
-  var noProgress = false
+  var isOff = false
+}
+
+/// The options that say whom to ask.
+struct NodeOptions: ParsableArguments {
+  private static let nodesVariable = "KVNODE_NODES"
+
+  @OptionGroup var configurationOption: ConfigurationOption
+  @OptionGroup var nodeOption: NodeOption
 
   /// Reads the configuration, unless the nodes were named and it was not.
   func load() throws(CommandError) -> Nodes {
     let (config, nodes) = try chosen()
     guard config != nil || nodes.isEmpty else { return Nodes(Configuration(nodeName: ""), named: nodes) }
-    return Nodes(try Self.configuration(config), named: nodes)
+    return Nodes(try ConfigurationOption.read(config), named: nodes)
   }
-
-  /// The configuration alone. What is odd about it is the node's to tell.
-  func loadConfiguration() throws(CommandError) -> Configuration { try Self.configuration(try chosen().config) }
 
   /// What the options say, or the environment where there is neither of them.
   private func chosen() throws(CommandError) -> (config: String?, nodes: [PeerAddress]) {
+    let (config, nodes) = (configurationOption.config, nodeOption.nodes)
     guard config == nil, nodes.isEmpty else { return (config, nodes) }
     let named = Process.environment(Self.nodesVariable).map { $0.split(separator: ",") } ?? []
     var addresses: [PeerAddress] = []
@@ -51,15 +74,26 @@ struct NodeOptions: ParsableArguments {
         throw CommandError(.usage, "\(Self.nodesVariable): '\(text)' is not \(error.expected)")
       }
     }
-    return (Process.environment(Self.configVariable), addresses)
+    return (Process.environment(ConfigurationOption.variable), addresses)
   }
+}
 
-  private static func configuration(_ config: String?) throws(CommandError) -> Configuration {
-    do throws(ConfigurationError) {
-      return try ConfigurationFiles(named: config).load(isNode: false).configuration
-    } catch {
-      throw CommandError(.configuration, "\(error)")
+/// The option of commands that store values.
+struct ContentTypeOption: ParsableArguments {
+  @Option(
+    name: .customLong("content-type"),
+    help: ArgumentHelp("The Content-Type of what is stored, for HTTP clients.", valueName: "type"))
+  var text: String?
+
+  /// The type, or nil where none is named.
+  func parse() throws(CommandError) -> String? {
+    guard let text else { return nil }
+    let isPrintable = text.utf8.allSatisfy { (0x20...0x7E).contains($0) }
+    guard isPrintable, !text.isEmpty, text.utf8.count <= ValueFields.contentTypeBytesMax else {
+      throw CommandError(
+        .usage, "--content-type must be printable ASCII of 1 to \(ValueFields.contentTypeBytesMax) bytes")
     }
+    return text
   }
 }
 

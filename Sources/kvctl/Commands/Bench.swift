@@ -36,6 +36,7 @@ struct Bench: ParsableCommand {
   var keys: Int?
 
   @OptionGroup var nodeOptions: NodeOptions
+  @OptionGroup var progress: ProgressOption
   @OptionGroup var json: JSONOption
 
   func validate() throws {
@@ -49,7 +50,7 @@ struct Bench: ParsableCommand {
   func run() throws {
     try ending { () throws(CommandError) in
       let nodes = try nodeOptions.load()
-      let (plan, showsProgress, isJSON) = (plan, !nodeOptions.noProgress, json.isOn)
+      let (plan, showsProgress, isJSON) = (plan, !progress.isOff, json.isOn)
       // Signals are blocked before the first thread starts, so that all threads inherit it.
       let signals = try CommandError.naming("BENCH") { () throws(SystemError) in try Signals() }
       try Runtime.run(threadCount: Process.processorCount) { () async throws(CommandError) in

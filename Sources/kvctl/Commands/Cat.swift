@@ -19,6 +19,7 @@ struct Cat: ParsableCommand {
 
   @OptionGroup var retryOptions: RetryOptions
   @OptionGroup var nodeOptions: NodeOptions
+  @OptionGroup(visibility: .private) var progress: ProgressOption
 
   func run() throws {
     try ending { () throws(CommandError) in

@@ -25,11 +25,13 @@ struct Check: ParsableCommand {
     completion: .directory)
   var dataDirectory: String?
 
-  @OptionGroup var nodeOptions: NodeOptions
+  @OptionGroup var configurationOption: ConfigurationOption
+  @OptionGroup(visibility: .private) var nodeOption: NodeOption
+  @OptionGroup(visibility: .private) var progress: ProgressOption
   @OptionGroup var json: JSONOption
 
   func validate() throws {
-    guard nodeOptions.nodes.isEmpty else {
+    guard nodeOption.nodes.isEmpty else {
       throw ValidationError("check reads this host's disk: it does not take --node")
     }
     guard rate?.bytes != 0 else { throw ValidationError("--rate must be more than 0") }
@@ -37,7 +39,7 @@ struct Check: ParsableCommand {
 
   func run() throws {
     try ending { () throws(CommandError) in
-      let configuration = dataDirectory == nil ? try nodeOptions.loadConfiguration() : nil
+      let configuration = dataDirectory == nil ? try configurationOption.load() : nil
       let path = dataDirectory ?? configuration?.dataDirectory ?? ""
       let (repairs, bytesPerSecondMax, isJSON) = (repair, rate?.bytes, json.isOn)
       try Runtime.run { () async throws(CommandError) in

@@ -43,12 +43,13 @@ struct CopyArguments: ParsableArguments {
 
   @OptionGroup var retryOptions: RetryOptions
   @OptionGroup var nodeOptions: NodeOptions
+  @OptionGroup var progress: ProgressOption
 
   func run(deletesSource: Bool) throws(CommandError) {
     let source = try KeyText.key(source, isEncoded: isEncoded)
     let target = try KeyText.key(target, isEncoded: isEncoded)
     guard source != target else { throw CommandError(.usage, "the two keys are the same: \(source)") }
-    let (nodes, showsProgress, ifAbsent) = (try nodeOptions.load(), !nodeOptions.noProgress, ifAbsent)
+    let (nodes, showsProgress, ifAbsent) = (try nodeOptions.load(), !progress.isOff, ifAbsent)
     let retries = retryOptions.forOne
     try Runtime.run { () async throws(CommandError) in
       // After an attempt that went well unseen, the other key would have a value.

@@ -45,6 +45,7 @@ struct Delete: ParsableCommand {
 
   @OptionGroup var manyOptions: ManyOptions
   @OptionGroup var nodeOptions: NodeOptions
+  @OptionGroup var progress: ProgressOption
 
   func validate() throws {
     guard from == nil || keys.isEmpty else { throw ValidationError("--from cannot be combined with keys") }
@@ -74,7 +75,7 @@ struct Delete: ParsableCommand {
       let deletion = DeleteMany(
         source: source, nodes: nodes, retries: manyOptions.forMany, report: ManyReport(isDryRun: dryRun),
         isDryRun: dryRun)
-      let (taskCount, showsProgress) = (manyOptions.jobs, !nodeOptions.noProgress)
+      let (taskCount, showsProgress) = (manyOptions.jobs, !progress.isOff)
       try Runtime.run { () async throws(CommandError) in
         await Crew(nodes: nodes, taskCount: taskCount, report: deletion.report, showsProgress: showsProgress).run(
           "DEL", plan: { (queue) async throws(CommandError) in try await deletion.plan(queue) },

@@ -20,6 +20,7 @@ struct DiskUsage: ParsableCommand {
   var humanReadable = false
 
   @OptionGroup var nodeOptions: NodeOptions
+  @OptionGroup(visibility: .private) var progress: ProgressOption
 
   func run() throws {
     try ending { () throws(CommandError) in

@@ -32,6 +32,7 @@ struct Get: ParsableCommand {
 
   @OptionGroup var manyOptions: ManyOptions
   @OptionGroup var nodeOptions: NodeOptions
+  @OptionGroup var progress: ProgressOption
 
   func run() throws {
     try ending { () throws(CommandError) in
@@ -39,7 +40,7 @@ struct Get: ParsableCommand {
       if let directory { throw CommandError(.usage, "unexpected argument '\(directory)': use -o to name a file") }
       let key = try keyArgument.parse()
       let nodes = try nodeOptions.load()
-      let (path, showsProgress, retries) = (output, !nodeOptions.noProgress, manyOptions.forOne)
+      let (path, showsProgress, retries) = (output, !progress.isOff, manyOptions.forOne)
       try Runtime.run { () async throws(CommandError) in
         try await Get.get(key, path, nodes, retries, showsProgress: showsProgress)
       }
@@ -53,7 +54,7 @@ struct Get: ParsableCommand {
     try TreeCommand(
       directory: directory,
       prefix: KeyText.bytes(keyArgument.key, isEncoded: keyArgument.isEncoded, what: "the prefix"), direction: .down,
-      manyOptions, nodeOptions
+      manyOptions, nodeOptions, progress
     ).run("GET", isJSON: false)
   }
 

@@ -13,6 +13,26 @@ enum Invocation {
       || options(in: arguments).contains { questions.contains(String($0.prefix { $0 != "=" })) }
   }
 
+  /// The options that may stand before the command and have a value.
+  private static let optionsWithValue: Set<String> = ["--config", "--node"]
+  private static let optionsWithoutValue: Set<String> = ["--no-progress"]
+
+  /// The word in the place of the command, or of the one that `help` is wanted for; nil where it cannot be told which that
+  /// is, or where there is none.
+  static func command(in arguments: [String]) -> String? {
+    var words = arguments[...]
+    while let word = words.popFirst() {
+      if word == "help" { return words.first { !$0.hasPrefix("-") } ?? word }
+      guard word.hasPrefix("-") else { return word }
+      if optionsWithValue.contains(word) {
+        _ = words.popFirst()
+      } else if !optionsWithoutValue.contains(word), !optionsWithValue.contains(where: { word.hasPrefix("\($0)=") }) {
+        return nil
+      }
+    }
+    return nil
+  }
+
   /// One line on a command line that was refused, or that asked for help without meaning to. `reason` is the library's.
   static func complaint(_ arguments: [String], reason: String) -> String {
     guard let word = suspect(in: arguments) else { return firstLine(reason) }

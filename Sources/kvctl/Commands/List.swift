@@ -39,6 +39,7 @@ struct List: ParsableCommand {
   var partial = false
 
   @OptionGroup var nodeOptions: NodeOptions
+  @OptionGroup(visibility: .private) var progress: ProgressOption
   @OptionGroup var json: JSONOption
 
   func validate() throws {

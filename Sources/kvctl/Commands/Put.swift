@@ -13,7 +13,8 @@ struct Put: ParsableCommand {
       """,
     discussion: """
       The stored value is compared with what was sent, by checksum. With -r, the file a/b below the directory becomes \
-      the key prefix/a/b; a value that is already stored is not sent again.
+      the key prefix/a/b; a value that is already stored is not sent again. Without --content-type a value has none, and \
+      HTTP clients are told application/octet-stream.
       """)
 
   @OptionGroup var keyArgument: KeyArgument
@@ -24,8 +25,7 @@ struct Put: ParsableCommand {
   @Flag(name: [.customShort("r"), .customLong("recursive")], help: "Store all files below a directory.")
   var isRecursive = false
 
-  @Option(help: ArgumentHelp("The Content-Type of the value, for HTTP clients.", valueName: "type"))
-  var contentType: String?
+  @OptionGroup var contentType: ContentTypeOption
 
   @Option(help: ArgumentHelp("Store only if the key has the value with this entity tag.", valueName: "etag"))
   var ifMatch: EntityTag?
@@ -35,6 +35,7 @@ struct Put: ParsableCommand {
 
   @OptionGroup var manyOptions: ManyOptions
   @OptionGroup var nodeOptions: NodeOptions
+  @OptionGroup var progress: ProgressOption
   @OptionGroup var json: JSONOption
 
   func run() throws {
@@ -43,7 +44,7 @@ struct Put: ParsableCommand {
       let key = try keyArgument.parse()
       let terms = try terms()
       let nodes = try nodeOptions.load()
-      let (path, showsProgress, isJSON) = (file ?? "-", !nodeOptions.noProgress, json.isOn)
+      let (path, showsProgress, isJSON) = (file ?? "-", !progress.isOff, json.isOn)
       let retries = manyOptions.forOne
       try Runtime.run { () async throws(CommandError) in
         // Only a file can be read again; and a condition would not hold after an attempt that went well unseen.
@@ -57,14 +58,15 @@ struct Put: ParsableCommand {
 
   private func putAll() throws(CommandError) {
     guard let prefix = file else { throw CommandError(.usage, "put -r takes a directory and a prefix") }
-    guard contentType == nil, ifMatch == nil, !ifAbsent else {
-      throw CommandError(.usage, "-r cannot be combined with --content-type, --if-match or --if-absent")
+    guard ifMatch == nil, !ifAbsent else {
+      throw CommandError(.usage, "-r cannot be combined with --if-match or --if-absent")
     }
-    try TreeCommand(
+    var trees = try TreeCommand(
       directory: keyArgument.key,
       prefix: KeyText.bytes(prefix, isEncoded: keyArgument.isEncoded, what: "the prefix"), direction: .up, manyOptions,
-      nodeOptions
-    ).run("PUT", isJSON: json.isOn)
+      nodeOptions, progress)
+    trees.contentType = try contentType.parse()
+    try trees.run("PUT", isJSON: json.isOn)
   }
 
   private static func isFile(_ path: String) -> Bool { (try? File.status(ofPath: path))??.isRegular == true }
@@ -73,16 +75,7 @@ struct Put: ParsableCommand {
     guard ifMatch == nil || !ifAbsent else {
       throw CommandError(.usage, "--if-match and --if-absent cannot be combined")
     }
-    var terms = Upload.Terms(entityTag: ifMatch, isNew: ifAbsent)
-    if let contentType {
-      let isPrintable = contentType.utf8.allSatisfy { (0x20...0x7E).contains($0) }
-      guard isPrintable, !contentType.isEmpty, contentType.utf8.count <= ValueFields.contentTypeBytesMax else {
-        throw CommandError(
-          .usage, "--content-type must be printable ASCII of 1 to \(ValueFields.contentTypeBytesMax) bytes")
-      }
-      terms.contentType = contentType
-    }
-    return terms
+    return Upload.Terms(contentType: try contentType.parse(), entityTag: ifMatch, isNew: ifAbsent)
   }
 
   private static func put(

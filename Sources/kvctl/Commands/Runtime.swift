@@ -9,7 +9,8 @@ extension ParsableCommand {
     do throws(CommandError) {
       try work()
     } catch {
-      Process.writeError("kvctl: \(error.message)\n")
+      // A configuration may have several errors, a line each.
+      for line in error.message.split(separator: "\n") { Process.writeError("kvctl: \(line)\n") }
       throw ExitCode(error.status.rawValue)
     }
   }

@@ -10,6 +10,7 @@ struct Stat: ParsableCommand {
 
   @OptionGroup var keyArgument: KeyArgument
   @OptionGroup var nodeOptions: NodeOptions
+  @OptionGroup(visibility: .private) var progress: ProgressOption
   @OptionGroup var json: JSONOption
 
   func run() throws {

@@ -10,6 +10,7 @@ struct Status: ParsableCommand {
     discussion: "Ends with 4 if a node is unreachable, and with 1 if a node is not healthy or nodes disagree.")
 
   @OptionGroup var nodeOptions: NodeOptions
+  @OptionGroup(visibility: .private) var progress: ProgressOption
   @OptionGroup var json: JSONOption
 
   func run() throws {

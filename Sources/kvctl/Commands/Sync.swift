@@ -12,7 +12,8 @@ struct Sync: ParsableCommand {
       """,
     discussion: """
       The target is made the same as the source. What has the same size and checksum is not copied. The file a/b below \
-      the directory is the key prefix/a/b. Write a directory whose name begins with kv: as ./kv:….
+      the directory is the key prefix/a/b. Only bytes are compared and copied, not what is stored beside them. Write a \
+      directory whose name begins with kv: as ./kv:….
       """)
 
   @Argument(help: "What to copy from: a directory, or kv: and a prefix.", completion: .directory)
@@ -30,8 +31,10 @@ struct Sync: ParsableCommand {
   @Flag(name: [.customShort("e"), .customLong("encoded")], help: "The prefix is percent-encoded, as in a URL.")
   var isEncoded = false
 
+  @OptionGroup var contentType: ContentTypeOption
   @OptionGroup var manyOptions: ManyOptions
   @OptionGroup var nodeOptions: NodeOptions
+  @OptionGroup var progress: ProgressOption
   @OptionGroup var json: JSONOption
 
   private static let scheme = "kv:"
@@ -45,7 +48,11 @@ struct Sync: ParsableCommand {
       let text = String((isUp ? target : source).dropFirst(Self.scheme.count))
       var trees = try TreeCommand(
         directory: isUp ? source : target, prefix: KeyText.bytes(text, isEncoded: isEncoded, what: "the prefix"),
-        direction: isUp ? .up : .down, manyOptions, nodeOptions)
+        direction: isUp ? .up : .down, manyOptions, nodeOptions, progress)
+      trees.contentType = try contentType.parse()
+      guard isUp || trees.contentType == nil else {
+        throw CommandError(.usage, "--content-type is for storing: a file has no Content-Type")
+      }
       trees.deletes = delete
       trees.isDryRun = dryRun
       try trees.run(isUp ? "PUT" : "GET", isJSON: json.isOn)
@@ -57,6 +64,8 @@ struct Sync: ParsableCommand {
 struct TreeCommand: Sendable {
   var deletes = false
   var isDryRun = false
+  /// What the values that are stored are said to be.
+  var contentType: String?
   private let directory: String
   private let prefix: [UInt8]
   private let direction: TreeSync.Direction
@@ -67,7 +76,7 @@ struct TreeCommand: Sendable {
 
   init(
     directory: String, prefix: [UInt8], direction: TreeSync.Direction, _ manyOptions: ManyOptions,
-    _ nodeOptions: NodeOptions
+    _ nodeOptions: NodeOptions, _ progress: ProgressOption
   ) throws(CommandError) {
     self.directory = directory
     self.prefix = TreePrefix.bytes(prefix)
@@ -75,7 +84,7 @@ struct TreeCommand: Sendable {
     nodes = try nodeOptions.load()
     retries = manyOptions.forMany
     taskCount = manyOptions.jobs
-    showsProgress = !nodeOptions.noProgress
+    showsProgress = !progress.isOff
   }
 
   func run(_ label: String, isJSON: Bool) throws(CommandError) {
@@ -86,6 +95,7 @@ struct TreeCommand: Sendable {
         nodes: nodes, retries: retries, report: report)
       sync.deletes = deletes
       sync.isDryRun = isDryRun
+      sync.contentType = contentType
       let (plan, worker) = (sync, TreeWorker(sync: sync))
       await Crew(nodes: nodes, taskCount: taskCount, report: report, showsProgress: showsProgress).run(
         label, plan: { (queue) async throws(CommandError) in try await plan.plan(queue) },

@@ -20,6 +20,7 @@ struct Where: ParsableCommand {
 
   @OptionGroup var keyArgument: KeyArgument
   @OptionGroup var nodeOptions: NodeOptions
+  @OptionGroup(visibility: .private) var progress: ProgressOption
   @OptionGroup var json: JSONOption
 
   func run() throws {

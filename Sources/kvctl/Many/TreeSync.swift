@@ -26,6 +26,8 @@ struct TreeSync: Sendable {
   /// Whether what only the other side has is removed.
   var deletes = false
   var isDryRun = false
+  /// What the values that are stored are said to be; nil to say nothing.
+  var contentType: String?
 
   /// Goes through both sides in the order of the keys and adds what may have to be done.
   func plan(_ queue: JobQueue<Job>) async throws(CommandError) {

@@ -34,7 +34,8 @@ struct TreeWorker: Sendable {
       try await connections.with(nodes.candidates(for: key), subject: "PUT \(key)") {
         (connection) async throws(CommandError) in
         var offset = 0
-        let upload = Upload(key: key, terms: Upload.Terms(), connection: connection, progress: .none)
+        let terms = Upload.Terms(contentType: sync.contentType)
+        let upload = Upload(key: key, terms: terms, connection: connection, progress: .none)
         _ = try await upload.run(byteCount: status.byteCount) { bytes, bytesMax throws(CommandError) in
           var part = bytes._mutatingExtracting(first: min(bytes.byteCount, bytesMax))
           let count = try CommandError.naming(name) { () throws(SystemError) in try file.read(into: &part, at: offset) }

@@ -25,7 +25,7 @@ struct ValueCopy {
     guard found.status == 200 else { throw try await from.failure(found, method: "GET") }
     let value = ValueDescription(found)
     let to = try await NodeConnection.open(nodes.candidates(for: target), limits, subject: "PUT \(target)")
-    let consent = try await to.ask(head(contentType: found.fields["Content-Type"]))
+    let consent = try await to.ask(head(try kept(of: found, at: from)))
     guard consent.status == 100 else {
       throw (200...299).contains(consent.status)
         ? CommandError(.failure, "PUT \(target): \(to.endpoint) answered before it had the value")
@@ -59,9 +59,20 @@ struct ValueCopy {
     try await connection.send(bytes, 0..<bytes.count, more: more)
   }
 
-  private func head(contentType: String?) -> HTTPRequestHead {
+  /// What is stored beside the value: the other one gets the same.
+  private func kept(
+    of head: HTTPResponseHead, at connection: NodeConnection
+  ) throws(CommandError) -> ValueFields {
+    do throws(HTTPSyntaxError) {
+      return try ValueFields(head.fields)
+    } catch {
+      throw CommandError(.failure, "GET \(source): \(connection.endpoint): \(error.reason)")
+    }
+  }
+
+  private func head(_ kept: ValueFields) -> HTTPRequestHead {
     var fields: HTTPFields = ["Transfer-Encoding": "chunked"]
-    if let contentType { fields.append("Content-Type", contentType) }
+    kept.append(to: &fields)
     if isNew { fields.append("If-None-Match", "*") }
     fields.append("Expect", "100-continue")
     return HTTPRequestHead(method: "PUT", target: HTTPTarget(key: target.bytes), fields: fields)

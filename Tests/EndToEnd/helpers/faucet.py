@@ -4,7 +4,8 @@
   ADDRESS   where it listens, on port 7776
   UPSTREAM  the address of the node it connects to
   BYTES     how many bytes of a value it lets through, on each connection
-  MODE      what it does then: cut ends the connection, hold moves nothing more, pause goes on half a second later
+  MODE      what it does then: cut ends the connection, hold moves nothing more, pause goes on half a second later;
+            lose lets all through, but ends the connection of the first DELETE once the node has answered it
   HEADS     a file to which the heads of all requests are added
 
 It makes HEADS, empty, once it listens.
@@ -25,6 +26,16 @@ def forward_request(client, node, heads):
         node.sendall(data)
 
 
+def loses(mode, heads):
+    """Whether the answer that has come is that to the first DELETE: no other question is under way then."""
+    if mode != "lose":
+        return False
+    with open(heads, "rb") as file:
+        lines = file.read().split(b"\r\n")
+    deletes = [line for line in lines if line.startswith(b"DELETE ")]
+    return len(deletes) == 1
+
+
 def serve(client, upstream, limit, mode, heads):
     node = socket.create_connection((upstream, PORT))
     threading.Thread(target=forward_request, args=(client, node, heads), daemon=True).start()
@@ -35,6 +46,9 @@ def serve(client, upstream, limit, mode, heads):
             client.shutdown(socket.SHUT_RDWR)
             return
         head += data
+    if loses(mode, heads):
+        client.shutdown(socket.SHUT_RDWR)
+        return
     head, _, body = head.partition(b"\r\n\r\n")
     client.sendall(head + b"\r\n\r\n")
     left = limit
