@@ -1,10 +1,13 @@
-import KVCluster
-
 /// An operation of a client as it saw it.
 struct Operation {
   enum Kind {
     case get, put, delete, create
     case exchange(expected: Int?)
+  }
+
+  /// A kind of which the rest is still open.
+  enum Choice {
+    case get, put, delete, create, exchange
   }
 
   enum Result: Equatable {
