@@ -214,7 +214,10 @@ final class Host {
       world.random.ticks(0.05...1.5),
       whileAlive { [self] in
         guard world.isCalm || !world.random.chance(world.options.failingSyncs) else { return failSync(answer) }
+        let isLast = !world.isCalm && world.random.chance(world.options.midwayKills)
+        if isLast, world.random.chance(0.5) { return world.crash(self, cutsPower: false) }
         disk.sync(token)
+        if isLast { return world.crash(self, cutsPower: false) }
         if case .raiseHorizon(let horizon) = effect { acceptor.raised(to: horizon) }
         perform(effects.dropFirst(), key, answer)
       })

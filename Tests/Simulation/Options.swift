@@ -41,6 +41,8 @@ struct Options {
   var failingSyncs = 0.0
   /// How far apart the faults are; nil where there are none of a kind.
   var crashTicks: ClosedRange<Double>?
+  /// How many of the syncs are the last thing that a process does, just before or just after it.
+  var midwayKills = 0.0
   var downTicks = 0.1...3
   var cutTicks: ClosedRange<Double>?
   var repairTicks: ClosedRange<Double>?
@@ -90,7 +92,9 @@ struct Options {
   private mutating func contend(_ random: inout Randomness) {
     clientCount = 4
     operations = [.get, .get, .get, .put, .exchange, .exchange, .exchange, .create]
-    acceptLoss = random.pick([0.2, 0.4, 0.6])
+    loss = random.pick([0, 0.02, 0.1])
+    acceptLoss = random.pick([0, 0.2, 0.4, 0.6])
+    duplication = random.pick([0, 0.2, 0.5])
     slowness = random.pick([0.05, 0.15, 0.3])
     slowTicks = 3...40
     if random.chance(0.3) { crashTicks = 10...60 }
@@ -102,7 +106,8 @@ struct Options {
     acceptLoss = random.pick([0, 0.2, 0.4])
     slowness = random.pick([0.05, 0.15, 0.3])
     slowTicks = 5...80
-    if random.chance(0.7) { crashTicks = 1...20 }
+    if random.chance(0.5) { crashTicks = 1...20 }
+    midwayKills = random.pick([0, 0.02, 0.05])
     repairTicks = 1...4
     purgeTicks = 1...4
   }
@@ -152,9 +157,13 @@ struct Options {
   }
 
   private mutating func die(_ random: inout Randomness) {
-    keyCount = random.pick([1, 2])
-    crashTicks = 1...6
-    downTicks = 0.1...10
+    operations = [.get, .get, .get, .put, .exchange, .exchange, .create, .delete]
+    crashTicks = random.pick([1...6, 4...20])
+    midwayKills = random.pick([0, 0.05, 0.1])
+    downTicks = random.pick([0.1...2, 0.1...10])
+    acceptLoss = random.pick([0, 0.2])
+    slowness = random.pick([0.05, 0.15, 0.3])
+    slowTicks = 3...40
     if random.chance(0.5) { repairTicks = 2...10 }
     if random.chance(0.5) { purgeTicks = 2...10 }
   }
