@@ -21,7 +21,7 @@ final class LayoutDriver {
   /// Whether all owners have held the same since a disk was lost last.
   private var isWhole = true
   /// A host has one round under way at a time.
-  private var proposingUntil: [Int: Double] = [:]
+  private var proposingUntil: [Double]
   private var highest = Ballot.none
   /// Every layout that was told to be decided, by version.
   private var decided: [UInt64: Layout] = [:]
@@ -29,6 +29,7 @@ final class LayoutDriver {
 
   init(_ world: World) {
     self.world = world
+    proposingUntil = world.hosts.map { _ in 0 }
     wish = Wish(hosts: Array(0..<max(world.options.copies, 3)), copies: world.options.copies)
   }
 
@@ -146,7 +147,7 @@ final class LayoutDriver {
   }
 
   private func advance(_ host: Host) {
-    guard let known = host.layout else { return }
+    guard let known = host.layout, proposingUntil[host.index] <= world.now else { return }
     let (disks, wish, synced, isCancelling) = (world.hosts.map(\.disk.id), wish, synced, isCancelling)
     let keySlots = world.slots
     let switchesEarly = !world.options.rules.contains(.switchesWhenSynced)
@@ -155,12 +156,12 @@ final class LayoutDriver {
         layout, ballot, wish, disks, keySlots, isCancelling: isCancelling,
         isSynced: { switchesEarly || Self.isSynced($0, layout, keySlots, synced) })
     }
-    guard propose(known, highest) != nil, proposingUntil[host.index] ?? 0 <= world.now else { return }
+    guard propose(known, highest) != nil else { return }
     proposingUntil[host.index] = world.now + 40
     host.ballot(above: highest) { [self] ballot in
       highest = max(highest, ballot)
       LayoutRun(host, LayoutRound(at: ballot, from: known, propose: propose), ballot) { [self] layout in
-        proposingUntil[host.index] = nil
+        proposingUntil[host.index] = 0
         if let layout { decide(layout, host) }
       }.start()
     }
@@ -188,9 +189,15 @@ final class LayoutDriver {
     }
     // A change towards a disk that is lost cannot end.
     let isCancelling = isCancelling || next.members.contains { !disks.contains($0.disk) }
-    let inUse = Set(keySlots.map(\.group))
-    let moving = layout.groups.indices.filter { layout.groups[$0].phase == .moving }
-    let old = layout.groups.indices.filter { layout.groups[$0].phase == .old }
+    let inUse = keySlots.map(\.group)
+    var (moving, old): ([Int], [Int]) = ([], [])
+    for group in layout.groups.indices {
+      switch layout.groups[group].phase {
+      case .moving: moving.append(group)
+      case .old: old.append(group)
+      case .new: break
+      }
+    }
     if isCancelling, !moving.isEmpty, moving.count + old.count == layout.groups.count {
       return layout.cancelling(moving, proposal: ballot)
     }

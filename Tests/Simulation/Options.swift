@@ -38,6 +38,8 @@ struct Options {
   var duplication = 0.0
   var slowness = 0.0
   var slowTicks = 20.0...250
+  /// How many of the lessons come once more, late.
+  var lateLessons = 0.0
   var failingSyncs = 0.0
   /// How far apart the faults are; nil where there are none of a kind.
   var crashTicks: ClosedRange<Double>?
@@ -102,14 +104,18 @@ struct Options {
   }
 
   private mutating func purge(_ random: inout Randomness) {
-    operations = [.get, .get, .get, .put, .put, .delete, .delete, .delete]
-    acceptLoss = random.pick([0, 0.2, 0.4])
-    slowness = random.pick([0.05, 0.15, 0.3])
-    slowTicks = 5...80
-    if random.chance(0.5) { crashTicks = 1...20 }
-    midwayKills = random.pick([0, 0.02, 0.05])
-    repairTicks = 1...4
-    purgeTicks = 1...4
+    clientCount = 2
+    operations = [.get, .put, .put, .delete, .delete]
+    operationsEach = 20
+    loss = 0
+    acceptLoss = random.pick([0.1, 0.3])
+    slowness = random.pick([0, 0.05])
+    slowTicks = 5...40
+    lateLessons = 0.7
+    midwayKills = random.pick([0.05, 0.1])
+    downTicks = 0.1...1
+    repairTicks = 2...5
+    purgeTicks = 1...3
   }
 
   private mutating func move(_ random: inout Randomness) {
@@ -160,8 +166,9 @@ struct Options {
     operations = [.get, .get, .get, .put, .exchange, .exchange, .create, .delete]
     crashTicks = random.pick([1...6, 4...20])
     midwayKills = random.pick([0, 0.05, 0.1])
-    downTicks = random.pick([0.1...2, 0.1...10])
-    acceptLoss = random.pick([0, 0.2])
+    downTicks = random.pick([0.1...1, 0.1...10])
+    loss = random.pick([0, 0.02, 0.1])
+    acceptLoss = random.pick([0, 0.2, 0.4])
     slowness = random.pick([0.05, 0.15, 0.3])
     slowTicks = 3...40
     if random.chance(0.5) { repairTicks = 2...10 }

@@ -45,8 +45,9 @@ struct Repairer {
     for member in behind {
       guard let target = layout.hostIndex(of: member) else { continue }
       world.count(.lessons)
-      world.send(from: host, to: target) { pupil in
-        pupil.handle(.learn(held.ballot, held.descriptor), key, from: layout) { reply in
+      let lesson = RegisterRequest.learn(held.ballot, held.descriptor)
+      world.send(from: host, to: target, lesson) { pupil in
+        pupil.handle(lesson, key, from: layout) { reply in
           world.send(from: pupil, to: host.index) { _ in
             switch reply {
             case .answer(.lacksBytes, _):

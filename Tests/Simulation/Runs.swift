@@ -59,9 +59,7 @@ final class RoundRun {
   private func ask(_ request: RegisterRequest, _ member: Member) {
     guard let target = layout.hostIndex(of: member) else { return }
     let world = host.world
-    var isAccept = false
-    if case .accept = request { isAccept = true }
-    world.send(from: host, to: target, isAccept: isAccept) { [self] owner in
+    world.send(from: host, to: target, request) { [self] owner in
       owner.handle(request, key, from: layout) { reply in
         world.send(from: owner, to: self.host.index) { _ in self.alive { self.take(reply, request, member) } }
       }

@@ -102,26 +102,33 @@ final class World {
   // MARK: Network
 
   /// Something that happens at another host, if the message gets there; once, twice or never.
-  func send(from source: Host, to target: Int, isAccept: Bool = false, _ body: @escaping (Host) -> Void) {
+  func send(
+    from source: Host, to target: Int, _ request: RegisterRequest? = nil, _ body: @escaping (Host) -> Void
+  ) {
     let destination = hosts[target]
     if destination === source {
       let boot = source.boot
       return after(0.1) { if source.isUp(since: boot) { body(source) } }
     }
-    if isCut(source.index, target) { return count(.lostMessages) }
-    if !isCalm, random.chance(options.loss) || (isAccept && random.chance(options.acceptLoss)) {
-      return count(.lostMessages)
-    }
+    if isCut(source.index, target) || isLost(request) { return count(.lostMessages) }
+    let from = source.index
+    let deliver = { [self] in if destination.isUp, !isCut(from, target) { body(destination) } }
     let isTwice = random.chance(options.duplication)
     if isTwice { count(.doubledMessages) }
     for _ in 0..<(isTwice ? 2 : 1) {
       let isSlow = !isCalm && random.chance(options.slowness)
       if isSlow { count(.lateMessages) }
-      let from = source.index
-      after(isSlow ? random.ticks(options.slowTicks) : random.ticks(0.5...4)) { [self] in
-        if destination.isUp, !isCut(from, target) { body(destination) }
-      }
+      after(isSlow ? random.ticks(options.slowTicks) : random.ticks(0.5...4), deliver)
     }
+    guard case .learn? = request, !isCalm, random.chance(options.lateLessons) else { return }
+    count(.lateMessages)
+    after(random.ticks(options.slowTicks), deliver)
+  }
+
+  private func isLost(_ request: RegisterRequest?) -> Bool {
+    guard !isCalm else { return false }
+    if case .accept? = request, random.chance(options.acceptLoss) { return true }
+    return random.chance(options.loss)
   }
 
   private func isCut(_ source: Int, _ target: Int) -> Bool { !cuts.isEmpty && cuts.contains([source, target]) }

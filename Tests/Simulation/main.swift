@@ -65,5 +65,5 @@ let numbers = words.prefix(2).compactMap { UInt64($0) }
 guard numbers.count == 2, words.count == (prints ? 3 : 2), numbers[0] < .max - numbers[1] else { fail(usage) }
 let violations = simulate(
   numbers[0]..<(numbers[0] + numbers[1]), mutant.map { Rules.all.subtracting($0.rule) } ?? .all, setting,
-  until: mutant == nil ? 5 : 1)
+  until: mutant == nil ? 5 : 10)
 exit(violations == 0 ? 0 : 1)

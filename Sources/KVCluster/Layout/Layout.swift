@@ -177,7 +177,7 @@ extension Layout {
 
   /// All groups have arrived, or none has left.
   package func finished(proposal: Ballot) -> Layout {
-    precondition(next != nil && Set(groups.map(\.phase)).count == 1, "all groups are in one place")
+    precondition(next != nil && groups.allSatisfy { $0.phase == groups[0].phase }, "all groups are in one place")
     var following = following(proposal)
     if groups[0].phase == .new, let next { following.current = next }
     following.next = nil
