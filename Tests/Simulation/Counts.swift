@@ -1,11 +1,13 @@
 /// How often what happened.
 struct Counts {
   enum What: Int, CaseIterable {
-    case gets, writes, refusals, withoutEffect, unknown, slowReads, layouts, wishes, syncedGroups, lessons, purges
+    case operations, gets, writes, refusals, withoutEffect, unknown, slowReads, layouts, wishes, syncedGroups, lessons,
+      purges
     case kills, powerCuts, partitions, lostMessages, lateMessages, doubledMessages, failedSyncs, lostDisks
 
     var word: String {
       switch self {
+      case .operations: "operations"
       case .gets: "gets answered"
       case .writes: "writes done"
       case .refusals: "writes refused"
@@ -39,6 +41,7 @@ struct Counts {
   mutating func add(_ other: Counts) { for place in numbers.indices { numbers[place] += other.numbers[place] } }
 
   mutating func add(_ operation: Operation) {
+    self[.operations] += 1
     switch operation.result {
     case .found: self[.gets] += 1
     case .done: self[.writes] += 1

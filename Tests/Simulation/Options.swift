@@ -37,6 +37,8 @@ struct Options {
   var acceptLoss = 0.0
   var duplication = 0.0
   var slowness = 0.0
+  /// How many of the ACCEPTs are late besides.
+  var acceptSlowness = 0.0
   var slowTicks = 20.0...250
   /// How many of the lessons come once more, late.
   var lateLessons = 0.0
@@ -98,6 +100,7 @@ struct Options {
     acceptLoss = random.pick([0, 0.2, 0.4, 0.6])
     duplication = random.pick([0, 0.2, 0.5])
     slowness = random.pick([0.05, 0.15, 0.3])
+    acceptSlowness = random.pick([0, 0.3])
     slowTicks = 3...40
     if random.chance(0.3) { crashTicks = 10...60 }
     if random.chance(0.5) { repairTicks = 2...10 }
@@ -164,13 +167,14 @@ struct Options {
 
   private mutating func die(_ random: inout Randomness) {
     operations = [.get, .get, .get, .put, .exchange, .exchange, .create, .delete]
-    crashTicks = random.pick([1...6, 4...20])
-    midwayKills = random.pick([0, 0.05, 0.1])
+    crashTicks = random.pick([1...6, 3...12])
+    midwayKills = random.pick([0, 0, 0.1])
     downTicks = random.pick([0.1...1, 0.1...10])
-    loss = random.pick([0, 0.02, 0.1])
-    acceptLoss = random.pick([0, 0.2, 0.4])
-    slowness = random.pick([0.05, 0.15, 0.3])
-    slowTicks = 3...40
+    loss = random.pick([0, 0.02])
+    duplication = 0
+    slowness = random.pick([0, 0.05])
+    acceptSlowness = random.pick([0.2, 0.5])
+    slowTicks = 2...20
     if random.chance(0.5) { repairTicks = 2...10 }
     if random.chance(0.5) { purgeTicks = 2...10 }
   }

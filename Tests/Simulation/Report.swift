@@ -4,12 +4,12 @@ struct Report {
   private(set) var violations = 0
   private var counts = Counts()
 
-  mutating func add(_ verdict: String?, of world: World, seed: UInt64) {
+  mutating func add(_ verdict: String?, _ counts: Counts, seed: UInt64) {
     schedules += 1
-    counts.add(world.counts)
+    self.counts.add(counts)
     guard let verdict else { return }
     violations += 1
-    Swift.print("seed \(seed), \(world.options.setting): \(verdict)")
+    Swift.print("seed \(seed): \(verdict)")
   }
 
   func print() {

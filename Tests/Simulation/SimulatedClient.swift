@@ -47,6 +47,7 @@ struct SimulatedClient {
     case .put: return .put
     case .delete: return .delete
     case .create: return .create
+    case .exchange where world.random.chance(0.6): return .exchange(expected: world.newest(key))
     case .exchange:
       let values = world.history.filter { $0.key == key && !$0.kind.isGet }.suffix(3).map(\.value)
       return .exchange(expected: values.isEmpty ? nil : world.random.pick(values))

@@ -116,7 +116,7 @@ final class World {
     let isTwice = random.chance(options.duplication)
     if isTwice { count(.doubledMessages) }
     for _ in 0..<(isTwice ? 2 : 1) {
-      let isSlow = !isCalm && random.chance(options.slowness)
+      let isSlow = isLate(request)
       if isSlow { count(.lateMessages) }
       after(isSlow ? random.ticks(options.slowTicks) : random.ticks(0.5...4), deliver)
     }
@@ -129,6 +129,12 @@ final class World {
     guard !isCalm else { return false }
     if case .accept? = request, random.chance(options.acceptLoss) { return true }
     return random.chance(options.loss)
+  }
+
+  private func isLate(_ request: RegisterRequest?) -> Bool {
+    guard !isCalm else { return false }
+    if case .accept? = request, random.chance(options.acceptSlowness) { return true }
+    return random.chance(options.slowness)
   }
 
   private func isCut(_ source: Int, _ target: Int) -> Bool { !cuts.isEmpty && cuts.contains([source, target]) }
@@ -180,6 +186,12 @@ final class World {
   }
 
   // MARK: Clients
+
+  /// What is most likely to be a key's value.
+  func newest(_ key: Int) -> Int? {
+    let held = hosts.compactMap { $0.disk.seen.files[key] }.max { $0.ballot < $1.ballot }
+    return held?.descriptor.kind == .value ? held?.descriptor.valueBytes : nil
+  }
 
   private func startClients() {
     for _ in 0..<options.clientCount {

@@ -9,13 +9,13 @@ let usage = """
 
 var words = CommandLine.arguments.dropFirst()
 
-@MainActor func fail(_ message: String) -> Never {
+func fail(_ message: String) -> Never {
   print(message)
   exit(64)
 }
 
 /// The word behind a word, where that is there.
-@MainActor func option(_ name: String) -> String? {
+@MainActor func takeOption(_ name: String) -> String? {
   guard let place = words.firstIndex(of: name) else { return nil }
   guard words.indices.contains(place + 1) else { fail(usage) }
   let value = words[place + 1]
@@ -23,47 +23,47 @@ var words = CommandLine.arguments.dropFirst()
   return value
 }
 
-@MainActor func takeMutant() -> Mutant? {
-  guard let name = option("without") else { return nil }
-  guard let mutant = Mutant(named: name) else {
-    fail("the rules are: \(Mutant.all.map(\.name).joined(separator: ", "))")
+@MainActor func takeWorlds() -> (Worlds, isMutant: Bool) {
+  if let name = takeOption("without") {
+    guard let mutant = Mutant(named: name) else {
+      fail("the rules are: \(Mutant.all.map(\.name).joined(separator: ", "))")
+    }
+    return (mutant.worlds, true)
   }
-  return mutant
+  guard let name = takeOption("in") else { return (.clusters(.all, nil), false) }
+  guard let worlds = Worlds(named: name) else { fail("the settings are: \(Worlds.names.joined(separator: ", "))") }
+  return (worlds, false)
 }
 
-@MainActor func takeSetting() -> Options.Setting? {
-  guard let name = option("in") else { return nil }
-  guard let setting = Options.Setting(rawValue: name) else {
-    fail("the settings are: \(Options.Setting.allCases.map(\.rawValue).joined(separator: ", "))")
-  }
-  return setting
-}
-
-/// Runs worlds, until too many have gone wrong; how many have.
-@MainActor func simulate(_ seeds: Range<UInt64>, _ rules: Rules, _ setting: Options.Setting?, until violationsMax: Int)
-  -> Int
-{
+/// Runs worlds, until too many have gone wrong.
+func simulate(_ worlds: Worlds, _ seeds: Range<UInt64>, printsHistory: Bool, until violationsMax: Int) -> Report {
   var report = Report()
-  for seed in seeds {
-    let world = World(seed: seed, rules: rules, setting: setting)
-    report.add(world.run(), of: world, seed: seed)
-    if prints { world.printHistory() }
-    if report.violations >= violationsMax { break }
+  for seed in seeds where report.violations < violationsMax {
+    switch worlds {
+    case .clusters(.all, nil) where seed % 8 == 0:
+      let world = RegisterWorld(seed: seed, rules: .all)
+      report.add(world.run(), world.counts, seed: seed)
+    case .clusters(let rules, let setting):
+      let world = World(seed: seed, rules: rules, setting: setting)
+      report.add(world.run(), world.counts, seed: seed)
+      if printsHistory { world.printHistory() }
+    case .registers(let rules):
+      let world = RegisterWorld(seed: seed, rules: rules)
+      report.add(world.run(), world.counts, seed: seed)
+    }
   }
-  report.print()
-  return report.violations
+  return report
 }
 
 if words.first == "mutants" {
-  for mutant in Mutant.all { print(mutant.name, mutant.setting, mutant.schedulesMax) }
+  for mutant in Mutant.all { print(mutant.name, mutant.schedulesMax) }
   exit(0)
 }
-let mutant = takeMutant()
-let setting = takeSetting() ?? mutant?.setting
-let prints = words.last == "history"
+let (worlds, isMutant) = takeWorlds()
+let printsHistory = words.last == "history"
 let numbers = words.prefix(2).compactMap { UInt64($0) }
-guard numbers.count == 2, words.count == (prints ? 3 : 2), numbers[0] < .max - numbers[1] else { fail(usage) }
-let violations = simulate(
-  numbers[0]..<(numbers[0] + numbers[1]), mutant.map { Rules.all.subtracting($0.rule) } ?? .all, setting,
-  until: mutant == nil ? 5 : 10)
-exit(violations == 0 ? 0 : 1)
+guard numbers.count == 2, words.count == (printsHistory ? 3 : 2), numbers[0] < .max - numbers[1] else { fail(usage) }
+let report = simulate(
+  worlds, numbers[0]..<(numbers[0] + numbers[1]), printsHistory: printsHistory, until: isMutant ? 1 : 5)
+report.print()
+exit(report.violations == 0 ? 0 : 1)
