@@ -1,10 +1,13 @@
-import KVCluster
-
 /// An operation of a client as it saw it.
 struct Operation {
   enum Kind {
     case get, put, delete, create
     case exchange(expected: Int?)
+  }
+
+  /// A kind of which the rest is still open.
+  enum Choice {
+    case get, put, delete, create, exchange
   }
 
   enum Result: Equatable {
@@ -54,7 +57,9 @@ struct Checker {
       for index in operations.indices where place.taken >> index & 1 == 0 {
         deadline = min(deadline, operations[index].ended)
       }
-      for index in operations.indices where place.taken >> index & 1 == 0 && operations[index].begun <= deadline {
+      // What began first is tried first: it is last on the stack.
+      for index in operations.indices.reversed()
+      where place.taken >> index & 1 == 0 && operations[index].begun <= deadline {
         guard let state = Self.step(operations[index], place.state) else { continue }
         stack.append(Place(taken: place.taken | 1 << index, state: state))
       }

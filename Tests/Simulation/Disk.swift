@@ -1,20 +1,25 @@
 import KVCluster
-import KVCore
 
-/// What a disk holds: what a process sees, and what a power cut leaves.
+/// What a disk holds: what a process sees, and what a power cut leaves. Keys and groups are named by their number in the
+/// world.
 struct Disk {
   enum Write {
-    case file(Key, Held?)
-    case floor(UInt8, Ballot)
+    case file(Int, Held?)
+    case floor(Int, Ballot)
     case horizon(UInt64)
     case layout(LayoutAcceptor.Record)
   }
 
   struct Contents {
-    var files: [Key: Held] = [:]
-    var floors: [UInt8: Ballot] = [:]
+    var files: [Held?]
+    var floors: [Ballot]
     var horizon: UInt64 = 0
     var layout = LayoutAcceptor.Record()
+
+    init(keyCount: Int) {
+      files = Array(repeating: nil, count: keyCount)
+      floors = Array(repeating: .none, count: keyCount)
+    }
 
     mutating func apply(_ write: Write) {
       switch write {
@@ -27,12 +32,16 @@ struct Disk {
   }
 
   let id: DiskID
-  private(set) var seen = Contents()
-  private(set) var durable = Contents()
+  private(set) var seen: Contents
+  private(set) var durable: Contents
   private var unsynced: [(token: Int, write: Write)] = []
   private var lastToken = 0
 
-  init(_ id: DiskID) { self.id = id }
+  init(_ id: DiskID, keyCount: Int) {
+    self.id = id
+    seen = Contents(keyCount: keyCount)
+    durable = seen
+  }
 
   /// A write that a process sees at once.
   mutating func write(_ write: Write) -> Int {
@@ -47,6 +56,8 @@ struct Disk {
     durable.apply(unsynced.remove(at: index).write)
   }
 
+  mutating func writeSynced(_ write: Write) { sync(self.write(write)) }
+
   mutating func syncAll() {
     for (_, write) in unsynced { durable.apply(write) }
     unsynced = []
@@ -59,7 +70,5 @@ struct Disk {
     seen = durable
   }
 
-  func testimony(_ key: Key, group: UInt8) -> Testimony {
-    Testimony(held: seen.files[key], floor: seen.floors[group] ?? .none)
-  }
+  func testimony(_ key: Int, group: Int) -> Testimony { Testimony(held: seen.files[key], floor: seen.floors[group]) }
 }

@@ -11,7 +11,7 @@ enum Reply {
 /// A host of the simulated cluster: a disk, and a process while it is up.
 final class Host {
   let index: Int
-  unowned let world: World
+  let world: World
   var disk: Disk
   private(set) var isUp = false
   private(set) var boot = 0
@@ -21,7 +21,9 @@ final class Host {
   private(set) var layoutAcceptor = LayoutAcceptor(.init(), horizon: 0)
   private var acceptor = Acceptor(horizon: 0)
   private var uploadCounter: UInt64 = 0
-  private var busy: [Key: [() -> Void]] = [:]
+  /// What waits for each key, where something is being done about it.
+  private var busy: [[() -> Void]?]
+  private(set) var views: [View] = []
   private let skew: Double
 
   init(_ index: Int, _ world: World, _ disk: Disk, skew: Double) {
@@ -29,10 +31,14 @@ final class Host {
     self.world = world
     self.disk = disk
     self.skew = skew
+    busy = Array(repeating: nil, count: world.keys.count)
   }
 
-  var layout: Layout? { layoutAcceptor.record.known }
-  var member: Member? { layout?.member(of: disk.id) }
+  func isUp(since boot: Int) -> Bool { isUp && self.boot == boot }
+
+  /// The layout that it goes by, and what follows from it.
+  private(set) var layout: Layout?
+  private(set) var member: Member?
 
   // MARK: Life
 
@@ -42,11 +48,12 @@ final class Host {
     needsReboot = false
     boot += 1
     staged = []
-    busy = [:]
+    busy = Array(repeating: nil, count: world.keys.count)
     if options.rules.contains(.syncsAtStart) { disk.syncAll() }
     acceptor = Acceptor(
       horizon: disk.seen.horizon, rules: options.rules, promisesMax: options.promisesMax, horizonStep: 10)
     layoutAcceptor = LayoutAcceptor(disk.seen.layout, horizon: disk.seen.horizon)
+    noteLayout()
   }
 
   func stop(cutsPower: Bool) {
@@ -62,7 +69,7 @@ final class Host {
   /// What the process does as long as it is the same one.
   func whileAlive(_ body: @escaping () -> Void) -> () -> Void {
     let born = boot
-    return { [unowned self] in if isUp && boot == born { body() } }
+    return { [self] in if isUp(since: born) { body() } }
   }
 
   // MARK: Layout
@@ -71,13 +78,20 @@ final class Host {
   func adopt(_ layout: Layout) {
     let earlier = self.layout
     guard layoutAcceptor.learn(layout) else { return }
+    noteLayout()
     if world.options.rules.contains(.rejoinsEmpty), let member {
-      for (key, slot) in world.keys where disk.seen.files[key] != nil {
+      for (key, slot) in world.slots.enumerated() where disk.seen.files[key] != nil {
         if let earlier, layout.keeps(slot, at: member, since: earlier) { continue }
-        disk.sync(disk.write(.file(key, nil)))
+        disk.writeSynced(.file(key, nil))
       }
     }
-    disk.sync(disk.write(.layout(layoutAcceptor.record)))
+    disk.writeSynced(.layout(layoutAcceptor.record))
+  }
+
+  private func noteLayout() {
+    layout = layoutAcceptor.record.known
+    member = layout?.member(of: disk.id)
+    views = layout.map { world.slots.map($0.view) } ?? []
   }
 
   func prepareLayout(_ ballot: Ballot) -> LayoutAnswer {
@@ -88,13 +102,13 @@ final class Host {
   func acceptLayout(_ ballot: Ballot, _ layout: Layout) -> LayoutAnswer {
     raiseHorizon(to: ballot.counter)
     let answer = layoutAcceptor.accept(ballot, layout)
-    disk.sync(disk.write(.layout(layoutAcceptor.record)))
+    disk.writeSynced(.layout(layoutAcceptor.record))
     return answer
   }
 
   private func raiseHorizon(to counter: UInt64) {
     guard counter > disk.durable.horizon else { return }
-    disk.sync(disk.write(.horizon(counter + 10)))
+    disk.writeSynced(.horizon(counter + 10))
     acceptor.raised(to: disk.seen.horizon)
   }
 
@@ -117,7 +131,7 @@ final class Host {
 
   func stage(_ upload: UploadID) { staged.insert(upload) }
 
-  func hasBytes(_ upload: UploadID, of key: Key) -> Bool {
+  func hasBytes(_ upload: UploadID, of key: Int) -> Bool {
     if staged.contains(upload) { return true }
     guard let held = disk.seen.files[key] else { return false }
     return held.descriptor.upload == upload && held.hasBytes
@@ -127,24 +141,25 @@ final class Host {
 
   /// A request of somebody who goes by a layout. One at a time a key.
   func handle(
-    _ request: RegisterRequest, _ key: Key, from sender: Layout, answer: @escaping (Reply) -> Void
+    _ request: RegisterRequest, _ key: Int, from sender: Layout, answer: @escaping (Reply) -> Void
   ) {
     if sender.version > layout?.version ?? 0 { adopt(sender) }
-    enqueue(key) { [unowned self] done in
-      guard let layout, let slot = world.keys[key] else { return done() }
-      let isOld = layout.groups[slot.group].epoch != sender.groups[slot.group].epoch
+    enqueue(key) { [self] done in
+      guard let layout else { return done() }
+      let group = world.slots[key].group
+      let isOld = layout.groups[group].epoch != sender.groups[group].epoch
       if isOld, world.options.rules.contains(.fences) {
         answer(.layout(layout))
         return done()
       }
-      guard let member, layout.view(of: slot).hasVoter(member) || !world.options.rules.contains(.fences) else {
+      guard let member, views[key].hasVoter(member) || !world.options.rules.contains(.fences) else {
         answer(.answer(.unable, member: self.member ?? Member(0)))
         return done()
       }
-      let group = UInt8(slot.group)
       let effects = acceptor.step(
-        request, key, group: group, disk.testimony(key, group: group), isStaged: isStaged(request))
-      perform(effects[...], (key, group)) {
+        request, world.keys[key], group: UInt8(group), disk.testimony(key, group: world.groups[key]),
+        isStaged: isStaged(request))
+      perform(effects[...], key) {
         if let reply = $0 { answer(.answer(reply, member: member)) }
         done()
       }
@@ -158,10 +173,10 @@ final class Host {
     }
   }
 
-  private func enqueue(_ key: Key, _ work: @escaping (@escaping () -> Void) -> Void) {
-    let run = { [unowned self] in
+  private func enqueue(_ key: Int, _ work: @escaping (@escaping () -> Void) -> Void) {
+    let run = { [self] in
       work(
-        whileAlive { [unowned self] in
+        whileAlive { [self] in
           guard var waiting = busy[key], !waiting.isEmpty else {
             busy[key] = nil
             return
@@ -181,35 +196,38 @@ final class Host {
 
   /// The effects in order, each durable before the next. Ends without an answer where a sync fails.
   private func perform(
-    _ effects: ArraySlice<Acceptor.Effect>, _ place: (key: Key, group: UInt8)?,
+    _ effects: ArraySlice<Acceptor.Effect>, _ key: Int?,
     _ answer: @escaping (RegisterAnswer?) -> Void
   ) {
     guard let effect = effects.first else { return answer(nil) }
     let write: Disk.Write
-    switch (effect, place) {
+    switch (effect, key) {
     case (.answer(let reply), _): return answer(reply)
     case (.raiseHorizon(let horizon), _): write = .horizon(horizon)
-    case (.raiseFloor(let floor), let place?): write = .floor(place.group, floor)
-    case (.remove, let place?): write = .file(place.key, nil)
-    case (.store(let held, from: _), let place?): write = .file(place.key, held)
+    case (.raiseFloor(let floor), let key?): write = .floor(world.groups[key], floor)
+    case (.remove, let key?): write = .file(key, nil)
+    case (.store(let held, from: _), let key?): write = .file(key, held)
     case (_, nil): preconditionFailure("a ballot of one's own changes no key")
     }
     let token = disk.write(write)
     world.after(
       world.random.ticks(0.05...1.5),
-      whileAlive { [unowned self] in
-        guard !world.random.chance(world.options.failingSyncs) else { return failSync(answer) }
+      whileAlive { [self] in
+        guard world.isCalm || !world.random.chance(world.options.failingSyncs) else { return failSync(answer) }
+        let isLast = !world.isCalm && world.random.chance(world.options.midwayKills)
+        if isLast, world.random.chance(0.5) { return world.crash(self, cutsPower: false) }
         disk.sync(token)
+        if isLast { return world.crash(self, cutsPower: false) }
         if case .raiseHorizon(let horizon) = effect { acceptor.raised(to: horizon) }
-        perform(effects.dropFirst(), place, answer)
+        perform(effects.dropFirst(), key, answer)
       })
   }
 
   private func failSync(_ answer: (RegisterAnswer?) -> Void) {
     needsReboot = true
     acceptor.syncFailed()
-    world.count("failed syncs")
+    world.count(.failedSyncs)
     answer(.unable)
-    world.after(world.random.ticks(5...60), whileAlive { [unowned self] in world.crash(self, cutsPower: true) })
+    world.after(world.random.ticks(5...60), whileAlive { [self] in world.crash(self, cutsPower: true) })
   }
 }

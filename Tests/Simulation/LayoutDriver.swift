@@ -18,8 +18,10 @@ final class LayoutDriver {
   private var wish: Wish
   private var synced: [Sync: Set<Member>] = [:]
   private var isCancelling = false
+  /// Whether all owners have held the same since a disk was lost last.
+  private var isWhole = true
   /// A host has one round under way at a time.
-  private var proposingUntil: [Int: Double] = [:]
+  private var proposingUntil: [Double]
   private var highest = Ballot.none
   /// Every layout that was told to be decided, by version.
   private var decided: [UInt64: Layout] = [:]
@@ -27,20 +29,26 @@ final class LayoutDriver {
 
   init(_ world: World) {
     self.world = world
+    proposingUntil = world.hosts.map { _ in 0 }
     wish = Wish(hosts: Array(0..<max(world.options.copies, 3)), copies: world.options.copies)
   }
 
   func start() {
     for host in world.hosts { tick(host) }
-    if world.options.hasChanges { world.after(world.random.ticks(10...80)) { [self] in wishSomething() } }
+    if let ticks = world.options.wishTicks { world.again(ticks) { [self] in wishSomething() } }
   }
 
-  /// What is wrong at the end, where all faults are long over.
-  var unfinished: String? {
+  /// What is still to be done, or nil where the wished list is in force and everybody knows.
+  var unrest: String? {
     if let contradiction { return contradiction }
     guard let newest = world.hosts.compactMap(\.layout).max(by: { $0.version < $1.version }) else { return "no layout" }
-    guard newest.next != nil else { return nil }
-    let groups = Set(world.keys.values.map(\.group)).sorted().map { group in
+    if newest.next != nil { return unfinished(newest) }
+    if Self.list(wish, world.hosts.map(\.disk.id), newest) != newest.current { return "a wish is not fulfilled" }
+    return world.hosts.allSatisfy { $0.layout?.version == newest.version } ? nil : "a host has an old layout"
+  }
+
+  private func unfinished(_ newest: Layout) -> String {
+    let groups = world.groupNumbers.map { group in
       let state = newest.groups[group]
       let members = synced[Sync(group: group, epoch: state.epoch)] ?? []
       return "group \(group) \(state.phase), synced at \(members.map(\.number).sorted())"
@@ -53,58 +61,69 @@ final class LayoutDriver {
   // MARK: Wishes
 
   private func wishSomething() {
-    if let newest = world.hosts.filter(\.isUp).compactMap(\.layout).max(by: { $0.version < $1.version }) {
-      if newest.next == nil {
-        isCancelling = false
-        wishAnew(newest)
-      } else if world.random.chance(0.2) {
-        isCancelling = true
-      }
+    guard let newest = world.hosts.filter(\.isUp).compactMap(\.layout).max(by: { $0.version < $1.version }) else {
+      return
     }
-    if world.now < 500 { world.after(world.random.ticks(20...100)) { [self] in wishSomething() } }
+    if newest.next == nil {
+      isCancelling = false
+      wishAnew(newest)
+    } else if world.random.chance(0.2) {
+      isCancelling = true
+    }
   }
 
   private func wishAnew(_ layout: Layout) {
-    if wish.copies >= 3, layout.current.copies >= 3, isFull(layout), world.random.chance(0.35) { return wipe(layout) }
+    if isFull(layout) { isWhole = true }
+    if wish.copies >= 3, layout.current.copies >= 3, isWhole, world.random.chance(world.options.losses) {
+      return loseDisk(of: world.random.pick(layout.current.members))
+    }
     var hosts = wish.hosts
-    switch world.random.below(4) {
-    case 0 where hosts.count < world.hosts.count: hosts.insert(spare(hosts), at: world.random.below(hosts.count + 1))
-    case 1 where hosts.count > max(3, wish.copies): hosts.remove(at: world.random.below(hosts.count))
-    case 2: wish.copies = world.random.pick([1, 3, 3])
-    default:
-      let place = world.random.below(hosts.count)
-      if hosts.count < world.hosts.count { hosts[place] = spare(hosts) }
+    world.count(.wishes)
+    if world.random.chance(world.options.exchangesOfTwo) {
+      for _ in 0..<2 { exchange(&hosts) }
+    } else {
+      switch world.random.below(4) {
+      case 0 where hosts.count < world.hosts.count:
+        hosts.insert(spare(hosts), at: world.random.below(hosts.count + 1))
+      case 1 where hosts.count > max(3, wish.copies): hosts.remove(at: world.random.below(hosts.count))
+      case 2 where world.options.setting == .mixed: wish.copies = world.random.pick([1, 3, 3])
+      default: exchange(&hosts)
+      }
     }
     wish.hosts = hosts
-    world.count("wishes")
+  }
+
+  private func exchange(_ hosts: inout [Int]) {
+    if hosts.count < world.hosts.count { hosts[world.random.below(hosts.count)] = spare(hosts) }
   }
 
   private func spare(_ hosts: [Int]) -> Int { world.random.pick(world.hosts.indices.filter { !hosts.contains($0) }) }
 
-  /// Whether a disk may be lost: all owners of all keys hold the same, with its bytes, on disk.
+  /// Whether all members know the layout, and all owners of all keys hold the same, with its bytes, on disk.
   private func isFull(_ layout: Layout) -> Bool {
-    world.keys.allSatisfy { key, slot in
-      let states = layout.view(of: slot).owners.map { owner -> Held? in
-        guard let index = layout.hostIndex(of: owner), layout.member(of: world.hosts[index].disk.id) == owner else {
-          return Held(
-            ballot: .last(of: UInt64(owner.number)),
-            descriptor: Descriptor(
-              upload: UploadID(member: owner, counter: 0), kind: .value, valueBytes: 0, committedAtNanoseconds: 0,
-              checksum: ValueChecksum(high: 0, low: 0)), hasBytes: false)
-        }
-        return world.hosts[index].disk.durable.files[key]
+    let disks: [Disk?] = layout.current.members.map { member in
+      let host = world.hosts.first { $0.disk.id == member.disk }
+      return host?.layout?.version == layout.version ? host?.disk : nil
+    }
+    guard layout.next == nil, !disks.contains(where: { $0 == nil }) else { return false }
+    return world.slots.enumerated().allSatisfy { key, slot in
+      let owners = layout.current.owners(of: slot)
+      let states = zip(layout.current.members, disks).filter { owners.contains($0.0.member) }.map {
+        $0.1?.durable.files[key]
       }
       return Set(states).count == 1 && states[0]?.hasBytes ?? true
     }
   }
 
-  private func wipe(_ layout: Layout) {
-    let host = world.hosts[world.random.pick(wish.hosts)]
-    let isRenumbered = world.options.rules.contains(.renumbersDisks)
-    world.count("wiped disks")
-    let id = isRenumbered ? world.newDisk() : host.disk.id
+  /// A disk is lost. The next one is not before all is whole again.
+  private func loseDisk(of member: LayoutMember) {
+    guard let host = world.hosts.first(where: { $0.disk.id == member.disk }) else { return }
+    isWhole = false
+    world.count(.lostDisks)
+    let disk = world.newDisk()
     host.stop(cutsPower: false)
-    host.replaceDisk(Disk(id))
+    host.replaceDisk(
+      world.options.rules.contains(.renumbersDisks) ? disk : Disk(host.disk.id, keyCount: world.keys.count))
     host.start()
   }
 
@@ -120,7 +139,7 @@ final class LayoutDriver {
       }
       tick(host)
     }
-    if !host.isUp, world.isCalm { host.start() }
+    if !isWhole, host.index == 0, let layout = host.layout, isFull(layout) { isWhole = true }
     if world.isCalm { isCancelling = false }
     // A layout that a host missed reaches it with the next exchange.
     guard let layout = host.layout, host.isUp, world.random.chance(0.5) else { return }
@@ -128,21 +147,21 @@ final class LayoutDriver {
   }
 
   private func advance(_ host: Host) {
-    guard let known = host.layout else { return }
+    guard let known = host.layout, proposingUntil[host.index] <= world.now else { return }
     let (disks, wish, synced, isCancelling) = (world.hosts.map(\.disk.id), wish, synced, isCancelling)
-    let keySlots = Array(world.keys.values)
+    let keySlots = world.slots
     let switchesEarly = !world.options.rules.contains(.switchesWhenSynced)
     let propose: @Sendable (Layout, Ballot) -> Layout? = { layout, ballot in
       Self.following(
         layout, ballot, wish, disks, keySlots, isCancelling: isCancelling,
         isSynced: { switchesEarly || Self.isSynced($0, layout, keySlots, synced) })
     }
-    guard propose(known, highest) != nil, proposingUntil[host.index] ?? 0 <= world.now else { return }
+    guard propose(known, highest) != nil else { return }
     proposingUntil[host.index] = world.now + 40
     host.ballot(above: highest) { [self] ballot in
       highest = max(highest, ballot)
       LayoutRun(host, LayoutRound(at: ballot, from: known, propose: propose), ballot) { [self] layout in
-        proposingUntil[host.index] = nil
+        proposingUntil[host.index] = 0
         if let layout { decide(layout, host) }
       }.start()
     }
@@ -153,9 +172,9 @@ final class LayoutDriver {
       contradiction = "two layouts of version \(layout.version) were decided"
     }
     decided[layout.version] = layout
-    world.count("layouts")
+    world.count(.layouts)
     host.adopt(layout)
-    for target in world.hosts.indices where world.random.chance(0.8) {
+    for target in world.hosts.indices where world.random.chance(world.options.hearing) {
       world.send(from: host, to: target) { $0.adopt(layout) }
     }
   }
@@ -170,9 +189,15 @@ final class LayoutDriver {
     }
     // A change towards a disk that is lost cannot end.
     let isCancelling = isCancelling || next.members.contains { !disks.contains($0.disk) }
-    let inUse = Set(keySlots.map(\.group))
-    let moving = layout.groups.indices.filter { layout.groups[$0].phase == .moving }
-    let old = layout.groups.indices.filter { layout.groups[$0].phase == .old }
+    let inUse = keySlots.map(\.group)
+    var (moving, old): ([Int], [Int]) = ([], [])
+    for group in layout.groups.indices {
+      switch layout.groups[group].phase {
+      case .moving: moving.append(group)
+      case .old: old.append(group)
+      case .new: break
+      }
+    }
     if isCancelling, !moving.isEmpty, moving.count + old.count == layout.groups.count {
       return layout.cancelling(moving, proposal: ballot)
     }
@@ -209,12 +234,12 @@ final class LayoutDriver {
 
   private func syncGroups(_ host: Host) {
     guard let layout = host.layout, let member = host.member else { return }
-    for group in Set(world.keys.values.map(\.group)).sorted() where layout.groups[group].phase == .moving {
+    for group in world.groupNumbers where layout.groups[group].phase == .moving {
       let sync = Sync(group: group, epoch: layout.groups[group].epoch)
       if synced[sync]?.contains(member) != true {
         GroupSync(host, layout, member, group) { [self] in
           synced[sync, default: []].insert(member)
-          world.count("synced groups")
+          world.count(.syncedGroups)
         }.start()
       }
     }
@@ -261,7 +286,7 @@ final class LayoutRun {
         let answer = body(voter)
         let disk = voter.disk.id
         world.send(from: voter, to: host.index) { [self] _ in
-          if host.boot == boot { perform(round.step(.answer(answer, from: disk))) }
+          if host.isUp(since: boot) { perform(round.step(.answer(answer, from: disk))) }
         }
       }
     }
@@ -274,7 +299,7 @@ final class GroupSync {
   private let world: World
   private let layout: Layout
   private let member: Member
-  private let keys: [Key]
+  private let keys: [Int]
   private let done: () -> Void
   private var floor = Ballot.none
 
@@ -284,17 +309,17 @@ final class GroupSync {
     self.layout = layout
     self.member = member
     self.done = done
-    keys = world.keyList.filter { key in
-      guard let slot = host.world.keys[key], slot.group == group else { return false }
-      return layout.view(of: slot).nextOwners?.contains(member) == true
+    let slots = world.slots
+    keys = slots.indices.filter { key in
+      slots[key].group == group && layout.view(of: slots[key]).nextOwners?.contains(member) == true
     }
   }
 
   func start() { next(keys[...]) }
 
-  private func next(_ left: ArraySlice<Key>) {
-    guard let key = left.first, let slot = world.keys[key] else { return done() }
-    let view = layout.view(of: slot)
+  private func next(_ left: ArraySlice<Int>) {
+    guard let key = left.first else { return done() }
+    let view = layout.view(of: world.slots[key])
     // All answers are from this epoch: no older round can come to a decision without these owners any more.
     let old = View(epoch: view.epoch, owners: view.owners)
     ReadingRun(host, key, old) { [self] outcome, _ in
@@ -307,7 +332,7 @@ final class GroupSync {
   }
 
   /// The round's quorum may be without this owner, so it reads what was decided.
-  private func settle(_ key: Key, _ then: @escaping () -> Void) {
+  private func settle(_ key: Int, _ then: @escaping () -> Void) {
     RoundRun(host, key, .certainty) { [self] outcome, _ in
       guard case .chosen = outcome else { return }
       ReadingRun(host, key) { [self] outcome, _ in
@@ -316,7 +341,7 @@ final class GroupSync {
     }?.start()
   }
 
-  private func take(_ held: Held?, _ key: Key, tries: Int = 2, _ then: @escaping () -> Void) {
+  private func take(_ held: Held?, _ key: Int, tries: Int = 2, _ then: @escaping () -> Void) {
     guard let held else { return then() }
     host.handle(.learn(held.ballot, held.descriptor), key, from: layout) { [self] reply in
       switch reply {

@@ -1,5 +1,4 @@
 import KVCluster
-import KVCore
 
 /// Brings the owners of a key to the same state, and forgets deletions that all of them hold.
 struct Repairer {
@@ -11,7 +10,7 @@ struct Repairer {
     world = host.world
   }
 
-  func repair(_ key: Key) {
+  func repair(_ key: Int) {
     guard host.isUp else { return }
     ReadingRun(host, key, waitsForAll: true) { outcome, reading in
       switch outcome {
@@ -26,7 +25,7 @@ struct Repairer {
     }?.start()
   }
 
-  func purge(_ key: Key) {
+  func purge(_ key: Int) {
     guard host.isUp else { return }
     ReadingRun(host, key, waitsForAll: true) { _, reading in
       guard let ballot = reading.deletionOfAll, let layout = host.layout else { return }
@@ -34,20 +33,21 @@ struct Repairer {
         guard let target = layout.hostIndex(of: member) else { continue }
         world.send(from: host, to: target) { $0.handle(.purge(ballot), key, from: layout) { _ in } }
       }
-      world.count("purges")
+      world.count(.purges)
     }?.start()
   }
 
-  private func settle(_ key: Key) { RoundRun(host, key, .certainty) { _, _ in }?.start() }
+  private func settle(_ key: Int) { RoundRun(host, key, .certainty) { _, _ in }?.start() }
 
   /// Who lacks the bytes fetches them; who has forgotten so much that it cannot tell needs a round.
-  private func teach(_ held: Held, _ key: Key, to behind: [Member], tries: Int = 2) {
+  private func teach(_ held: Held, _ key: Int, to behind: [Member], tries: Int = 2) {
     guard let layout = host.layout, tries > 0 else { return }
     for member in behind {
       guard let target = layout.hostIndex(of: member) else { continue }
-      world.count("lessons")
-      world.send(from: host, to: target) { pupil in
-        pupil.handle(.learn(held.ballot, held.descriptor), key, from: layout) { reply in
+      world.count(.lessons)
+      let lesson = RegisterRequest.learn(held.ballot, held.descriptor)
+      world.send(from: host, to: target, lesson) { pupil in
+        pupil.handle(lesson, key, from: layout) { reply in
           world.send(from: pupil, to: host.index) { _ in
             switch reply {
             case .answer(.lacksBytes, _):

@@ -4,22 +4,24 @@ import KVCore
 /// Runs a round at a host, over the network, until it ends.
 final class RoundRun {
   private let host: Host
-  private let key: Key
+  private let key: Int
   private let layout: Layout
+  private let boot: Int
   private var round: Round
   private var phase = 0
   private let finish: (Round.Outcome, _ mayBeWritten: Bool) -> Void
 
   init?(
-    _ host: Host, _ key: Key, _ purpose: Round.Purpose, mayBeWritten: Bool = false,
+    _ host: Host, _ key: Int, _ purpose: Round.Purpose, mayBeWritten: Bool = false,
     finish: @escaping (Round.Outcome, Bool) -> Void
   ) {
-    guard let layout = host.layout, let slot = host.world.keys[key] else { return nil }
+    guard let layout = host.layout else { return nil }
     self.host = host
     self.key = key
     self.layout = layout
     self.finish = finish
-    round = Round(purpose, layout.view(of: slot), mayBeWritten: mayBeWritten, rules: host.world.options.rules)
+    boot = host.boot
+    round = Round(purpose, host.views[key], mayBeWritten: mayBeWritten, rules: host.world.options.rules)
   }
 
   func start() { perform(round.start()) }
@@ -57,15 +59,15 @@ final class RoundRun {
   private func ask(_ request: RegisterRequest, _ member: Member) {
     guard let target = layout.hostIndex(of: member) else { return }
     let world = host.world
-    world.send(from: host, to: target) { [self] owner in
+    world.send(from: host, to: target, request) { [self] owner in
       owner.handle(request, key, from: layout) { reply in
         world.send(from: owner, to: self.host.index) { _ in self.alive { self.take(reply, request, member) } }
       }
     }
   }
 
-  private lazy var alive: (() -> Void) -> Void = { [host, boot = host.boot] body in
-    if host.isUp, host.boot == boot { body() }
+  private func alive(_ body: () -> Void) {
+    if host.isUp(since: boot) { body() }
   }
 
   private func take(_ reply: Reply, _ request: RegisterRequest, _ asked: Member) {
@@ -87,13 +89,13 @@ final class RoundRun {
 /// Brings the bytes of an upload to a host, from any that has them.
 struct Fetch {
   let world: World
-  let key: Key
+  let key: Int
   let upload: UploadID
   let target: Int
   let asker: Host
   let done: () -> Void
 
-  init(_ world: World, _ key: Key, _ upload: UploadID, to target: Int, askedBy asker: Host, done: @escaping () -> Void)
+  init(_ world: World, _ key: Int, _ upload: UploadID, to target: Int, askedBy asker: Host, done: @escaping () -> Void)
   {
     self.world = world
     self.key = key
@@ -121,22 +123,22 @@ struct Fetch {
 /// Reads a key at a host, over the network.
 final class ReadingRun {
   private let host: Host
-  private let key: Key
+  private let key: Int
   private let layout: Layout
   private(set) var reading: Reading
   private var finish: ((Reading.Outcome?, Reading) -> Void)?
 
   /// `finish` gets nil where the owners are others by now.
   init?(
-    _ host: Host, _ key: Key, _ view: View? = nil, waitsForAll: Bool = false,
+    _ host: Host, _ key: Int, _ view: View? = nil, waitsForAll: Bool = false,
     finish: @escaping (Reading.Outcome?, Reading) -> Void
   ) {
-    guard let layout = host.layout, let slot = host.world.keys[key] else { return nil }
+    guard let layout = host.layout else { return nil }
     self.host = host
     self.key = key
     self.layout = layout
     self.finish = finish
-    reading = Reading(view ?? layout.view(of: slot), waitsForAll: waitsForAll, rules: host.world.options.rules)
+    reading = Reading(view ?? host.views[key], waitsForAll: waitsForAll, rules: host.world.options.rules)
   }
 
   func start() {
@@ -147,7 +149,7 @@ final class ReadingRun {
       world.send(from: host, to: target) { [self] owner in
         owner.handle(.read, key, from: layout) { reply in
           world.send(from: owner, to: self.host.index) { _ in
-            if self.host.boot == boot { self.take(reply, member) }
+            if self.host.isUp(since: boot) { self.take(reply, member) }
           }
         }
       }

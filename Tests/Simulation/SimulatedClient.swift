@@ -2,61 +2,69 @@ import KVCluster
 import KVCore
 
 /// A client that does one operation after the other, through whichever host, and keeps a record of what it was told.
-final class SimulatedClient {
-  private unowned let world: World
-  private var index = 0
-  private var isDone = false
+struct SimulatedClient {
+  private let world: World
 
   init(_ world: World) { self.world = world }
 
-  func act(_ left: Int) {
-    guard left > 0 else { return }
+  /// So many operations, one after the other; `leave` is called after the last.
+  func act(_ left: Int, leave: @escaping () -> Void) {
+    guard left > 0, !world.isCalm else { return leave() }
+    let key = world.random.below(world.keys.count)
+    let kind = kind(of: key)
+    operate(kind, key) { [self] _ in
+      world.after(world.random.ticks(world.options.thinkingTicks)) { [self] in act(left - 1, leave: leave) }
+    }
+  }
+
+  func readOnce(_ key: Int, then: @escaping (Operation.Result) -> Void) { operate(.get, key, then: then) }
+
+  private func operate(_ kind: Operation.Kind, _ key: Int, then: @escaping (Operation.Result) -> Void) {
     let up = world.hosts.filter { $0.isUp && $0.layout != nil }
-    guard !up.isEmpty else { return world.after(10) { [self] in act(left) } }
+    guard !up.isEmpty else { return world.after(10) { [self] in operate(kind, key, then: then) } }
     let host = world.random.pick(up)
-    let key = world.random.below(world.keyList.count)
-    index = world.history.count
-    isDone = false
-    world.history.append(Operation(key: key, kind: kind(of: key), value: index + 1, begun: world.now))
-    let operation = world.history[index]
-    let mine = index
+    let place = world.history.count
+    let operation = Operation(key: key, kind: kind, value: place + 1, begun: world.now)
+    world.history.append(operation)
+    var isDone = false
     let end: (Operation.Result) -> Void = { [self] result in
-      guard !isDone, index == mine else { return }
+      guard !isDone else { return }
       isDone = true
-      if result != .unknown { world.history[mine].ended = world.now }
-      world.history[mine].result = result
-      world.count(String(describing: operation.kind).prefix { $0 != "(" } + " " + result.word)
-      world.after(world.random.ticks(world.options.isHot ? 0...4 : 0...25)) { [self] in act(left - 1) }
+      if result != .unknown { world.history[place].ended = world.now }
+      world.history[place].result = result
+      then(result)
     }
     perform(operation, at: host, end)
     // A host that died tells its client nothing.
+    let boot = host.boot
+    world.after(kind.isGet ? 30 : 15) { if !host.isUp(since: boot) { end(.unknown) } }
     world.after(160) { end(.unknown) }
   }
 
   private func kind(of key: Int) -> Operation.Kind {
-    switch world.random.below(8) {
-    case 0...2: return .get
-    case 3: return .put
-    case 4: return .delete
-    case 5: return .create
-    default:
-      let values = world.history.filter { $0.key == key }.suffix(3).map(\.value)
+    switch world.random.pick(world.options.operations) {
+    case .get: return .get
+    case .put: return .put
+    case .delete: return .delete
+    case .create: return .create
+    case .exchange where world.random.chance(0.6): return .exchange(expected: world.newest(key))
+    case .exchange:
+      let values = world.history.filter { $0.key == key && !$0.kind.isGet }.suffix(3).map(\.value)
       return .exchange(expected: values.isEmpty ? nil : world.random.pick(values))
     }
   }
 
   private func perform(_ operation: Operation, at host: Host, _ end: @escaping (Operation.Result) -> Void) {
-    let key = world.keyList[operation.key]
     switch operation.kind {
-    case .get: read(key, at: host, tries: 4, end)
-    case .delete: write(operation, key, .deletion, at: host, end)
-    default: stage(operation, key, at: host, end)
+    case .get: read(operation.key, at: host, tries: 4, end)
+    case .delete: write(operation, operation.key, .deletion, at: host, end)
+    default: stage(operation, operation.key, at: host, end)
     }
   }
 
   // MARK: Reading
 
-  private func read(_ key: Key, at host: Host, tries: Int, _ end: @escaping (Operation.Result) -> Void) {
+  private func read(_ key: Int, at host: Host, tries: Int, _ end: @escaping (Operation.Result) -> Void) {
     guard tries > 0 else { return end(.nothing) }
     let again = { [self] in read(key, at: host, tries: tries - 1, end) }
     let run = ReadingRun(host, key) { [self] outcome, _ in
@@ -70,9 +78,9 @@ final class SimulatedClient {
   }
 
   private func settle(
-    _ key: Key, at host: Host, _ again: @escaping () -> Void, _ end: @escaping (Operation.Result) -> Void
+    _ key: Int, at host: Host, _ again: @escaping () -> Void, _ end: @escaping (Operation.Result) -> Void
   ) {
-    world.count("slow reads")
+    world.count(.slowReads)
     RoundRun(host, key, .certainty) { [self] outcome, _ in
       if case .chosen(let held) = outcome { deliver(held, key, at: host, again, end) } else { again() }
     }?.start()
@@ -80,7 +88,7 @@ final class SimulatedClient {
 
   /// What is decided is an answer only with its bytes.
   private func deliver(
-    _ held: Held?, _ key: Key, at host: Host, _ again: @escaping () -> Void,
+    _ held: Held?, _ key: Int, at host: Host, _ again: @escaping () -> Void,
     _ end: @escaping (Operation.Result) -> Void
   ) {
     guard let held, held.descriptor.kind == .value else { return end(.found(nil)) }
@@ -97,10 +105,10 @@ final class SimulatedClient {
 
   /// The bytes go to all owners first; most must have them.
   private func stage(
-    _ operation: Operation, _ key: Key, at host: Host, _ end: @escaping (Operation.Result) -> Void
+    _ operation: Operation, _ key: Int, at host: Host, _ end: @escaping (Operation.Result) -> Void
   ) {
-    guard let layout = host.layout, let slot = world.keys[key] else { return end(.nothing) }
-    let view = layout.view(of: slot)
+    guard let layout = host.layout else { return end(.nothing) }
+    let view = host.views[key]
     let upload = host.newUpload()
     var sealed: Set<Member> = []
     var isOver = false
@@ -111,7 +119,7 @@ final class SimulatedClient {
         owner.stage(upload)
         world.send(from: owner, to: host.index) { [self] _ in
           sealed.insert(member)
-          guard host.boot == boot, !isOver, view.isQuorum(sealed) else { return }
+          guard host.isUp(since: boot), !isOver, view.isQuorum(sealed) else { return }
           isOver = true
           write(operation, key, .value, upload, at: host, end)
         }
@@ -125,7 +133,7 @@ final class SimulatedClient {
   }
 
   private func write(
-    _ operation: Operation, _ key: Key, _ kind: Descriptor.Kind, _ upload: UploadID? = nil, at host: Host,
+    _ operation: Operation, _ key: Int, _ kind: Descriptor.Kind, _ upload: UploadID? = nil, at host: Host,
     mayBeWritten: Bool = false, moves: Int = 5, _ end: @escaping (Operation.Result) -> Void
   ) {
     let descriptor = Descriptor(
@@ -149,24 +157,14 @@ final class SimulatedClient {
 }
 
 extension Operation.Kind {
+  var isGet: Bool { if case .get = self { true } else { false } }
+
   /// Whether the operation may be done where this is the value.
   func holds(on value: Int?) -> Bool {
     switch self {
     case .get, .put, .delete: true
     case .create: value == nil
     case .exchange(let expected): value == expected
-    }
-  }
-}
-
-extension Operation.Result {
-  var word: String {
-    switch self {
-    case .found: "found"
-    case .done: "done"
-    case .refused: "refused"
-    case .nothing: "not done"
-    case .unknown: "unknown"
     }
   }
 }

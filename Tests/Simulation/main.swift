@@ -1,28 +1,69 @@
-import KVCluster
 import Glibc
+import KVCluster
 
-// simulate FIRST COUNT [without RULE] [history]
-let arguments = CommandLine.arguments.dropFirst()
-let numbers = arguments.compactMap { UInt64($0) }
-guard numbers.count >= 2 else {
-  print("usage: simulate FIRST COUNT [without RULE] [history]")
+// See scripts/simulate, which builds and runs this.
+let usage = """
+  usage: simulate FIRST COUNT [in SETTING] [without RULE] [history]
+         simulate mutants
+  """
+
+var words = CommandLine.arguments.dropFirst()
+
+func fail(_ message: String) -> Never {
+  print(message)
   exit(64)
 }
-var rules = Rules.all
-if arguments.contains("without") {
-  guard let mutant = Mutant(named: arguments.last ?? "") else {
-    print("the rules are: \(Mutant.all.map(\.name).joined(separator: ", "))")
-    exit(64)
+
+/// The word behind a word, where that is there.
+@MainActor func takeOption(_ name: String) -> String? {
+  guard let place = words.firstIndex(of: name) else { return nil }
+  guard words.indices.contains(place + 1) else { fail(usage) }
+  let value = words[place + 1]
+  words.removeSubrange(place...(place + 1))
+  return value
+}
+
+@MainActor func takeWorlds() -> (Worlds, isMutant: Bool) {
+  if let name = takeOption("without") {
+    guard let mutant = Mutant(named: name) else {
+      fail("the rules are: \(Mutant.all.map(\.name).joined(separator: ", "))")
+    }
+    return (mutant.worlds, true)
   }
-  rules.remove(mutant.rule)
+  guard let name = takeOption("in") else { return (.clusters(.all, nil), false) }
+  guard let worlds = Worlds(named: name) else { fail("the settings are: \(Worlds.names.joined(separator: ", "))") }
+  return (worlds, false)
 }
-let isWhole = rules == .all
-var report = Report()
-for seed in numbers[0]..<(numbers[0] + numbers[1]) {
-  let world = World(seed: seed, rules: rules)
-  report.add(world.run(), of: world, seed: seed)
-  if arguments.contains("history") { world.printHistory() }
-  if report.violations >= (isWhole ? 5 : 1) { break }
+
+/// Runs worlds, until too many have gone wrong.
+func simulate(_ worlds: Worlds, _ seeds: Range<UInt64>, printsHistory: Bool, until violationsMax: Int) -> Report {
+  var report = Report()
+  for seed in seeds where report.violations < violationsMax {
+    switch worlds {
+    case .clusters(.all, nil) where seed % 8 == 0:
+      let world = RegisterWorld(seed: seed, rules: .all)
+      report.add(world.run(), world.counts, seed: seed)
+    case .clusters(let rules, let setting):
+      let world = World(seed: seed, rules: rules, setting: setting)
+      report.add(world.run(), world.counts, seed: seed)
+      if printsHistory { world.printHistory() }
+    case .registers(let rules):
+      let world = RegisterWorld(seed: seed, rules: rules)
+      report.add(world.run(), world.counts, seed: seed)
+    }
+  }
+  return report
 }
+
+if words.first == "mutants" {
+  for mutant in Mutant.all { print(mutant.name, mutant.schedulesMax) }
+  exit(0)
+}
+let (worlds, isMutant) = takeWorlds()
+let printsHistory = words.last == "history"
+let numbers = words.prefix(2).compactMap { UInt64($0) }
+guard numbers.count == 2, words.count == (printsHistory ? 3 : 2), numbers[0] < .max - numbers[1] else { fail(usage) }
+let report = simulate(
+  worlds, numbers[0]..<(numbers[0] + numbers[1]), printsHistory: printsHistory, until: isMutant ? 1 : 5)
 report.print()
-exit(isWhole == (report.violations == 0) ? 0 : 1)
+exit(report.violations == 0 ? 0 : 1)

@@ -70,7 +70,9 @@ package struct MemberList: Hashable, Sendable {
   }
 
   /// Whether these disks are most of the list's.
-  package func isMajority(_ disks: Set<DiskID>) -> Bool { View.isMajority(disks, of: members.map(\.disk)) }
+  package func isMajority(_ disks: Set<DiskID>) -> Bool {
+    2 * members.count { disks.contains($0.disk) } > members.count
+  }
 }
 
 /// How far a group of slots has moved from one list to the next.
@@ -103,6 +105,8 @@ package struct Layout: Hashable, Sendable {
   package private(set) var current: MemberList
   /// Where the cluster is going, while it goes.
   package private(set) var next: MemberList?
+  /// Everybody in either list, each disk once, those of the present list first.
+  package private(set) var members: [LayoutMember]
   package private(set) var groups: [GroupState]
   /// The highest number ever given to a member.
   package private(set) var lastMember: Member
@@ -116,6 +120,7 @@ package struct Layout: Hashable, Sendable {
     self.cluster = cluster
     version = 1
     current = list
+    members = list.members
     lastMember = list.members.map(\.member).max() ?? Member(0)
     groups = Array(
       repeating: GroupState(phase: .old, epoch: 1, switches: 0, switchedFrom: 0), count: Self.groupCount)
@@ -135,12 +140,6 @@ package struct Layout: Hashable, Sendable {
 
   /// The lists that are in force.
   package var lists: [MemberList] { next.map { [current, $0] } ?? [current] }
-
-  /// Everybody in either list, each disk once, those of the present list first.
-  package var members: [LayoutMember] {
-    var seen: Set<DiskID> = []
-    return lists.flatMap(\.members).filter { seen.insert($0.disk).inserted }
-  }
 
   /// The number of a disk, or nil where it is no member.
   package func member(of disk: DiskID) -> Member? { members.first { $0.disk == disk }?.member }
@@ -202,6 +201,7 @@ extension Layout {
     precondition(next == nil, "one change at a time")
     var following = following(proposal)
     following.next = list
+    following.members += list.members.filter { member(of: $0.disk) == nil }
     following.lastMember = max(lastMember, list.members.map(\.member).max() ?? lastMember)
     return following
   }
@@ -226,10 +226,11 @@ extension Layout {
 
   /// All groups have arrived, or none has left.
   package func finished(proposal: Ballot) -> Layout {
-    precondition(next != nil && Set(groups.map(\.phase)).count == 1, "all groups are in one place")
+    precondition(next != nil && groups.allSatisfy { $0.phase == groups[0].phase }, "all groups are in one place")
     var following = following(proposal)
     if groups[0].phase == .new, let next { following.current = next }
     following.next = nil
+    following.members = following.current.members
     for group in groups.indices { following.groups[group].phase = .old }
     return following
   }

@@ -126,7 +126,9 @@ package struct Acceptor: Sendable {
     guard ballot >= highest, ballot > testimony.ballot else {
       return [.answer(.outbid(highest: highest, accepted: testimony.ballot))]
     }
-    guard let store = store(ballot, descriptor, testimony.held, isStaged) else { return [.answer(.lacksBytes)] }
+    guard let store = store(ballot, descriptor, testimony.held, isStaged) ?? bareVote(ballot, descriptor) else {
+      return [.answer(.lacksBytes)]
+    }
     promise(ballot, key, group)
     return reach(ballot.counter) + [store, .answer(.done)]
   }
@@ -200,7 +202,11 @@ package struct Acceptor: Sendable {
     if descriptor.kind == .deletion || isInPlace {
       return .store(Held(ballot: ballot, descriptor: descriptor, hasBytes: true), from: .place)
     }
-    if isStaged { return .store(Held(ballot: ballot, descriptor: descriptor, hasBytes: true), from: .staging) }
+    return isStaged ? .store(Held(ballot: ballot, descriptor: descriptor, hasBytes: true), from: .staging) : nil
+  }
+
+  /// A vote for what is not here: against the rules.
+  private func bareVote(_ ballot: Ballot, _ descriptor: Descriptor) -> Effect? {
     guard !rules.contains(.acceptsOnlyBytes) else { return nil }
     return .store(Held(ballot: ballot, descriptor: descriptor, hasBytes: false), from: .place)
   }

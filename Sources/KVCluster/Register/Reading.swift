@@ -15,8 +15,8 @@ package struct Reading: Sendable {
   private let rules: Rules
   /// Whether all are waited for, as a repair does, or only a quorum.
   private let waitsForAll: Bool
-  private var answers: [Member: Testimony] = [:]
-  private var others: Set<Member> = []
+  private var answers = Votes<Testimony>()
+  private var others = Votes<Void>()
 
   package init(_ view: View, waitsForAll: Bool = false, rules: Rules = .all) {
     self.view = view
@@ -31,7 +31,7 @@ package struct Reading: Sendable {
   package mutating func take(_ answer: RegisterAnswer, asked: Member, member: Member) -> Outcome? {
     let member = rules.contains(.countsDisks) ? member : asked
     guard view.hasVoter(member) else { return nil }
-    if case .holds(let testimony) = answer { answers[member] = testimony } else { others.insert(member) }
+    if case .holds(let testimony) = answer { answers[member] = testimony } else { others[member] = () }
     if answers.count + others.count >= view.voters.count { return end() }
     return waitsForAll ? nil : agreement()
   }
@@ -39,45 +39,43 @@ package struct Reading: Sendable {
   /// Nobody else will answer.
   package func end() -> Outcome {
     if let agreement = agreement() { return agreement }
-    return view.isQuorum(answers.keys) ? .unsettled : .unavailable
+    return view.isQuorum(answers.members) ? .unsettled : .unavailable
   }
 
   /// Whether all owners hold the same deletion, so that it can be forgotten.
   package var deletionOfAll: Ballot? {
-    guard !view.isMoving, let highest = answers.values.max(by: { $0.ballot < $1.ballot })?.held,
-      highest.descriptor.kind == .deletion
-    else { return nil }
-    let holders = answers.filter { $0.value.ballot == highest.ballot }.keys
+    guard !view.isMoving, let highest, highest.descriptor.kind == .deletion else { return nil }
+    let holders = answers.members { $0.ballot == highest.ballot }
     let isEnough = rules.contains(.purgesFromAll) ? holders.count == view.voters.count : view.isQuorum(holders)
     return isEnough ? highest.ballot : nil
   }
 
   /// The highest of what was answered, decided or not.
-  package var highest: Held? { answers.values.max { $0.ballot < $1.ballot }?.held }
+  package var highest: Held? { answers.votes.max { $0.ballot < $1.ballot }?.held }
 
   private func agreement() -> Outcome? {
-    guard view.isQuorum(answers.keys) else { return nil }
-    let highest = answers.values.max { $0.ballot < $1.ballot }
-    if !rules.contains(.readsOnlyChosen) { return outcome(of: highest) }
-    for candidate in Set(answers.values.map(\.ballot)) {
-      let same = answers.filter { $0.value.ballot == candidate }
-      if view.isQuorum(same.keys) { return outcome(of: same.values.first) }
+    guard view.isQuorum(answers.members) else { return nil }
+    if !rules.contains(.readsOnlyChosen) { return outcome(of: answers.votes.max { $0.ballot < $1.ballot }) }
+    // Only one ballot can have a quorum.
+    for testimony in answers.votes where view.isQuorum(answers.members { $0.ballot == testimony.ballot }) {
+      // Whoever holds something newer was left so by a round that did not get through. That no lesson mends.
+      if waitsForAll, let highest, highest.ballot > testimony.ballot { return nil }
+      return outcome(of: testimony)
     }
-    guard rules.contains(.agreesOnBallots) else { return agreementByUpload() }
-    return nil
+    return rules.contains(.agreesOnBallots) ? nil : agreementByUpload()
   }
 
   private func agreementByUpload() -> Outcome? {
-    for candidate in Set(answers.values.map { $0.held?.descriptor.upload }) {
-      let same = answers.filter { $0.value.held?.descriptor.upload == candidate }
-      if view.isQuorum(same.keys) { return outcome(of: same.values.max { $0.ballot < $1.ballot }) }
+    for testimony in answers.votes.sorted(by: { $0.ballot > $1.ballot }) {
+      let same = answers.members { $0.held?.descriptor.upload == testimony.held?.descriptor.upload }
+      if view.isQuorum(same) { return outcome(of: testimony) }
     }
     return nil
   }
 
   private func outcome(of testimony: Testimony?) -> Outcome {
     let ballot = testimony?.ballot ?? .none
-    let holders = answers.filter { $0.value.ballot == ballot && $0.value.held?.hasBytes ?? true }.keys.sorted()
+    let holders = answers.members { $0.ballot == ballot && $0.held?.hasBytes ?? true }.sorted()
     let behind = view.voters.filter { voter in
       answers[voter].map { $0.ballot < ballot || ($0.ballot == ballot && $0.held?.hasBytes == false) } ?? false
     }

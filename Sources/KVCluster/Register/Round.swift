@@ -60,7 +60,7 @@ package struct Round: Sendable {
 
   private enum State {
     case waiting
-    case preparing(Ballot, promises: [Member: Testimony], others: Set<Member>)
+    case preparing(Ballot, promises: Votes<Testimony>, others: Votes<Void>)
     case accepting(Tally)
     case finished
   }
@@ -70,10 +70,14 @@ package struct Round: Sendable {
     let held: Held
     /// What a quorum makes true.
     let outcome: Outcome
-    var done: Set<Member> = []
-    /// Who holds something older, and will not take it.
-    var outbid: Set<Member> = []
-    var others: Set<Member> = []
+    var answers = Votes<Answer>()
+
+    enum Answer {
+      case done
+      /// It holds something older, and will not take it.
+      case outbid
+      case other
+    }
   }
 
   /// How often it begins anew before it gives up.
@@ -117,7 +121,7 @@ package struct Round: Sendable {
   private mutating func begin(_ ballot: Ballot) -> [Effect] {
     guard case .waiting = state else { return [] }
     highest = max(highest, ballot)
-    state = .preparing(ballot, promises: [:], others: [])
+    state = .preparing(ballot, promises: Votes(), others: Votes())
     return [.send(.prepare(ballot), to: view.voters)]
   }
 
@@ -140,35 +144,36 @@ package struct Round: Sendable {
   }
 
   private mutating func takePromise(
-    _ answer: RegisterAnswer, _ member: Member, _ ballot: Ballot, _ promises: [Member: Testimony],
-    _ others: Set<Member>
+    _ answer: RegisterAnswer, _ member: Member, _ ballot: Ballot, _ promises: Votes<Testimony>,
+    _ others: Votes<Void>
   ) -> [Effect] {
     var (promises, others) = (promises, others)
-    if case .promised(let testimony) = answer { promises[member] = testimony } else { others.insert(member) }
+    if case .promised(let testimony) = answer { promises[member] = testimony } else { others[member] = () }
     state = .preparing(ballot, promises: promises, others: others)
-    if view.isQuorum(promises.keys) { return decide(ballot, promises) }
+    if view.isQuorum(promises.members) { return decide(ballot, promises) }
     return promises.count + others.count >= view.voters.count ? again() : []
   }
 
   private mutating func takeAccept(_ answer: RegisterAnswer, _ member: Member, _ tally: Tally) -> [Effect] {
     var tally = tally
     switch answer {
-    case .done: tally.done.insert(member)
+    case .done: tally.answers[member] = .done
     case .outbid(_, let accepted) where accepted < tally.held.ballot || !rules.contains(.wantsProof):
-      tally.outbid.insert(member)
+      if tally.answers[member] != .done { tally.answers[member] = .outbid }
     case .lacksBytes: return [.supply(tally.held.descriptor.upload, to: member)]
-    default: tally.others.insert(member)
+    default: if tally.answers[member] == nil { tally.answers[member] = .other }
     }
     state = .accepting(tally)
-    if view.isQuorum(tally.done) { return finish(tally.outcome) }
-    return tally.done.union(tally.outbid).union(tally.others).count == view.voters.count ? again() : []
+    if view.isQuorum(tally.answers.members { $0 == .done }) { return finish(tally.outcome) }
+    return tally.answers.count == view.voters.count ? again() : []
   }
 
   /// A quorum has promised: what it holds decides what goes on.
-  private mutating func decide(_ ballot: Ballot, _ promises: [Member: Testimony]) -> [Effect] {
-    let current = promises.values.max { $0.ballot < $1.ballot }?.held
-    holder = promises.filter { $0.value.ballot == current?.ballot && $0.value.held?.hasBytes == true }.keys.min()
-    let isChosen = promises.values.allSatisfy { $0.ballot == current?.ballot ?? .none }
+  private mutating func decide(_ ballot: Ballot, _ promises: Votes<Testimony>) -> [Effect] {
+    let current = promises.votes.max { $0.ballot < $1.ballot }?.held
+    holder = zip(promises.members, promises.votes)
+      .filter { $1.ballot == current?.ballot && $1.held?.hasBytes == true }.map(\.0).min()
+    let isChosen = promises.votes.allSatisfy { $0.ballot == current?.ballot ?? .none }
     guard let write = purpose.write else {
       return isChosen ? finish(.chosen(current)) : confirm(current, at: ballot, promises, then: nil)
     }
@@ -187,7 +192,7 @@ package struct Round: Sendable {
 
   /// What may be held by too few is proposed once more, so that it is certain.
   private mutating func confirm(
-    _ current: Held?, at ballot: Ballot, _ promises: [Member: Testimony], then outcome: ((Held?) -> Outcome)?
+    _ current: Held?, at ballot: Ballot, _ promises: Votes<Testimony>, then outcome: ((Held?) -> Outcome)?
   ) -> [Effect] {
     guard let current else { return finish(.chosen(nil)) }
     let held = Held(ballot: ballot, descriptor: current.descriptor, hasBytes: true)
@@ -200,7 +205,7 @@ package struct Round: Sendable {
   }
 
   private mutating func repeatAccept(to member: Member) -> [Effect] {
-    guard case .accepting(let tally) = state, !tally.done.contains(member) else { return [] }
+    guard case .accepting(let tally) = state, tally.answers[member] != .done else { return [] }
     return [.send(.accept(tally.held.ballot, tally.held.descriptor), to: [member])]
   }
 
@@ -229,7 +234,7 @@ package struct Round: Sendable {
   /// What was tried stays tried, unless all say that they hold something older and will not take it.
   private mutating func noteTry() {
     guard case .accepting(let tally) = state, tally.held.descriptor.upload == purpose.write?.upload else { return }
-    if !tally.done.isEmpty || tally.outbid.count < view.voters.count { mayBeWritten = true }
+    if tally.answers.members(where: { $0 == .outbid }).count < view.voters.count { mayBeWritten = true }
   }
 
   private mutating func finish(_ outcome: Outcome) -> [Effect] {

@@ -1,0 +1,53 @@
+/// How often what happened.
+struct Counts {
+  enum What: Int, CaseIterable {
+    case operations, gets, writes, refusals, withoutEffect, unknown, slowReads, layouts, wishes, syncedGroups, lessons,
+      purges
+    case kills, powerCuts, partitions, lostMessages, lateMessages, doubledMessages, failedSyncs, lostDisks
+
+    var word: String {
+      switch self {
+      case .operations: "operations"
+      case .gets: "gets answered"
+      case .writes: "writes done"
+      case .refusals: "writes refused"
+      case .withoutEffect: "operations without effect"
+      case .unknown: "outcomes unknown"
+      case .slowReads: "gets that needed a round"
+      case .layouts: "layouts decided"
+      case .wishes: "changes wished"
+      case .syncedGroups: "groups synced"
+      case .lessons: "lessons"
+      case .purges: "purges"
+      case .kills: "kills"
+      case .powerCuts: "power cuts"
+      case .partitions: "partitions"
+      case .lostMessages: "messages lost"
+      case .lateMessages: "messages late"
+      case .doubledMessages: "messages doubled"
+      case .failedSyncs: "syncs failed"
+      case .lostDisks: "disks lost"
+      }
+    }
+  }
+
+  private var numbers = Array(repeating: 0, count: What.allCases.count)
+
+  subscript(what: What) -> Int {
+    get { numbers[what.rawValue] }
+    set { numbers[what.rawValue] = newValue }
+  }
+
+  mutating func add(_ other: Counts) { for place in numbers.indices { numbers[place] += other.numbers[place] } }
+
+  mutating func add(_ operation: Operation) {
+    self[.operations] += 1
+    switch operation.result {
+    case .found: self[.gets] += 1
+    case .done: self[.writes] += 1
+    case .refused: self[.refusals] += 1
+    case .nothing: self[.withoutEffect] += 1
+    case .unknown: self[.unknown] += 1
+    }
+  }
+}
