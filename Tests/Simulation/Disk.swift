@@ -1,4 +1,5 @@
 import KVCluster
+import KVCore
 
 /// What a disk holds: what a process sees, and what a power cut leaves. Keys and groups are named by their number in the
 /// world.

@@ -1,4 +1,5 @@
 import KVCluster
+import KVCore
 
 /// A rule that is left out, to show that it is needed: in which worlds, and within how many of them, that comes out.
 struct Mutant {

@@ -1,4 +1,5 @@
 import KVCluster
+import KVCore
 
 /// The layout's register alone: hosts that propose changes at random, messages in any order, lost and repeated, and hosts
 /// that start anew. At most one layout of each version may ever be decided, and each must follow from the one before.

@@ -1,4 +1,5 @@
 import KVCluster
+import KVCore
 
 /// Brings the owners of a key to the same state, and forgets deletions that all of them hold.
 struct Repairer {

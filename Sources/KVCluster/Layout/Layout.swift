@@ -136,6 +136,10 @@ package struct Layout: Hashable, Sendable {
     (self.cluster, self.version, self.proposal) = (cluster, version, proposal)
     (self.current, self.next, self.predecessors) = (current, next, predecessors)
     (self.groups, self.lastMember) = (groups, lastMember)
+    members = current.members
+    for member in next?.members ?? [] where !members.contains(where: { $0.disk == member.disk }) {
+      members.append(member)
+    }
   }
 
   /// The lists that are in force.

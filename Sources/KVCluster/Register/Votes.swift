@@ -1,3 +1,5 @@
+import KVCore
+
 /// What members have said, each once: a few, so that looking through all is faster than hashing.
 struct Votes<Vote: Sendable>: Sendable {
   private(set) var members: [Member] = []
