@@ -1,0 +1,258 @@
+import KVCluster
+import KVCore
+import KVLinux
+import TestSupport
+import Synchronization
+import Testing
+
+@testable import KVStore
+
+/// Keys of which others have a say too, on one disk.
+@Suite struct RegistersTests {
+  private let fixture: StoreFixture
+  private let registers: Registers
+  private let key: Key
+  private let group = 0x12
+
+  init() throws {
+    fixture = try StoreFixture()
+    registers = Registers(fixture.store)
+    key = try Key(text: "hashme")
+  }
+
+  private var store: Store { fixture.store }
+
+  private func open(epoch: UInt64, isShared: Bool) {
+    store.set((0..<256).map { _ in GroupGates.Gate(epoch: epoch, isShared: isShared) })
+  }
+
+  private func ask(
+    _ request: RegisterRequest, isCurrent: @escaping @Sendable () -> Bool = { true },
+    fetch: (KVCluster.Descriptor) async -> Bool = { _ in false }
+  ) async -> RegisterAnswer? {
+    await registers.answer(request, key, isCurrent: isCurrent, fetch: fetch)
+  }
+
+  private func ballot() throws -> Ballot { try store.votes.ballot(above: .none) }
+
+  private func seal(_ bytes: [UInt8]) async throws -> KVCluster.Descriptor {
+    var value = try store.stage(key, byteCount: nil)
+    try value.append(bytes)
+    return try await value.seal(ValueFields())
+  }
+
+  private func deletion(_ ballot: Ballot) -> KVCluster.Descriptor {
+    KVCluster.Descriptor(
+      upload: UploadID(member: ballot.member, counter: ballot.counter), kind: .deletion, valueBytes: 0,
+      committedAtNanoseconds: 1, checksum: ValueChecksum(high: 0, low: 0))
+  }
+
+  // MARK: Gates
+
+  @Test(arguments: [(1, false), (0, true), (1, true)] as [(UInt64, Bool)])
+  func whatBeganAloneIsNotDoneOnceOthersHaveASay(epoch: UInt64, isShared: Bool) async throws {
+    try await fixture.put(key, [1])
+    var value = try store.stage(key, byteCount: nil)
+    try value.append([2])
+    open(epoch: epoch, isShared: isShared)
+    await #expect(throws: StoreError.shared) { _ = try await store.delete(key) }
+    let absent = try Key(text: "absent")
+    await #expect(throws: StoreError.shared) { _ = try await store.delete(absent) }
+    do throws(StoreError) {
+      _ = try await value.commit()
+      Issue.record("it was committed")
+    } catch {
+      #expect(error == .shared)
+    }
+    #expect(try fixture.get(key) == [1])
+    // Its bytes are not lost: they can be sealed for the others to decide about.
+    _ = try await value.seal(ValueFields())
+    #expect(try fixture.stagedNames().count == 1)
+  }
+
+  @Test func whatBeganUnderThePresentEpochIsDone() async throws {
+    open(epoch: 7, isShared: false)
+    var value = try store.stage(key, byteCount: nil, epoch: 7)
+    try value.append([2])
+    #expect(try await value.commit().created)
+    #expect(try await store.delete(key, epoch: 7))
+  }
+
+  // MARK: Votes
+
+  @Test func whatIsAcceptedIsTheValue() async throws {
+    let descriptor = try await seal([1, 2, 3])
+    let ballot = try ballot()
+    #expect(await ask(.prepare(ballot)) == .promised(Testimony(held: nil, floor: store.votes.floor(of: UInt8(group)))))
+    #expect(try fixture.get(key) == nil)
+    #expect(await ask(.accept(ballot, descriptor)) == .done)
+    #expect(try fixture.get(key) == [1, 2, 3])
+    #expect(try fixture.stagedNames() == [])
+    let held = Held(ballot: ballot, descriptor: descriptor, hasBytes: true)
+    #expect(try await store.held(key) == held)
+    // The same once more changes nothing, and a lower one is told what is held.
+    #expect(await ask(.accept(ballot, descriptor)) == .done)
+    let lower = Ballot(counter: ballot.counter - 1, member: ballot.member)
+    #expect(await ask(.prepare(lower)) == .outbid(highest: ballot, accepted: ballot))
+  }
+
+  @Test func bytesThatAreMissingAreFetched() async throws {
+    let descriptor = try await seal([5])
+    store.dropUpload(descriptor.upload)
+    let ballot = try ballot()
+    #expect(await ask(.accept(ballot, descriptor)) == .lacksBytes)
+    #expect(try await store.held(key) == nil)
+    let fetch: (KVCluster.Descriptor) async -> Bool = { wanted in
+      do throws(StoreError) {
+        var value = try store.stage(key, byteCount: nil)
+        try value.append([5])
+        _ = try await value.seal(ValueFields(), as: wanted.upload, expected: wanted)
+        return true
+      } catch {
+        return false
+      }
+    }
+    let answer = await ask(.accept(ballot, descriptor), fetch: fetch)
+    #expect(answer == .done)
+    #expect(try fixture.get(key) == [5])
+  }
+
+  /// Bytes from elsewhere that are not those that were decided on must not get their name.
+  @Test func otherBytesAreNotTakenForThem() async throws {
+    let descriptor = try await seal([5])
+    store.dropUpload(descriptor.upload)
+    var value = try store.stage(key, byteCount: nil)
+    try value.append([6])
+    do throws(StoreError) {
+      _ = try await value.seal(ValueFields(), as: descriptor.upload, expected: descriptor)
+      Issue.record("they were taken")
+    } catch {
+      if case .damaged = error {} else { Issue.record("\(error)") }
+    }
+    #expect(await ask(.accept(try ballot(), descriptor)) == .lacksBytes)
+  }
+
+  @Test func whatIsThereGetsAHigherBallotWithoutItsBytesBeingMoved() async throws {
+    let stored = try await fixture.put(key, [9])
+    let inode = try File(path: fixture.directory.path + "/data/values/12/hashme").status().inode
+    let ballot = try ballot()
+    #expect(await ask(.accept(ballot, KVCluster.Descriptor(stored))) == .done)
+    #expect(try await store.held(key)?.ballot == ballot)
+    #expect(try File(path: fixture.directory.path + "/data/values/12/hashme").status().inode == inode)
+  }
+
+  @Test func aDeletionStaysUntilItIsForgotten() async throws {
+    try await fixture.put(key, [9])
+    let ballot = try ballot()
+    #expect(await ask(.accept(ballot, deletion(ballot))) == .done)
+    #expect(try fixture.get(key) == nil)
+    #expect(try fixture.valuePaths() == ["12/hashme"])
+    let floor = store.votes.floor(of: UInt8(group))
+    try await store.forgetDeletions(of: group) { true }
+    #expect(try fixture.valuePaths() == [])
+    #expect(store.votes.floor(of: UInt8(group)) > floor)
+    #expect(store.votes.floor(of: UInt8(group)) >= ballot)
+  }
+
+  @Test func aValueThatTookADeletionsPlaceIsNotForgotten() async throws {
+    let ballot = try ballot()
+    _ = await ask(.accept(ballot, deletion(ballot)))
+    let descriptor = try await seal([1])
+    let next = try store.votes.ballot(above: ballot)
+    _ = await ask(.accept(next, descriptor))
+    try await store.remove(key, holding: ballot) { true }
+    try await store.forgetDeletions(of: group) { true }
+    #expect(try fixture.get(key) == [1])
+  }
+
+  @Test func whoGoesByAnotherLayoutGetsNoVote() async throws {
+    let descriptor = try await seal([1])
+    #expect(await ask(.read, isCurrent: { false }) == nil)
+    #expect(await ask(.accept(try ballot(), descriptor), isCurrent: { false }) == nil)
+    #expect(try fixture.get(key) == nil)
+  }
+
+  /// A file that somebody put there gets what it lacks before the disk votes about it.
+  @Test func aFileWithoutAnAttributeIsDescribed() async throws {
+    try fixture.directory.write([1, 2], to: "data/values/12/hashme")
+    let held = try #require(try await store.held(key))
+    #expect(held.hasBytes)
+    #expect(held.descriptor.checksum == Checksum.of([1, 2] as [UInt8]))
+    #expect(try await store.held(key) == held)
+  }
+
+  @Test func aFileThatWasCutVotesButHasNoBytes() async throws {
+    let stored = try await fixture.put(key, [1, 2, 3])
+    try File(writingPath: fixture.directory.path + "/data/values/12/hashme").truncate(byteCount: 1)
+    #expect(
+      try await store.held(key) == Held(ballot: stored.ballot, descriptor: Descriptor(stored), hasBytes: false))
+  }
+
+  // MARK: Groups
+
+  @Test func aGroupIsToldOfPageByPage() async throws {
+    var keys: [Key] = []
+    for number in 0..<2000 {
+      let key = try Key(text: "key\(number)")
+      if key.slot.group == group { keys.append(key) }
+    }
+    for key in keys { try await fixture.put(key, [1]) }
+    keys.sort { $0.bytes.lexicographicallyPrecedes($1.bytes) }
+    var told: [Key] = []
+    var isLast = false
+    while !isLast {
+      let page = try await store.held(of: group, behind: told.last, limit: 3) { _ in true }
+      told += page.page.map(\.key)
+      isLast = page.isLast
+      try #require(told.count <= keys.count)
+    }
+    #expect(told == keys)
+    #expect(try await store.held(of: group, behind: nil, limit: 3) { _ in false }.page == [])
+  }
+
+  @Test func whatIsPutAsideIsKeptAndNotServed() async throws {
+    try await fixture.put(key, [1, 2])
+    #expect(try store.setAside(group: group) { _ in false } == 0)
+    #expect(try store.setAside(group: group) { _ in true } == 1)
+    #expect(try fixture.get(key) == nil)
+    let names = try fixture.directory.files(in: "data/aside")
+    #expect(names.count == 1)
+    let name = try #require(names.first)
+    #expect(try fixture.directory.read("data/aside/\(name)") == [1, 2])
+    #expect(
+      try File(path: fixture.directory.path + "/data/aside/\(name)").attribute("user.kvnode.key", bytesMax: 1024)
+        == key.bytes)
+  }
+
+  @Test func requestsAboutOneKeyTakeTurns() async throws {
+    let turns = KeyTurns()
+    let key = key
+    try await withThrowingTaskGroup(of: Int?.self) { group in
+      let inside = Counter()
+      for _ in 0..<100 {
+        group.addTask {
+          await turns.withTurn(of: key) {
+            let count = inside.enter()
+            await Task.yield()
+            inside.leave()
+            return count
+          }
+        }
+      }
+      for try await count in group { #expect(count == 1) }
+    }
+  }
+}
+
+private final class Counter: Sendable {
+  private let count = Mutex(0)
+
+  func enter() -> Int {
+    count.withLock { count in
+      count += 1
+      return count
+    }
+  }
+
+  func leave() { count.withLock { $0 -= 1 } }
+}
