@@ -2,15 +2,17 @@ import KVCore
 import Synchronization
 
 /// Has those who want something of the same key take turns, across waits for the disk and for other nodes.
-final class KeyTurns: Sendable {
+package final class KeyTurns: Sendable {
   /// How many may wait for one key.
   static let waitingMax = 256
 
   /// Those who wait, for each key that somebody is at.
   private let waiting = Mutex<[Key: [CheckedContinuation<Void, Never>]]>([:])
 
+  package init() {}
+
   /// Runs the body when it is its turn; nil where too many are waiting.
-  func withTurn<Result: Sendable>(of key: Key, _ body: () async -> Result) async -> Result? {
+  package func withTurn<Result: Sendable>(of key: Key, _ body: () async -> Result) async -> Result? {
     guard await take(key) else { return nil }
     defer { pass(key) }
     return await body()

@@ -1,6 +1,10 @@
 # The layout: hosts decide on it, and values move to where it says, while clients go on.
 
-load support.bash
+# shellcheck disable=SC2154 # support.bash and bats set variables.
+
+load support
+
+setup_file() { export BATS_TEST_TIMEOUT=900; }
 
 setup() {
   prepare_test_cluster
@@ -167,7 +171,7 @@ has_all() {
 }
 
 @test "an acknowledged value outlives changes of the list and kill -9, and counters are exact" {
-  run python3 "$HELPERS/moving.py" "$KVNODE" "$BATS_TEST_TMPDIR" "${KVNODE_LONG:-3}" 1
+  run python3 "$HELPERS/moving.py" "$KVNODE" "$BATS_TEST_TMPDIR" "${KVNODE_LONG:-2}" 1
   echo "$output"
   ((status == 0))
 }

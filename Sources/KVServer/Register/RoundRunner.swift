@@ -11,6 +11,8 @@ struct RoundRunner: Sendable {
   let calls: RegisterCalls
   let store: Store
   let network: IOExecutor
+  /// Two rounds of one node about one key would only outbid each other.
+  let turns = KeyTurns()
 
   /// What came of a round.
   struct Result: Sendable {
@@ -29,9 +31,17 @@ struct RoundRunner: Sendable {
     }
   }
 
-  /// Runs a round in the layout. `source` has the bytes of what is written.
+  /// Runs a round in the layout, when no other of this node's is about the key. `source` has the bytes of what is written.
   func run(
     _ purpose: Round.Purpose, _ key: Key, _ layout: Layout, source: Member?, mayBeWritten: Bool = false
+  ) async -> Result {
+    await turns.withTurn(of: key) {
+      await runInTurn(purpose, key, layout, source: source, mayBeWritten: mayBeWritten)
+    } ?? Result(outcome: mayBeWritten ? .unknown : .notWritten, mayBeWritten: mayBeWritten)
+  }
+
+  private func runInTurn(
+    _ purpose: Round.Purpose, _ key: Key, _ layout: Layout, source: Member?, mayBeWritten: Bool
   ) async -> Result {
     var round = Round(purpose, layout.view(of: key.slot), mayBeWritten: mayBeWritten)
     return await withTaskGroup(of: Round.Event.self) { group in
