@@ -156,6 +156,21 @@ has_all() {
   has_all 20 2
 }
 
+@test "two hosts with copies of one data directory both say so, and neither answers" {
+  start_listed 1 2 3
+  store_many 5 1
+  kill_node 2
+  kill_node 3
+  rm -r "$CLUSTER/node3"
+  cp -a "$CLUSTER/node2" "$CLUSTER/node3"
+  start_node 2
+  start_node 3
+  eventually 30 has_status 2 progress "node3 has a copy of this host's data directory: stop one of them"
+  eventually 30 has_status 3 progress "node2 has a copy of this host's data directory: stop one of them"
+  assert_matches 'has a copy of the data directory of node2' "$(get 2 key1)"
+  assert_matches 'has a copy of the data directory of node3' "$(get 3 key1)"
+}
+
 @test "values that one host had before it had others move to them" {
   list 1
   sed -i '/^\[Peers\]/d' "$CLUSTER/node1.conf"

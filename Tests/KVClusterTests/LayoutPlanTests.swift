@@ -283,7 +283,7 @@ private let ballot = Ballot(counter: 9, member: Member(1))
     [
       .hello(
         Hello(
-          name: "a", disk: Hosts.disk("a"), cluster: Hosts.cluster, version: 3,
+          name: "a", disk: Hosts.disk("a"), process: 11, cluster: Hosts.cluster, version: 3,
           wish: Wish(names: ["a", "b"], copies: 1),
           valueCount: nil, strandedCount: 4, synced: [SyncedGroup(group: 255, epoch: .max)],
           addresses: [HostAddress(name: "b", address: "192.0.2.1:7776")])),

@@ -40,6 +40,8 @@ package struct Hello: Hashable, Sendable {
   /// The host's name.
   package let name: String
   package let disk: DiskID
+  /// Tells the process from any other on the same disk, or on a copy of it: a random number.
+  package let process: UInt64
   /// The cluster that the disk belongs to, once it does.
   package var cluster: ClusterID?
   /// The version of the layout that it goes by; 0 for none.
@@ -54,10 +56,11 @@ package struct Hello: Hashable, Sendable {
   package var addresses: [HostAddress]
 
   package init(
-    name: String, disk: DiskID, cluster: ClusterID? = nil, version: UInt64 = 0, wish: Wish, valueCount: UInt64? = 0,
+    name: String, disk: DiskID, process: UInt64 = 0, cluster: ClusterID? = nil, version: UInt64 = 0, wish: Wish,
+    valueCount: UInt64? = 0,
     strandedCount: UInt64 = 0, synced: [SyncedGroup] = [], addresses: [HostAddress] = []
   ) {
-    (self.name, self.disk, self.cluster, self.version) = (name, disk, cluster, version)
+    (self.name, self.disk, self.process, self.cluster, self.version) = (name, disk, process, cluster, version)
     (self.wish, self.valueCount, self.strandedCount, self.synced) = (wish, valueCount, strandedCount, synced)
     self.addresses = addresses
   }
@@ -66,6 +69,7 @@ package struct Hello: Hashable, Sendable {
     writer.write(name)
     writer.write(disk.high)
     writer.write(disk.low)
+    writer.write(process)
     writer.write(cluster) { writer, cluster in
       writer.write(cluster.high)
       writer.write(cluster.low)
@@ -91,6 +95,7 @@ package struct Hello: Hashable, Sendable {
     name = try reader.text(max: Layout.nameBytesMax)
     let diskHigh = try reader.integer64()
     disk = DiskID(high: diskHigh, low: try reader.integer64())
+    process = try reader.integer64()
     cluster = try reader.optional { reader throws(ByteReader.Malformed) in
       let high = try reader.integer64()
       return ClusterID(high: high, low: try reader.integer64())

@@ -36,6 +36,7 @@ final class Layouts: Sendable {
   let current: CurrentCluster
   private let store: Store
   private let ownDisk: DiskID
+  private let process = UInt64.random(in: 1...(.max))
   private let stranded: StrandedValues
   private let logger: Logger
   /// Whether there was nothing on the disk at the start: then it has never served by its peer list alone.
@@ -72,7 +73,8 @@ final class Layouts: Sendable {
     let configuration = current.value.configuration
     let (known, synced, book) = state.withLock { ($0.file.record.known, $0.synced, $0.file.addresses) }
     return Hello(
-      name: configuration.nodeName, disk: ownDisk, cluster: known?.cluster, version: known?.version ?? 0,
+      name: configuration.nodeName, disk: ownDisk, process: process, cluster: known?.cluster,
+      version: known?.version ?? 0,
       wish: Wish(names: configuration.peers.map(\.name), copies: 1),
       valueCount: store.usage.isCounted && stranded.last != nil ? UInt64(store.usage.total.count.values) : nil,
       strandedCount: UInt64(stranded.last?.total ?? 0), synced: Array(synced),
@@ -127,6 +129,8 @@ final class Layouts: Sendable {
     let (own, now) = (hello.disk == ownDisk, Instant.now)
     state.withLock { state in
       if own {
+        // A list may lead a node to itself.
+        guard hello.process != process else { return }
         state.twin = Heard(hello: hello, at: now)
         return
       }
