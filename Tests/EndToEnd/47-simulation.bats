@@ -22,5 +22,5 @@ simulate() { "$REPOSITORY/scripts/simulate" --jobs 2 "$@"; }
   run simulate --mutants
   echo "$output"
   assert_equal 0 "$status"
-  assert_equal 24 "$(grep -c ': caught in schedule ' <<<"$output")"
+  assert_equal 25 "$(grep -c ': caught in schedule ' <<<"$output")"
 }
