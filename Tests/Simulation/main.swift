@@ -58,14 +58,13 @@ func simulate(_ worlds: Worlds, _ seeds: Range<UInt64>, printsHistory: Bool, unt
 
 /// Whether nothing can go wrong in small cases.
 func exhaust(_ rules: Rules) -> Bool {
-  var isRight = true
   for pair in Exhaustion.Pair.allCases {
-    var search = Exhaustion(pair, rules: rules, attemptsMax: [1, 1], restarts: 0)
+    var search = Exhaustion(pair, rules: rules, attemptsMax: [1, 1], restarts: 1)
     let problem = search.run()
     print("\(pair.rawValue): \(search.momentCount) moments, \(problem ?? "all right")")
-    if problem != nil { isRight = false }
+    if problem != nil { return false }
   }
-  return isRight
+  return true
 }
 
 if words.first == "mutants" {
