@@ -22,5 +22,19 @@ simulate() { "$REPOSITORY/scripts/simulate" --jobs 2 "$@"; }
   run simulate --mutants
   echo "$output"
   assert_equal 0 "$status"
-  assert_equal 24 "$(grep -c ': caught in schedule ' <<<"$output")"
+  assert_equal 25 "$(grep -c ': caught in schedule ' <<<"$output")"
+}
+
+@test "in no order of the requests of two rounds, with a restart, is anybody told what does not hold" {
+  run simulate --exhaust
+  echo "$output"
+  assert_equal 0 "$status"
+  assert_equal 3 "$(grep -cE ': [0-9]{6,} moments, all right$' <<<"$output")"
+}
+
+@test "control: among all orders is one in which a promise that a restart forgets does harm" {
+  run simulate --exhaust --without keepsHorizon
+  echo "$output"
+  assert_equal 1 "$status"
+  assert_matches 'moments, told' "$output"
 }

@@ -10,7 +10,7 @@ struct Operation {
     case get, put, delete, create, exchange
   }
 
-  enum Result: Equatable {
+  enum Result: Hashable {
     /// What a get found.
     case found(Int?)
     case done

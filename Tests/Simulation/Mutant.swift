@@ -5,6 +5,8 @@ import KVCore
 struct Mutant {
   let name: String
   let worlds: Worlds
+  /// Where to begin, for what is rare.
+  let first: UInt64
   let schedulesMax: UInt64
 
   init?(named name: String) {
@@ -12,14 +14,18 @@ struct Mutant {
     self = mutant
   }
 
-  private init(_ name: String, _ rule: Rules, _ setting: Options.Setting, within schedulesMax: UInt64) {
+  private init(
+    _ name: String, _ rule: Rules, _ setting: Options.Setting, from first: UInt64 = 1, within schedulesMax: UInt64
+  ) {
     self.name = name
+    self.first = first
     worlds = .clusters(Rules.all.subtracting(rule), setting)
     self.schedulesMax = schedulesMax
   }
 
   private init(_ name: String, _ rule: LayoutRules, within schedulesMax: UInt64) {
     self.name = name
+    first = 1
     worlds = .registers(LayoutRules.all.subtracting(rule))
     self.schedulesMax = schedulesMax
   }
@@ -45,6 +51,7 @@ struct Mutant {
     Mutant("raisesFloorFirst", .raisesFloorFirst, .purging, within: 6000),
     Mutant("remembersEvicted", .remembersEvicted, .crowded, within: 500),
     Mutant("tellsRequestsApart", .tellsRequestsApart, .contended, within: 2000),
+    Mutant("datesLessons", .datesLessons, .moving, from: 1_110_001, within: 1000),
     Mutant("keepsPromises", .keepsPromises, within: 1000),
     Mutant("asksPredecessors", .asksPredecessors, within: 1000),
     Mutant("asksSuccessors", .asksSuccessors, within: 1000),

@@ -62,7 +62,9 @@ struct Options {
 
   init(_ random: inout Randomness, rules: Rules, setting: Setting?) {
     self.rules = rules
-    self.setting = setting ?? random.pick([.mixed, .mixed, .mixed] + Setting.allCases)
+    // Drawn in any case, so that a seed means the same where its setting is given.
+    let drawn = random.pick([.mixed, .mixed, .mixed] + Setting.allCases)
+    self.setting = setting ?? drawn
     loss = random.pick([0, 0.02, 0.1, 0.2])
     duplication = random.pick([0, 0.05, 0.2])
     slowness = random.pick([0, 0.05, 0.15])

@@ -13,12 +13,12 @@ struct Repairer {
 
   func repair(_ key: Int) {
     guard host.isUp else { return }
-    ReadingRun(host, key, waitsForAll: true) { outcome, reading in
+    ReadingRun(host, key, waitsForAll: true) { outcome, run in
       switch outcome {
-      case .chosen(let held?, _, let behind): teach(held, key, to: behind)
+      case .chosen(let held?, _, let behind): teach(held, key, to: behind, under: run.layout)
       case .unsettled:
-        if !world.options.rules.contains(.teachesOnlyChosen), let held = reading.highest {
-          return teach(held, key, to: reading.asked)
+        if !world.options.rules.contains(.teachesOnlyChosen), let held = run.reading.highest {
+          return teach(held, key, to: run.reading.asked, under: run.layout)
         }
         settle(key)
       default: break
@@ -28,9 +28,9 @@ struct Repairer {
 
   func purge(_ key: Int) {
     guard host.isUp else { return }
-    ReadingRun(host, key, waitsForAll: true) { _, reading in
-      guard let ballot = reading.deletionOfAll, let layout = host.layout else { return }
-      for member in reading.asked {
+    ReadingRun(host, key, waitsForAll: true) { _, run in
+      guard let ballot = run.reading.deletionOfAll, let layout = dated(run.layout) else { return }
+      for member in run.reading.asked {
         guard let target = layout.hostIndex(of: member) else { continue }
         world.send(from: host, to: target) { $0.handle(.purge(ballot), key, from: layout) { _ in } }
       }
@@ -38,11 +38,16 @@ struct Repairer {
     }?.start()
   }
 
+  /// What is said of a key holds under the layout by which the owners were asked, not under the one that is known by now.
+  private func dated(_ layout: Layout) -> Layout? {
+    world.options.rules.contains(.datesLessons) ? layout : host.layout
+  }
+
   private func settle(_ key: Int) { RoundRun(host, key, .certainty) { _, _ in }?.start() }
 
   /// Who lacks the bytes fetches them; who has forgotten so much that it cannot tell needs a round.
-  private func teach(_ held: Held, _ key: Int, to behind: [Member], tries: Int = 2) {
-    guard let layout = host.layout, tries > 0 else { return }
+  private func teach(_ held: Held, _ key: Int, to behind: [Member], under known: Layout, tries: Int = 2) {
+    guard let layout = dated(known), tries > 0 else { return }
     for member in behind {
       guard let target = layout.hostIndex(of: member) else { continue }
       world.count(.lessons)
@@ -53,7 +58,7 @@ struct Repairer {
             switch reply {
             case .answer(.lacksBytes, _):
               Fetch(world, key, held.descriptor.upload, to: target, askedBy: host) {
-                teach(held, key, to: [member], tries: tries - 1)
+                teach(held, key, to: [member], under: known, tries: tries - 1)
               }.start()
             case .answer(.outbid, _): settle(key)
             case .layout(let layout): host.adopt(layout)

@@ -124,14 +124,15 @@ struct Fetch {
 final class ReadingRun {
   private let host: Host
   private let key: Int
-  private let layout: Layout
+  /// What all answers go by.
+  let layout: Layout
   private(set) var reading: Reading
-  private var finish: ((Reading.Outcome?, Reading) -> Void)?
+  private var finish: ((Reading.Outcome?, ReadingRun) -> Void)?
 
   /// `finish` gets nil where the owners are others by now.
   init?(
     _ host: Host, _ key: Int, _ view: View? = nil, waitsForAll: Bool = false,
-    finish: @escaping (Reading.Outcome?, Reading) -> Void
+    finish: @escaping (Reading.Outcome?, ReadingRun) -> Void
   ) {
     guard let layout = host.layout else { return nil }
     self.host = host
@@ -169,7 +170,7 @@ final class ReadingRun {
   }
 
   private func end(_ outcome: Reading.Outcome?) {
-    finish?(outcome, reading)
+    finish?(outcome, self)
     finish = nil
   }
 }

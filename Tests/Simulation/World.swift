@@ -40,6 +40,7 @@ final class World {
   private var clientsLeft = 0
   /// When the last fault was over.
   private var calmSince = Double.infinity
+  private var lastRepair = 0.0
   private var verdict: String?
   private var isOver = false
 
@@ -210,7 +211,11 @@ final class World {
     after(10) { [self] in
       if !isCalm, clientsLeft == 0 || now > Self.faultsUntil { calmDown() }
       if isCalm, let unrest {
-        for key in keys.indices { Repairer(random.pick(hosts)).repair(key) }
+        // One host repairs, and not too often: rounds of many would outbid each other for long.
+        if now > lastRepair + 30 {
+          lastRepair = now
+          for key in keys.indices { Repairer(hosts[0]).repair(key) }
+        }
         if now > calmSince + Self.settlesWithin { return end(unrest) }
       } else if isCalm {
         return readAll()

@@ -4,6 +4,7 @@ import KVCluster
 // See scripts/simulate, which builds and runs this.
 let usage = """
   usage: simulate FIRST COUNT [in SETTING] [without RULE] [history]
+         simulate exhaust [without RULE]
          simulate mutants
   """
 
@@ -55,11 +56,26 @@ func simulate(_ worlds: Worlds, _ seeds: Range<UInt64>, printsHistory: Bool, unt
   return report
 }
 
+/// Whether nothing can go wrong in small cases.
+func exhaust(_ rules: Rules) -> Bool {
+  for pair in Exhaustion.Pair.allCases {
+    var search = Exhaustion(pair, rules: rules, attemptsMax: [1, 1], restarts: 1)
+    let problem = search.run()
+    print("\(pair.rawValue): \(search.momentCount) moments, \(problem ?? "all right")")
+    if problem != nil { return false }
+  }
+  return true
+}
+
 if words.first == "mutants" {
-  for mutant in Mutant.all { print(mutant.name, mutant.schedulesMax) }
+  for mutant in Mutant.all { print(mutant.name, mutant.first, mutant.schedulesMax) }
   exit(0)
 }
 let (worlds, isMutant) = takeWorlds()
+if words.first == "exhaust" {
+  guard words.count == 1, case .clusters(let rules, _) = worlds else { fail(usage) }
+  exit(exhaust(rules) ? 0 : 1)
+}
 let printsHistory = words.last == "history"
 let numbers = words.prefix(2).compactMap { UInt64($0) }
 guard numbers.count == 2, words.count == (printsHistory ? 3 : 2), numbers[0] < .max - numbers[1] else { fail(usage) }

@@ -5,7 +5,7 @@ import KVCore
 ///
 /// Promises are not written to disk. One number is, the horizon: no ballot whose counter is above it is promised or used,
 /// and after a restart none at or below it. That refuses at least all that the promises would have refused.
-package struct Acceptor: Sendable {
+package struct Acceptor: Hashable, Sendable {
   /// What is to be done, in this order, each durable before the next begins.
   package enum Effect: Hashable, Sendable {
     /// The horizon is written; `raised(to:)` follows.
@@ -32,7 +32,7 @@ package struct Acceptor: Sendable {
   /// How far the horizon is raised at once: at most one sync a second.
   package static let horizonStepMicroseconds: UInt64 = 1_000_000
 
-  private struct Promise {
+  private struct Promise: Hashable {
     let ballot: Ballot
     let group: UInt8
   }

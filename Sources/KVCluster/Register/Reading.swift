@@ -16,7 +16,7 @@ package struct Reading: Sendable {
   /// Whether all are waited for, as a repair does, or only a quorum.
   private let waitsForAll: Bool
   private var answers = Votes<Testimony>()
-  private var others = Votes<Void>()
+  private var others: Set<Member> = []
 
   package init(_ view: View, waitsForAll: Bool = false, rules: Rules = .all) {
     self.view = view
@@ -31,7 +31,7 @@ package struct Reading: Sendable {
   package mutating func take(_ answer: RegisterAnswer, asked: Member, member: Member) -> Outcome? {
     let member = rules.contains(.countsDisks) ? member : asked
     guard view.hasVoter(member) else { return nil }
-    if case .holds(let testimony) = answer { answers[member] = testimony } else { others[member] = () }
+    if case .holds(let testimony) = answer { answers[member] = testimony } else { others.insert(member) }
     if answers.count + others.count >= view.voters.count { return end() }
     return waitsForAll ? nil : agreement()
   }

@@ -58,15 +58,15 @@ package struct Round: Sendable {
     case moved
   }
 
-  private enum State {
+  fileprivate enum State: Hashable {
     case waiting
-    case preparing(Ballot, promises: Votes<Testimony>, others: Votes<Void>)
+    case preparing(Ballot, promises: Votes<Testimony>, others: Set<Member>)
     case accepting(Tally)
     case finished
   }
 
   /// What the owners have said to an ACCEPT.
-  private struct Tally {
+  fileprivate struct Tally: Hashable {
     let held: Held
     /// What a quorum makes true.
     let outcome: Outcome
@@ -78,6 +78,14 @@ package struct Round: Sendable {
       case outbid
       case other
     }
+  }
+
+  /// All that a round has come to: rounds for the same purpose that have come to the same go on in the same way.
+  package struct Progress: Hashable, Sendable {
+    fileprivate let state: State
+    fileprivate let highest: Ballot
+    fileprivate let attempt: Int
+    fileprivate let mayBeWritten: Bool
   }
 
   /// How often it begins anew before it gives up.
@@ -107,6 +115,11 @@ package struct Round: Sendable {
   /// The first thing to do.
   package func start() -> [Effect] { [.wantBallot(above: highest, attempt: attempt)] }
 
+  /// How far it has come.
+  package var progress: Progress {
+    Progress(state: state, highest: highest, attempt: attempt, mayBeWritten: mayBeWritten)
+  }
+
   package mutating func step(_ event: Event) -> [Effect] {
     switch event {
     case .begin(let ballot): return begin(ballot)
@@ -121,7 +134,7 @@ package struct Round: Sendable {
   private mutating func begin(_ ballot: Ballot) -> [Effect] {
     guard case .waiting = state else { return [] }
     highest = max(highest, ballot)
-    state = .preparing(ballot, promises: Votes(), others: Votes())
+    state = .preparing(ballot, promises: Votes(), others: [])
     return [.send(.prepare(ballot), to: view.voters)]
   }
 
@@ -145,10 +158,10 @@ package struct Round: Sendable {
 
   private mutating func takePromise(
     _ answer: RegisterAnswer, _ member: Member, _ ballot: Ballot, _ promises: Votes<Testimony>,
-    _ others: Votes<Void>
+    _ others: Set<Member>
   ) -> [Effect] {
     var (promises, others) = (promises, others)
-    if case .promised(let testimony) = answer { promises[member] = testimony } else { others[member] = () }
+    if case .promised(let testimony) = answer { promises[member] = testimony } else { others.insert(member) }
     state = .preparing(ballot, promises: promises, others: others)
     if view.isQuorum(promises.members) { return decide(ballot, promises) }
     return promises.count + others.count >= view.voters.count ? again() : []

@@ -48,4 +48,6 @@ package struct Rules: OptionSet, Hashable, Sendable {
   package static let remembersEvicted = Rules(rawValue: 1 << 18)
   /// An answer to an earlier request is none to the present one.
   package static let tellsRequestsApart = Rules(rawValue: 1 << 19)
+  /// What was found to be decided, or forgettable, is told under the layout by which it was asked for.
+  package static let datesLessons = Rules(rawValue: 1 << 20)
 }

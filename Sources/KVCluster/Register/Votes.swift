@@ -1,7 +1,7 @@
 import KVCore
 
-/// What members have said, each once: a few, so that looking through all is faster than hashing.
-struct Votes<Vote: Sendable>: Sendable {
+/// What members have said, each once and in their order: a few, so that looking through all is faster than hashing.
+struct Votes<Vote: Hashable & Sendable>: Hashable, Sendable {
   private(set) var members: [Member] = []
   private(set) var votes: [Vote] = []
 
@@ -14,8 +14,9 @@ struct Votes<Vote: Sendable>: Sendable {
       switch (place, newValue) {
       case (let place?, let vote?): votes[place] = vote
       case (nil, let vote?):
-        members.append(member)
-        votes.append(vote)
+        let place = members.firstIndex { $0 > member } ?? members.endIndex
+        members.insert(member, at: place)
+        votes.insert(vote, at: place)
       case (let place?, nil):
         members.remove(at: place)
         votes.remove(at: place)
