@@ -97,9 +97,10 @@ package struct LayoutPlan: Sendable {
     if !arrived.isEmpty { return layout.switching(arrived, proposal: ballot) }
     let room = Self.movingMax - moving.count
     guard room > 0 else { return nil }
-    let staying = old.filter { !Self.changesOwners($0, from: layout.current, to: next) }
-    let leaving = old.filter { !staying.contains($0) }.prefix(room)
-    if !staying.isEmpty || !leaving.isEmpty { return layout.moving(staying + leaving, proposal: ballot) }
+    let leaving = Array(old.lazy.filter { Self.changesOwners($0, from: layout.current, to: next) }.prefix(room))
+    if !leaving.isEmpty { return layout.moving(leaving, proposal: ballot) }
+    // Those whose owners stay have nothing to move, and go last, all at once.
+    if !old.isEmpty { return layout.moving(old, proposal: ballot) }
     return moving.isEmpty ? layout.finished(proposal: ballot) : nil
   }
 
@@ -123,7 +124,10 @@ package struct LayoutPlan: Sendable {
   }
 
   private static func changesOwners(_ group: Int, from list: MemberList, to next: MemberList) -> Bool {
-    slots(of: group).contains { Set(list.owners(of: $0)) != Set(next.owners(of: $0)) }
+    if list.copies == 1, next.copies == 1 {
+      return slots(of: group).contains { list.firstOwner(of: $0).member != next.firstOwner(of: $0).member }
+    }
+    return slots(of: group).contains { Set(list.owners(of: $0)) != Set(next.owners(of: $0)) }
   }
 
   /// The slots of a group.
