@@ -129,8 +129,25 @@ package struct ByteReader: Sendable {
     try bool() ? try some(&self) : nil
   }
 
+  /// A number that somebody has counted up to. Those that are so high that counting on from them could overflow are
+  /// nobody's.
+  package mutating func count() throws(Malformed) -> UInt64 {
+    let count = try integer64()
+    guard count <= Self.countMax else { throw Malformed("the number \(count)") }
+    return count
+  }
+
+  /// Microseconds last until the year 148,000 with it.
+  private static let countMax: UInt64 = 1 << 62
+
+  /// A host's name.
+  package mutating func hostName() throws(Malformed) -> String {
+    let text = try text(max: NodeName.bytesMax)
+    do throws(SettingError) { return try NodeName.parse(text) } catch { throw Malformed("a name that is no host's") }
+  }
+
   package mutating func ballot() throws(Malformed) -> Ballot {
-    let counter = try integer64()
+    let counter = try count()
     return Ballot(counter: counter, member: Member(try integer16()))
   }
 

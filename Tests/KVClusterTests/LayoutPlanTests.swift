@@ -328,7 +328,7 @@ private let ballot = Ballot(counter: 9, member: Member(1))
   @Test func aLayoutOfManyHostsFitsIntoAMessage() {
     let members = (1...Layout.membersMax).map { number in
       LayoutMember(
-        member: Member(UInt16(number)), name: String(repeating: "n", count: 60) + "\(number)",
+        member: Member(UInt16(number)), name: String(repeating: "n", count: 58) + "\(number)",
         disk: DiskID(high: 1, low: UInt64(number)))
     }
     let list = MemberList(members, copies: 1)
@@ -336,12 +336,14 @@ private let ballot = Ballot(counter: 9, member: Member(1))
     #expect(NodeQuestion.acceptLayout(ballot, layout).bytes.count <= NodeQuestion.writtenBytesMax)
   }
 
-  @Test(arguments: ["copies", "twice"]) func aListThatCannotBeIsRefused(fault: String) {
+  /// Copies, and the numbers of the members.
+  @Test(arguments: [(3, [1, 2]), (0, [1, 2]), (1, [1, 1]), (1, []), (0, [])] as [(UInt8, [UInt16])])
+  func aListThatCannotBeIsRefused(copies: UInt8, numbers: [UInt16]) {
     var writer = ByteWriter()
-    writer.write(UInt8(fault == "copies" ? 3 : 1))
-    writer.write([1, 1] as [UInt16]) { writer, number in
+    writer.write(copies)
+    writer.write(numbers) { writer, number in
       writer.write(number)
-      writer.write("host")
+      writer.write("host\(number)")
       writer.write(UInt64(0))
       writer.write(UInt64(number))
     }
@@ -349,6 +351,26 @@ private let ballot = Ballot(counter: 9, member: Member(1))
       var reader = ByteReader(writer.bytes)
       _ = try MemberList(reading: &reader)
     }
+  }
+}
+
+@Suite struct HostileMessageTests {
+  /// Counting on from it would overflow.
+  @Test(arguments: [UInt64.max, (1 << 62) + 1] as [UInt64]) func aNumberThatNobodyHasCountedToIsRefused(counter: UInt64)
+  {
+    var writer = ByteWriter()
+    writer.write(UInt8(2))
+    writer.write(Ballot(counter: counter, member: Member(1)))
+    #expect(throws: ByteReader.Malformed.self) { try NodeQuestion(writer.bytes) }
+  }
+
+  /// It would stand in log lines and on terminals.
+  @Test(arguments: ["", "a\nb", "a b", "\u{1b}[31m", String(repeating: "n", count: 65)])
+  func aNameThatIsNoHostsIsRefused(name: String) {
+    let hello = Hello(name: name, disk: Hosts.disk("a"), wish: Wish(names: [], copies: 1))
+    #expect(throws: ByteReader.Malformed.self) { try NodeQuestion(NodeQuestion.hello(hello).bytes) }
+    let wish = Hello(name: "a", disk: Hosts.disk("a"), wish: Wish(names: [name], copies: 1))
+    #expect(throws: ByteReader.Malformed.self) { try NodeQuestion(NodeQuestion.hello(wish).bytes) }
   }
 }
 

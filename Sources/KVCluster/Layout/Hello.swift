@@ -92,7 +92,7 @@ package struct Hello: Hashable, Sendable {
   private static let addressBytesMax = 512
 
   package init(reading reader: inout ByteReader) throws(ByteReader.Malformed) {
-    name = try reader.text(max: Layout.nameBytesMax)
+    name = try reader.hostName()
     let diskHigh = try reader.integer64()
     disk = DiskID(high: diskHigh, low: try reader.integer64())
     process = try reader.integer64()
@@ -100,9 +100,9 @@ package struct Hello: Hashable, Sendable {
       let high = try reader.integer64()
       return ClusterID(high: high, low: try reader.integer64())
     }
-    version = try reader.integer64()
+    version = try reader.count()
     let names = try reader.list(max: Layout.membersMax) { reader throws(ByteReader.Malformed) in
-      try reader.text(max: Layout.nameBytesMax)
+      try reader.hostName()
     }
     wish = Wish(names: names, copies: Int(try reader.byte()))
     valueCount = try reader.optional { reader throws(ByteReader.Malformed) in try reader.integer64() }
@@ -112,7 +112,7 @@ package struct Hello: Hashable, Sendable {
       return SyncedGroup(group: group, epoch: try reader.integer64())
     }
     addresses = try reader.list(max: 2 * Layout.membersMax) { reader throws(ByteReader.Malformed) in
-      let name = try reader.text(max: Layout.nameBytesMax)
+      let name = try reader.hostName()
       return HostAddress(name: name, address: try reader.text(max: Self.addressBytesMax))
     }
   }

@@ -182,7 +182,7 @@ package struct Layout: Hashable, Sendable {
   package func keeps(_ slot: Slot, at member: Member, since earlier: Layout) -> Bool {
     let (before, now) = (earlier.view(of: slot), view(of: slot))
     let (stateBefore, state) = (earlier.groups[slot.group], groups[slot.group])
-    switch state.switches - stateBefore.switches {
+    switch state.switches &- stateBefore.switches {
     case 0 where before.owners.contains(member): return true
     case 0: return before.hasVoter(member) && before.epoch == now.epoch
     // Whoever was an owner of the old list has been one throughout; whoever was to be one must have been in that very move.
@@ -218,7 +218,7 @@ extension Layout {
   /// These groups have arrived.
   package func switching(_ moved: [Int], proposal: Ballot) -> Layout {
     changingGroups(moved, from: .moving, to: .new, proposal) { state, epoch in
-      state.switches += 1
+      state.switches &+= 1
       state.switchedFrom = epoch
     }
   }

@@ -4,7 +4,6 @@ import KVCore
 extension Layout {
   /// A list of more hosts than this is no list of ours.
   package static let membersMax = 1024
-  package static let nameBytesMax = 255
   /// No layout is longer.
   package static let writtenBytesMax = 512 << 10
 
@@ -23,7 +22,7 @@ extension Layout {
   package init(reading reader: inout ByteReader) throws(ByteReader.Malformed) {
     let high = try reader.integer64()
     let cluster = ClusterID(high: high, low: try reader.integer64())
-    let version = try reader.integer64()
+    let version = try reader.count()
     let lastMember = Member(try reader.integer16())
     let proposal = try reader.ballot()
     let current = try MemberList(reading: &reader)
@@ -63,9 +62,9 @@ extension GroupState {
     case 2: phase = .new
     case let other: throw ByteReader.Malformed("the phase \(other)")
     }
-    epoch = try reader.integer64()
+    epoch = try reader.count()
     switches = try reader.integer32()
-    switchedFrom = try reader.integer64()
+    switchedFrom = try reader.count()
   }
 }
 
@@ -84,11 +83,11 @@ extension MemberList {
     let copies = Int(try reader.byte())
     let members = try reader.list(max: Layout.membersMax) { reader throws(ByteReader.Malformed) in
       let member = Member(try reader.integer16())
-      let name = try reader.text(max: Layout.nameBytesMax)
+      let name = try reader.hostName()
       let high = try reader.integer64()
       return LayoutMember(member: member, name: name, disk: DiskID(high: high, low: try reader.integer64()))
     }
-    guard (1...members.count).contains(copies), Set(members.map(\.member)).count == members.count,
+    guard !members.isEmpty, (1...members.count).contains(copies), Set(members.map(\.member)).count == members.count,
       Set(members.map(\.disk)).count == members.count, Set(members.map(\.name)).count == members.count
     else { throw ByteReader.Malformed("a list of members that cannot be") }
     self.init(members, copies: copies)

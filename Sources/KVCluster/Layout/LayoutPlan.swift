@@ -169,6 +169,9 @@ package struct LayoutPlan: Sendable {
     guard Set(disks.map(\.disk)).count == disks.count else {
       return .failure(Obstacle(text: twins(wish.names.compactMap(hello)) ?? "two hosts have one disk"))
     }
+    guard disks.count <= Int(UInt16.max - layout.lastMember.number) else {
+      return .failure(Obstacle(text: "no numbers are left for new disks"))
+    }
     guard View.isMajority(wishing, of: disks.map(\.disk)) else {
       return .failure(Obstacle(text: "most of \(Self.listing(wish.names)) must list the same hosts"))
     }

@@ -61,6 +61,9 @@ struct GroupMover: Sendable {
   }
 
   private func bring(_ group: Int, to member: Member, _ layout: Layout) async throws(Obstacle) {
+    guard layout.current.copies == 1, layout.next?.copies == 1 else {
+      throw Obstacle(text: "a later version has decided on several copies of each value")
+    }
     for source in sources(of: group, for: member, layout) {
       var behind: Key?
       while true {
@@ -75,7 +78,6 @@ struct GroupMover: Sendable {
 
   /// Who has what this node is to own. With one copy of each value that is one node a slot, and what it holds is decided.
   private func sources(of group: Int, for member: Member, _ layout: Layout) -> [Member] {
-    precondition(layout.current.copies == 1, "one node alone knows what is decided")
     var sources: [Member] = []
     for slot in LayoutPlan.slots(of: group) {
       let view = layout.view(of: slot)

@@ -6,6 +6,16 @@ import KVStore
 /// Removes what has become others' once they have it.
 struct GroupSweeper: Sendable {
   private static let pace = Duration.milliseconds(500)
+  /// How long after an owner gave no answer it is asked again.
+  private static let retryPause = Duration.seconds(10)
+
+  /// What an owner says of a key that lies here.
+  private enum Word {
+    /// It holds what lies here at that ballot, or something later.
+    case taken(Ballot)
+    case notTaken
+    case silence
+  }
 
   let layouts: Layouts
   let calls: RegisterCalls
@@ -13,12 +23,16 @@ struct GroupSweeper: Sendable {
 
   /// Goes on until the task is cancelled.
   func run() async {
-    while await IOExecutor.current.wait(until: .after(Self.pace)) == .timedOut {
+    var pause = Self.pace
+    while await IOExecutor.current.wait(until: .after(pause)) == .timedOut {
+      pause = Self.pace
       guard let layout = layouts.known else { continue }
       for group in layouts.takeUnswept().sorted() {
         let isPresent = !Task.isCancelled && layouts.known?.version == layout.version
         let isSwept = isPresent ? await sweep(group, layout) : false
-        if !isSwept { layouts.sweepAgain(group) }
+        if isSwept { continue }
+        layouts.sweepAgain(group)
+        if isPresent { pause = Self.retryPause }
       }
     }
   }
@@ -40,15 +54,18 @@ struct GroupSweeper: Sendable {
       return true
     }
     if !layout.sharedGroups.contains(group) { await forgetDeletions(group, layout) }
+    var isWhole = true
     for key in keys {
-      guard let ballot = await taken(key, layout) else { continue }
+      let word = await word(about: key, layout)
+      if case .silence = word { isWhole = false }
+      guard case .taken(let ballot) = word else { continue }
       let isCurrent: @Sendable () -> Bool = { layouts.epoch(of: group) == epoch }
       await withTaskExecutorPreference(disk) {
         // What cannot be removed now is found again after the next change, or start.
         do throws(StoreError) { try await calls.store.remove(key, holding: ballot, if: isCurrent) } catch { return }
       }
     }
-    return true
+    return isWhole
   }
 
   /// A group that this node decides about alone needs no files that say what was deleted: nobody else votes about it, and
@@ -62,21 +79,22 @@ struct GroupSweeper: Sendable {
     }
   }
 
-  /// The ballot of what lies here, if the key's owner holds the same, or something later. Nothing else says that this can
-  /// go: what an owner does not know of was left behind by some other list, and is for a person to decide about.
-  private func taken(_ key: Key, _ layout: Layout) async -> Ballot? {
+  /// What the key's owner says of what lies here. Only that it holds the same, or something later, says that this can go:
+  /// what an owner does not know of was left behind by some other list, and is for a person to decide about.
+  private func word(about key: Key, _ layout: Layout) async -> Word {
     let held: Held?
     do throws(StoreError) {
       held = try await withTaskExecutorPreference(disk) { () async throws(StoreError) in
         try await calls.store.held(key)
       }
     } catch {
-      return nil
+      return .notTaken
     }
-    guard let held, let owner = layout.view(of: key.slot).owners.first,
-      case .answer(.holds(let testimony), _) = await calls.ask(.read, key, of: owner, layout, source: nil)
-    else { return nil }
+    guard let held, let owner = layout.view(of: key.slot).owners.first else { return .notTaken }
+    guard case .answer(.holds(let testimony), _) = await calls.ask(.read, key, of: owner, layout, source: nil) else {
+      return .silence
+    }
     let isTaken = testimony.held.map { $0.ballot >= held.ballot && $0.hasBytes } ?? false
-    return isTaken ? held.ballot : nil
+    return isTaken ? .taken(held.ballot) : .notTaken
   }
 }

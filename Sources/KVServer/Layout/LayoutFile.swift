@@ -59,7 +59,7 @@ struct LayoutFile {
     do throws(ByteReader.Malformed) {
       var contents = Contents(record: try LayoutAcceptor.Record(reading: &reader))
       contents.addresses = try reader.list(max: 2 * Layout.membersMax) { reader throws(ByteReader.Malformed) in
-        let name = try reader.text(max: Layout.nameBytesMax)
+        let name = try reader.hostName()
         guard let address = try? PeerAddress(parsing: try reader.text(max: 512)) else {
           throw ByteReader.Malformed("an address that cannot be")
         }

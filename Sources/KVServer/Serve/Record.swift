@@ -29,7 +29,7 @@ struct Record: Sendable {
       operation: about.operation, dialect: client.dialect ?? .classic, outcome: outcome, peer: about.peer,
       traffic: traffic, seconds: Instant.now.since(started).inSeconds)
     metrics.end(record)
-    if current.value.configuration.logsAccess {
+    if current.value.configuration.logsAccess, !about.isMessage {
       log(.info, "access", about.fields.merging(record.fields) { $1 }, client)
     }
   }
@@ -80,6 +80,9 @@ struct RequestAbout: Sendable {
     peer = route.peer?.name
     self.request = request
   }
+
+  /// Whether it is one of those that nodes send each other all the time.
+  var isMessage: Bool { if case .message = request { true } else { false } }
 
   /// What log lines say of it. They are made only where there is a line.
   var fields: Logger.Metadata {
