@@ -44,7 +44,7 @@ final class RoundRun {
   private func wantBallot(_ above: Ballot, _ attempt: Int) {
     let world = host.world
     let begin = host.whileAlive { [self] in host.ballot(above: above) { self.step(.begin($0)) } }
-    if attempt == 1 { begin() } else { world.after(world.random.ticks(0.5...8), begin) }
+    if attempt == 1 { begin() } else { world.after(world.random.ticks(0.5...8) * Double(1 << (attempt - 2)), begin) }
   }
 
   private func send(_ request: RegisterRequest, _ members: [Member]) {
