@@ -21,11 +21,20 @@ extension StagedValue {
     fields: ValueFields = ValueFields(), if condition: WriteCondition = .none
   ) async throws(StoreError) -> Commit {
     try store.checkWritable()
-    let attribute = try describe(fields)
+    var attribute = try describe(fields)
     try await syncContent()
+    var outbidCount = 0
     while true {
       let place = try await store.makePlace(of: key)
-      guard let created = try move(to: place, if: condition) else { continue }
+      let moved: Bool?
+      do throws(StoreError) { moved = try move(to: place, if: condition) } catch {
+        guard case .outbid = error, outbidCount < Store.outbidMax else { throw error }
+        outbidCount += 1
+        attribute = try describe(fields)
+        try await syncContent()
+        continue
+      }
+      guard let created = moved else { continue }
       try await store.syncName(in: place, StoreError.init(writing:))
       // Another's sync of the same directory may have failed meanwhile, and the kernel tells of that once.
       try store.checkWritable()
@@ -37,6 +46,8 @@ extension StagedValue {
 extension Store {
   /// How often a commit makes its directories anew because a DEL took them away meanwhile.
   static let placeAttemptsMax = 16
+  /// How often a value is given a higher ballot because rounds of before have outbid it.
+  static let outbidMax = 16
   /// From which size on a file is freed when no lock is held.
   private static let keptOpenBytesMin = 1 << 20
 

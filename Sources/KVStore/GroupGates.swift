@@ -39,6 +39,9 @@ extension Store {
   /// that differ.
   package func set(_ gates: [GroupGates.Gate]) {
     self.gates.set(gates)
-    locks.passAll()
+    passCommits()
   }
+
+  /// Waits until every change that has looked whether it may be made is made.
+  package func passCommits() { locks.passAll() }
 }

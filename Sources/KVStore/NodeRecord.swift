@@ -10,6 +10,8 @@ package struct NodeRecord: Equatable, Sendable {
   package var horizon: UInt64
 
   static let bytesMax = 256
+  /// Beyond this, counting on could overflow.
+  private static let numberMax: UInt64 = 1 << 63
   private static let heading = "kvnode node 1"
 
   package init(bootCount: UInt64, horizon: UInt64) {
@@ -21,7 +23,8 @@ package struct NodeRecord: Equatable, Sendable {
   package init?(_ text: [UInt8]) {
     let lines = String(decoding: text, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
     guard lines.count == 4, lines[0] == Self.heading,
-      let bootCount = Self.number(lines[1], "boots "), let horizon = Self.number(lines[2], "horizon ")
+      let bootCount = Self.number(lines[1], "boots "), let horizon = Self.number(lines[2], "horizon "),
+      max(bootCount, horizon) <= Self.numberMax
     else { return nil }
     self.init(bootCount: bootCount, horizon: horizon)
     guard Array(self.text.utf8) == text else { return nil }

@@ -27,16 +27,21 @@ package final class Registers: Sendable {
     _ fetch: (Descriptor) async -> Bool
   ) async -> RegisterAnswer? {
     let group = UInt8(key.slot.group)
+    var fetched: UploadID?
+    // What was fetched and is not stored after all is of no use to anybody.
+    defer { if let fetched { store.dropUpload(fetched, of: key) } }
     for attempt in 1...Self.attemptsMax {
       do throws(StoreError) {
         guard isCurrent() else { return nil }
         let held = try await store.held(key)
-        let isStaged = try store.isStaged(request.descriptor?.upload)
+        let isStaged = try store.isStaged(request.descriptor, key)
         let effects = store.votes.step(request, key, group: group, held, isStaged: isStaged)
-        let answer = try await perform(effects, key, isCurrent)
-        guard answer == .lacksBytes, attempt < Self.attemptsMax, let descriptor = request.descriptor,
-          await fetch(descriptor)
-        else { return answer }
+        guard let answer = try await perform(effects, key, over: held?.ballot, isCurrent) else { continue }
+        guard answer == .lacksBytes, attempt < Self.attemptsMax, let descriptor = request.descriptor else {
+          return answer
+        }
+        fetched = descriptor.upload
+        guard await fetch(descriptor) else { return answer }
       } catch {
         if case .shared = error { return nil }
         // The reason is told by the store's health; the vote is not given.
@@ -47,15 +52,17 @@ package final class Registers: Sendable {
     return .lacksBytes
   }
 
-  /// The effects in order, each durable before the next.
+  /// The effects in order, each durable before the next. Nil where something else lies there by now than what they were
+  /// decided over: this node may have stored something alone meanwhile.
   private func perform(
-    _ effects: [Acceptor.Effect], _ key: Key, _ isCurrent: @Sendable () -> Bool
-  ) async throws(StoreError) -> RegisterAnswer {
+    _ effects: [Acceptor.Effect], _ key: Key, over before: Ballot?, _ isCurrent: @Sendable () -> Bool
+  ) async throws(StoreError) -> RegisterAnswer? {
     for effect in effects {
       switch effect {
       case .raiseHorizon(let horizon):
         do throws(SystemError) { try store.votes.reach(horizon) } catch { throw StoreError(writing: error) }
-      case .store(let held, from: let source): try await store.put(held, of: key, from: source, if: isCurrent)
+      case .store(let held, from: let source):
+        guard try await store.put(held, of: key, from: source, over: before, if: isCurrent) else { return nil }
       // It is kept in memory: a later process takes the horizon for the floor of all.
       case .raiseFloor: store.votes.forget(group: UInt8(key.slot.group))
       case .remove:
@@ -109,7 +116,7 @@ extension Store {
     do throws(SystemError) {
       status = try file.status()
       guard status.isRegular else { return nil }
-      if let markedName = try Quarantine.markedName(file, status) { return try heldInQuarantine(markedName) }
+      if let markedName = try Quarantine.markedName(file, status) { return try heldInQuarantine(markedName, status) }
       let found = try ValueAttribute.read(file)
       attribute = if let found { found } else { try await describe(file, status) }
     } catch {
@@ -119,13 +126,17 @@ extension Store {
       ballot: attribute.ballot, descriptor: Descriptor(attribute), hasBytes: attribute.valueBytes == status.byteCount)
   }
 
-  /// The vote does not go with the bytes.
-  private func heldInQuarantine(_ markedName: [UInt8]) throws(SystemError) -> Held? {
+  /// The vote does not go with the bytes. Where somebody has taken them out of quarantine, the mark's time stands for it.
+  private func heldInQuarantine(_ markedName: [UInt8], _ mark: File.Status) throws(SystemError) -> Held {
     let name = String(decoding: markedName, as: UTF8.self)
-    guard let file = try layout.quarantine.openFile(name), let attribute = try ValueAttribute.read(file) else {
-      throw .absent(call: "fgetxattr")
+    if let file = try layout.quarantine.openFile(name), let attribute = try ValueAttribute.read(file) {
+      return Held(ballot: attribute.ballot, descriptor: Descriptor(attribute), hasBytes: false)
     }
-    return Held(ballot: attribute.ballot, descriptor: Descriptor(attribute), hasBytes: false)
+    let (upload, ballot) = ValueAttribute.versions(committedAtNanoseconds: mark.modifiedAtNanoseconds)
+    let descriptor = Descriptor(
+      upload: upload, kind: .value, valueBytes: 0, committedAtNanoseconds: mark.modifiedAtNanoseconds,
+      checksum: ValueChecksum(high: 0, low: 0))
+    return Held(ballot: ballot, descriptor: descriptor, hasBytes: false)
   }
 
   /// Records beside a file's bytes what a PUT would have.
@@ -139,25 +150,30 @@ extension Store {
     return attribute
   }
 
-  func isStaged(_ upload: UploadID?) throws(StoreError) -> Bool {
-    guard let upload else { return false }
+  /// Whether the bytes of a descriptor wait to be accepted.
+  func isStaged(_ descriptor: Descriptor?, _ key: Key) throws(StoreError) -> Bool {
+    guard let descriptor else { return false }
     do throws(SystemError) {
-      return try layout.staging.status(of: StoreName.upload(upload)) != nil
+      guard let file = try layout.staging.openFile(StoreName.upload(descriptor.upload, of: key)),
+        let attribute = try ValueAttribute.read(file)
+      else { return false }
+      // Values that came by other means at one time have one upload id.
+      return attribute.valueBytes == descriptor.valueBytes && attribute.checksum == descriptor.checksum
     } catch {
       throw .failed(error)
     }
   }
 
   /// Removes the bytes of an upload that nobody has accepted.
-  package func dropUpload(_ upload: UploadID) {
+  package func dropUpload(_ upload: UploadID, of key: Key) {
     // What cannot be removed now is removed at the next start.
-    _ = try? layout.staging.removeFile(StoreName.upload(upload))
+    _ = try? layout.staging.removeFile(StoreName.upload(upload, of: key))
   }
 
   /// Opens the bytes of an upload, whether they wait to be accepted or are the key's value.
   package func open(_ upload: UploadID, of key: Key) throws(StoreError) -> StoredValue? {
     do throws(SystemError) {
-      if let file = try layout.staging.openFile(StoreName.upload(upload)) {
+      if let file = try layout.staging.openFile(StoreName.upload(upload, of: key)) {
         return try StoredValue.readUnchecked(file)
       }
     } catch {
@@ -167,37 +183,41 @@ extension Store {
     return value
   }
 
-  /// Makes something the key's, durably.
+  /// Makes something the key's, durably. False where something else lies there by now than at the ballot before.
   func put(
-    _ held: Held, of key: Key, from source: Acceptor.Source, if isCurrent: () -> Bool
-  ) async throws(StoreError) {
+    _ held: Held, of key: Key, from source: Acceptor.Source, over before: Ballot?, if isCurrent: () -> Bool
+  ) async throws(StoreError) -> Bool {
     try checkWritable()
     let attribute = ValueAttribute(held)
     switch (source, held.descriptor.kind) {
-    case (.staging, _): try await rename(StoreName.upload(held.descriptor.upload), attribute, to: key, if: isCurrent)
+    case (.staging, _):
+      let name = StoreName.upload(held.descriptor.upload, of: key)
+      return try await rename(name, attribute, to: key, over: before, if: isCurrent)
     case (.place, .deletion):
-      let name = "\(StoreName.upload(held.descriptor.upload))-deletion"
+      let name = "\(StoreName.upload(held.descriptor.upload, of: key))-deletion"
+      defer { _ = try? layout.staging.removeFile(name) }
       do throws(SystemError) {
         _ = try layout.staging.removeFile(name)
         _ = try layout.staging.createFile(name)
       } catch {
         throw StoreError(writing: error)
       }
-      try await rename(name, attribute, to: key, if: isCurrent)
-    case (.place, .value): try await note(attribute, of: key, if: isCurrent)
+      return try await rename(name, attribute, to: key, over: before, if: isCurrent)
+    case (.place, .value): return try await note(attribute, of: key, over: before, if: isCurrent)
     }
   }
 
   private func rename(
-    _ name: String, _ attribute: ValueAttribute, to key: Key, if isCurrent: () -> Bool
-  ) async throws(StoreError) {
+    _ name: String, _ attribute: ValueAttribute, to key: Key, over before: Ballot?, if isCurrent: () -> Bool
+  ) async throws(StoreError) -> Bool {
     let listed = try await describe(name, attribute, key)
     for _ in 0..<Self.placeAttemptsMax {
       let place = try await makePlace(of: key)
       do throws(StoreError) {
         var old: File?
-        try locks.withLock(for: key) { () throws(StoreError) in
+        let isRenamed = try locks.withLock(for: key) { () throws(StoreError) in
           guard isCurrent() else { throw .shared }
+          guard try ballot(in: place) == before else { return false }
           _ = try replacing(
             place, newBytes: attribute.isDeletion ? nil : attribute.valueBytes, keepingOpen: &old,
             StoreError.init(writing:)
@@ -205,14 +225,31 @@ extension Store {
             try layout.staging.rename(name, to: place.path.fileName, in: place.directory)
           }
           index.note(key.bytes, listed)
+          return true
         }
+        guard isRenamed else { return false }
         try await syncName(in: place, StoreError.init(writing:))
-        return try checkWritable()
+        try checkWritable()
+        return true
       } catch {
         guard case .failed(let failure) = error, failure.isAbsent else { throw error }
       }
     }
     throw .failed(.absent(call: "renameat"))
+  }
+
+  /// The ballot of what lies in a place, or nil where nothing does.
+  private func ballot(in place: borrowing Place) throws(StoreError) -> Ballot? {
+    do throws(SystemError) {
+      guard let file = try place.directory.openFile(place.path.fileName) else { return nil }
+      let status = try file.status()
+      if let markedName = try Quarantine.markedName(file, status) {
+        return try heldInQuarantine(markedName, status).ballot
+      }
+      return try ValueAttribute.read(file)?.ballot
+    } catch {
+      throw .failed(error)
+    }
   }
 
   /// Records beside staged bytes at which ballot they are accepted; what listings will tell of them.
@@ -237,23 +274,26 @@ extension Store {
 
   /// Records a new ballot beside a value that is in place.
   private func note(
-    _ attribute: ValueAttribute, of key: Key, if isCurrent: () -> Bool
-  ) async throws(StoreError) {
-    guard let place = try openPlace(of: key) else { throw .failed(.absent(call: "openat")) }
-    let isNoted: Bool
-    do throws(SystemError) {
-      guard let file = try place.directory.openFile(place.path.fileName) else { throw .absent(call: "openat") }
-      isNoted = try locks.withLock(for: key) { () throws(SystemError) in
-        guard isCurrent() else { return false }
-        try file.setAttribute(ValueAttribute.name, attribute.encoded)
-        return true
-      }
-      if isNoted { try await syncs.sync(file) }
-    } catch {
-      throw StoreError(writing: error)
+    _ attribute: ValueAttribute, of key: Key, over before: Ballot?, if isCurrent: () -> Bool
+  ) async throws(StoreError) -> Bool {
+    guard let place = try openPlace(of: key) else { return false }
+    let opened = try translatingError(StoreError.init(writing:)) { () throws(SystemError) in
+      try place.directory.openFile(place.path.fileName)
     }
-    guard isNoted else { throw .shared }
+    guard let file = opened else { return false }
+    let isNoted = try locks.withLock(for: key) { () throws(StoreError) in
+      guard isCurrent() else { throw .shared }
+      // The file is the one that its name leads to: another would have another ballot.
+      guard try ballot(in: place) == before else { return false }
+      do throws(SystemError) { try file.setAttribute(ValueAttribute.name, attribute.encoded) } catch {
+        throw StoreError(writing: error)
+      }
+      return true
+    }
+    guard isNoted else { return false }
+    do throws(SystemError) { try await syncs.sync(file) } catch { throw StoreError(writing: error) }
     try checkWritable()
+    return true
   }
 
   /// Takes a key's file away, durably, if it is still what was accepted at the ballot.
@@ -263,7 +303,7 @@ extension Store {
     var old: File?
     let isRemoved = try locks.withLock(for: key) { () throws(StoreError) in
       guard isCurrent() else { throw .shared }
-      guard try isHeld(ballot, in: place) else { return false }
+      guard try self.ballot(in: place) == ballot else { return false }
       votes.forget(group: UInt8(place.path.shardNumber))
       _ = try replacing(place, newBytes: nil, keepingOpen: &old, StoreError.failed) { () throws(SystemError) in
         _ = try place.directory.removeFile(place.path.fileName)
@@ -274,15 +314,6 @@ extension Store {
     guard isRemoved else { return }
     try await syncName(in: place, StoreError.failed)
     try pruneDirectories(of: place.path)
-  }
-
-  private func isHeld(_ ballot: Ballot, in place: borrowing Place) throws(StoreError) -> Bool {
-    do throws(SystemError) {
-      guard let file = try place.directory.openFile(place.path.fileName) else { return false }
-      return try ValueAttribute.read(file)?.ballot == ballot
-    } catch {
-      throw .failed(error)
-    }
   }
 }
 

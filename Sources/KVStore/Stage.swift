@@ -26,6 +26,8 @@ package struct StagedValue: ~Copyable {
   private var isPreallocated = false
   private var writeBackFrom: Int = 0
   private var isCommitted = false
+  /// At which ballot it is to be accepted.
+  private var ballot = Ballot.none
   /// What listings tell of it, once that is settled.
   private var listed: ListedValue?
   private var moveAttempts = 0
@@ -86,6 +88,7 @@ package struct StagedValue: ~Copyable {
     } catch {
       throw StoreError(writing: error)
     }
+    ballot = attribute.ballot
     listed = ListedValue(
       key: key.bytes, byteCount: byteCount, checksum: attribute.checksum,
       modifiedAt: HTTPDate(secondsSince1970: Int(attribute.committedAtNanoseconds / 1_000_000_000)),
@@ -106,7 +109,7 @@ package struct StagedValue: ~Copyable {
         throw .damaged(detail: "\(byteCount) bytes with the checksum \(attribute.checksum) came in its place")
       }
     }
-    let name = StoreName.upload(attribute.upload)
+    let name = StoreName.upload(attribute.upload, of: key)
     do throws(SystemError) {
       try file.setAttribute(ValueAttribute.name, attribute.encoded)
       try store.layout.staging.rename(self.name, to: name, in: store.layout.staging)
@@ -131,6 +134,8 @@ package struct StagedValue: ~Copyable {
       var old: File?
       let existed = try store.locks.withLock(for: key) { () throws(StoreError) in
         guard store.gates.isAlone(place.path.shardNumber, since: epoch) else { throw .shared }
+        // A round of before may still be under way; it must find that it comes too late.
+        guard !store.votes.outbids(ballot, key, group: UInt8(place.path.shardNumber)) else { throw .outbid }
         try store.check(condition, in: place)
         let existed = try store.replacing(place, newBytes: byteCount, keepingOpen: &old, StoreError.init(writing:)) {
           () throws(SystemError) in

@@ -12,6 +12,8 @@ package enum StoreError: Error, Equatable, Sendable {
   case locked(directory: String)
   /// Other nodes have a say about the key too, so that nothing is done without them.
   case shared
+  /// A round that others have begun about the key is above this attempt.
+  case outbid
   /// The value on disk is not what was stored.
   case damaged(detail: String)
   /// The key's value is not as the request demands.
@@ -31,6 +33,7 @@ package enum StoreError: Error, Equatable, Sendable {
     case .readOnly(let reason): "the store is read-only: \(reason)"
     case .locked(let directory): "another process, such as a check that stands still, has \(directory) locked"
     case .shared: "other nodes have a say about it now; try again"
+    case .outbid: "others are writing it all the time; try again"
     case .damaged(let detail): "the stored value is damaged: \(detail)"
     case .preconditionFailed: "the precondition does not hold"
     case .failed(let error): "\(error)"
@@ -40,7 +43,7 @@ package enum StoreError: Error, Equatable, Sendable {
   private var kind: Failure.Kind {
     switch self {
     case .full: .diskFull
-    case .readOnly, .locked, .shared: .unavailable
+    case .readOnly, .locked, .shared, .outbid: .unavailable
     case .preconditionFailed: .preconditionFailed
     case .damaged, .failed: .storeFailed
     }

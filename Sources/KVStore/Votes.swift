@@ -100,6 +100,11 @@ package final class Votes: Sendable {
     }
   }
 
+  /// Whether a round above a ballot was promised for the key.
+  func outbids(_ ballot: Ballot, _ key: Key, group: UInt8) -> Bool {
+    state.withLock { $0.acceptor.outbids(ballot, key, group: group) }
+  }
+
   /// What may have been forgotten of a group.
   func floor(of group: UInt8) -> Ballot { state.withLock { $0.floor(of: group) } }
 
@@ -108,7 +113,11 @@ package final class Votes: Sendable {
 
   /// Writes a horizon above a counter, where that is needed.
   package func reach(_ counter: UInt64) throws(SystemError) {
-    guard counter > record.horizon else { return }
+    let horizon = state.withLock { state in
+      state.acceptor.saw(counter)
+      return state.record.horizon
+    }
+    guard counter > horizon else { return }
     try write { $0.record.horizon = max($0.record.horizon, counter + Self.horizonStepMicroseconds) }
   }
 

@@ -183,7 +183,9 @@ assert_list() { assert_equal "$3: $2" "$3: $(keys "$1" "$3")"; }
 listed_again() { [[ $(list 1 '?list') == 200 ]]; }
 
 @test "a node with another peer list makes the listing fail with its name" {
-  configure 2 peers '[Peers]' node1=127.0.0.1:7776 node2=127.0.0.2:7776 node3=127.0.0.3:7776 node4=127.0.0.9:7776
+  # Without a layout: where there is one, the lists do not count.
+  unfound_cluster
+  configure 2 peers '[Peers]' node4=
   start_cluster
   assert_equal 421 "$(list 1 '?list')"
   assert_matches 'node1 and node2 have different peer lists' "$(cat body)"

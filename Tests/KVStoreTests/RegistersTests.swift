@@ -98,7 +98,7 @@ import Testing
 
   @Test func bytesThatAreMissingAreFetched() async throws {
     let descriptor = try await seal([5])
-    store.dropUpload(descriptor.upload)
+    store.dropUpload(descriptor.upload, of: key)
     let ballot = try ballot()
     #expect(await ask(.accept(ballot, descriptor)) == .lacksBytes)
     #expect(try await store.held(key) == nil)
@@ -120,7 +120,7 @@ import Testing
   /// Bytes from elsewhere that are not those that were decided on must not get their name.
   @Test func otherBytesAreNotTakenForThem() async throws {
     let descriptor = try await seal([5])
-    store.dropUpload(descriptor.upload)
+    store.dropUpload(descriptor.upload, of: key)
     var value = try store.stage(key, byteCount: nil)
     try value.append([6])
     do throws(StoreError) {

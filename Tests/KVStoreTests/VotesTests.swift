@@ -7,8 +7,8 @@ import Testing
 
 @Suite struct VotesTests {
   @Test func readsTheRecordItWrites() {
-    let record = NodeRecord(bootCount: 12, horizon: .max)
-    #expect(record.text == "kvnode node 1\nboots 12\nhorizon 18446744073709551615\n")
+    let record = NodeRecord(bootCount: 12, horizon: 1 << 63)
+    #expect(record.text == "kvnode node 1\nboots 12\nhorizon 9223372036854775808\n")
     #expect(NodeRecord(Array(record.text.utf8)) == record)
   }
 
@@ -16,7 +16,7 @@ import Testing
     arguments: [
       "", "\n", "kvnode node 1\nboots 12\nhorizon 5", "kvnode node 2\nboots 12\nhorizon 5\n",
       "kvnode node 1\nboots 12\nhorizon +5\n", "kvnode node 1\nboots 012\nhorizon 5\n",
-      "kvnode node 1\nboots 12\nhorizon 18446744073709551616\n", "kvnode node 1\nhorizon 5\nboots 12\n",
+      "kvnode node 1\nboots 12\nhorizon 9223372036854775809\n", "kvnode node 1\nhorizon 5\nboots 12\n",
       "kvnode node 1\nboots 12\nhorizon 5\n\n", "kvnode node 1\nboots -1\nhorizon 5\n",
     ])
   func refusesAnotherRecord(text: String) {

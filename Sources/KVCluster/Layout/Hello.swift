@@ -104,7 +104,9 @@ package struct Hello: Hashable, Sendable {
     let names = try reader.list(max: Layout.membersMax) { reader throws(ByteReader.Malformed) in
       try reader.hostName()
     }
-    wish = Wish(names: names, copies: Int(try reader.byte()))
+    let copies = Int(try reader.byte())
+    guard copies > 0 else { throw ByteReader.Malformed("a wish for no copies") }
+    wish = Wish(names: names, copies: copies)
     valueCount = try reader.optional { reader throws(ByteReader.Malformed) in try reader.integer64() }
     strandedCount = try reader.integer64()
     synced = try reader.list(max: Layout.groupCount) { reader throws(ByteReader.Malformed) in

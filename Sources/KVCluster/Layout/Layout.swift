@@ -182,6 +182,9 @@ package struct Layout: Hashable, Sendable {
   package func keeps(_ slot: Slot, at member: Member, since earlier: Layout) -> Bool {
     let (before, now) = (earlier.view(of: slot), view(of: slot))
     let (stateBefore, state) = (earlier.groups[slot.group], groups[slot.group])
+    // Whoever alone has the say cannot lose it without having answered in the move, so that it knows of it.
+    let isSole = before.owners == [member] && (before.nextOwners ?? [member]) == [member]
+    if isSole, now.owners.contains(member) { return true }
     switch state.switches &- stateBefore.switches {
     case 0 where before.owners.contains(member): return true
     case 0: return before.hasVoter(member) && before.epoch == now.epoch

@@ -86,6 +86,14 @@ package struct Acceptor: Hashable, Sendable {
     return Ballot(counter: counter, member: member)
   }
 
+  /// A counter was promised or used in another register of the disk.
+  package mutating func saw(_ counter: UInt64) { highestCounter = max(highestCounter, counter) }
+
+  /// Whether a round above a ballot was promised for the key.
+  package func outbids(_ ballot: Ballot, _ key: Key, group: UInt8) -> Bool {
+    (promises[key]?.ballot ?? groupFloors[group] ?? .none) > ballot
+  }
+
   /// The highest counter that was promised or used.
   package var highest: UInt64 { highestCounter }
 

@@ -68,7 +68,6 @@ struct GroupMover: Sendable {
       var behind: Key?
       while true {
         let (page, isLast) = try await page(of: group, behind: behind, from: source, member, layout)
-        try checkSpace(for: page)
         for held in page { try await take(held, from: source, layout) }
         guard !isLast, let last = page.last else { break }
         behind = last.key
@@ -103,9 +102,10 @@ struct GroupMover: Sendable {
     }
   }
 
-  private func checkSpace(for page: [HeldKey]) throws(Obstacle) {
-    let wanted = page.reduce(0) { $0 + $1.descriptor.valueBytes }
-    do throws(StoreError) { try calls.store.checkSpace(for: wanted) } catch { throw Obstacle(text: error.reason) }
+  private func checkSpace(for held: HeldKey) throws(Obstacle) {
+    do throws(StoreError) { try calls.store.checkSpace(for: held.descriptor.valueBytes) } catch {
+      throw Obstacle(text: error.reason)
+    }
   }
 
   /// Has the disk here learn what is decided; its bytes come from the source.
@@ -116,6 +116,7 @@ struct GroupMover: Sendable {
     switch await calls.take(question) {
     case .register(.done, _): return
     case .register(.outbid, _), .register(.lacksBytes, _):
+      try checkSpace(for: held)
       // It was written meanwhile, or so much was forgotten here that only a round can tell.
       switch await runner.run(.certainty, held.key, layout, source: nil).outcome {
       case .chosen: return

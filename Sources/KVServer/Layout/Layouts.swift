@@ -16,6 +16,9 @@ final class Layouts: Sendable {
   private struct State {
     var file: LayoutFile.Contents
     var acceptor: LayoutAcceptor
+    /// The layout by which others are answered. It is the last to change: nothing is under way any more by then that began
+    /// under the one before.
+    var answering: Layout?
     var heard: [DiskID: Heard] = [:]
     /// Another host that has a copy of this one's data directory.
     var twin: Heard?
@@ -59,14 +62,19 @@ final class Layouts: Sendable {
       State(
         file: file, acceptor: LayoutAcceptor(file.record, horizon: store.votes.startHorizon),
         unswept: Set(0..<Layout.groupCount)))
-    if let layout = file.record.known { take(layout) }
+    if let layout = file.record.known { go(by: layout, file, state.withLock { $0.acceptor }) }
   }
 
   /// The layout in force.
   var known: Layout? { state.withLock { $0.file.record.known } }
 
-  /// The epoch of a group, as far as this node knows.
-  func epoch(of group: Int) -> UInt64? { state.withLock { $0.file.record.known?.groups[group].epoch } }
+  /// The epoch of a group; nil while that changes.
+  func epoch(of group: Int) -> UInt64? {
+    state.withLock { state in
+      let epoch = state.file.record.known?.groups[group].epoch
+      return epoch == state.answering?.groups[group].epoch ? epoch : nil
+    }
+  }
 
   /// What this node tells the others.
   var hello: Hello {
@@ -137,7 +145,7 @@ final class Layouts: Sendable {
       if state.heard.count >= Self.heardMax {
         state.heard = state.heard.filter { now.since($0.value.at) < Self.freshness }
       }
-      guard state.heard.count < Self.heardMax else { return }
+      guard state.heard.count < Self.heardMax || state.heard[hello.disk] != nil else { return }
       state.heard[hello.disk] = Heard(hello: hello, at: now)
     }
   }
@@ -205,7 +213,9 @@ extension Layouts {
       var acceptor = state.withLock { $0.acceptor }
       let answer = acceptor.accept(ballot, layout)
       guard answer == .done else { return answer }
-      return write(acceptor) ? answer : nil
+      guard let file = write(acceptor) else { return nil }
+      state.withLock { ($0.acceptor, $0.file) = (acceptor, file) }
+      return answer
     }
   }
 
@@ -213,19 +223,27 @@ extension Layouts {
   func learn(_ layout: Layout) {
     changing.withLock { _ in
       var (acceptor, before) = state.withLock { ($0.acceptor, $0.file.record) }
-      guard before.known.map({ $0.cluster == layout.cluster }) ?? true, acceptor.learn(layout) else { return }
-      guard setAsideMissed(layout, since: before), write(acceptor) else { return }
-      take(layout)
+      guard before.known.map({ $0.cluster == layout.cluster }) ?? isWished(layout), acceptor.learn(layout) else {
+        return
+      }
+      guard setAsideMissed(layout, since: before), let file = write(acceptor) else { return }
+      go(by: layout, file, acceptor)
       log(layout, since: before.known)
     }
+  }
+
+  /// Whether this host's own list names one of the layout's: a cluster that lists it by mistake must not get hold of it.
+  private func isWished(_ layout: Layout) -> Bool {
+    let names = current.value.configuration.peers.map(\.name)
+    return layout.members.contains { names.contains($0.name) }
   }
 
   /// A new configuration may have new addresses.
   func reloaded() {
     changing.withLock { _ in
-      guard let known else { return }
-      _ = write(state.withLock { $0.acceptor })
-      take(known)
+      let acceptor = state.withLock { $0.acceptor }
+      guard let known, let file = write(acceptor) else { return }
+      go(by: known, file, acceptor)
     }
   }
 
@@ -238,16 +256,15 @@ extension Layouts {
     }
   }
 
-  private func write(_ acceptor: LayoutAcceptor) -> Bool {
+  private func write(_ acceptor: LayoutAcceptor) -> LayoutFile.Contents? {
     let contents = LayoutFile.Contents(record: acceptor.record, addresses: addresses(acceptor.record))
     do throws(SystemError) {
       try LayoutFile.write(contents, in: store.layout.root)
     } catch {
       logger.error("the data directory's file 'layout' cannot be written, so this node does not vote: \(error)")
-      return false
+      return nil
     }
-    state.withLock { ($0.acceptor, $0.file) = (acceptor, contents) }
-    return true
+    return contents
   }
 
   /// Where the hosts of the layout are to be found: the peer list decides, and what it does not name stays as it was.
@@ -262,16 +279,17 @@ extension Layouts {
   private func setAsideMissed(_ layout: Layout, since record: LayoutAcceptor.Record) -> Bool {
     guard let member = layout.member(of: ownDisk) else { return true }
     // Whoever agreed to the first layout was there from the beginning.
-    let earlier = record.known ?? (record.layout?.version == 1 ? record.layout : nil)
+    let earlier = record.known ?? record.layout.flatMap { $0.version == 1 && $0.cluster == layout.cluster ? $0 : nil }
     if layout.version == 1 { return true }
     for group in 0..<Layout.groupCount {
       if let earlier, earlier.groups[group] == layout.groups[group] { continue }
-      let isMissed: (Slot) -> Bool = { slot in
+      let missed = LayoutPlan.slots(of: group).filter { slot in
         guard layout.view(of: slot).hasVoter(member) else { return false }
         return earlier.map { !layout.keeps(slot, at: member, since: $0) } ?? true
       }
+      if missed.isEmpty { continue }
       do throws(SystemError) {
-        let count = try store.setAside(group: group, where: isMissed)
+        let count = try store.setAside(group: group, where: Set(missed).contains)
         guard count > 0 else { continue }
         logger.warning("values that others had the say about were put aside", metadata: ["values": "\(count)"])
         store.index.markStale()
@@ -283,20 +301,23 @@ extension Layouts {
     return true
   }
 
-  /// Goes by a layout that is on the disk.
-  private func take(_ layout: Layout) {
+  /// Goes by a layout that is on the disk. First nothing new is done alone that others have a say about by it; then what
+  /// is asked under the one before is refused; and when nothing of that is under way any more, others are answered by it.
+  private func go(by layout: Layout, _ file: LayoutFile.Contents, _ acceptor: LayoutAcceptor) {
     store.votes.become(layout.member(of: ownDisk) ?? Member(0))
     let shared = layout.sharedGroups
     store.set(
       layout.groups.indices.map { GroupGates.Gate(epoch: layout.groups[$0].epoch, isShared: shared.contains($0)) })
-    let known = state.withLock { state in
+    current.take(layout, disk: ownDisk, known: file.addresses)
+    state.withLock { state in
+      (state.acceptor, state.file) = (acceptor, file)
       state.troubles = state.troubles.filter { layout.groups[$0.key].phase == .moving }
       state.synced = state.synced.filter { layout.groups[Int($0.group)].epoch == $0.epoch }
       state.unswept.formUnion(layout.groups.indices.filter { layout.groups[$0].phase == .new })
       if layout.next == nil { state.unswept = Set(0..<Layout.groupCount) }
-      return state.file.addresses
     }
-    current.take(layout, disk: ownDisk, known: known)
+    store.passCommits()
+    state.withLock { $0.answering = layout }
   }
 
   private func log(_ layout: Layout, since earlier: Layout?) {

@@ -9,7 +9,9 @@ import Synchronization
 /// Serves requests about keys that other nodes have a say about too, as its coordinator: what the owners decide is done.
 struct SharedValues: Sendable {
   /// How often an exchange begins anew because the layout has changed, or somebody else has written.
-  private static let attemptsMax = 5
+  private static let attemptsMax = 100
+  /// How long it waits before, for a layout that another owner has heard of first.
+  private static let pause = Duration.milliseconds(20)
 
   let own: OwnValues
   let runner: RoundRunner
@@ -18,7 +20,7 @@ struct SharedValues: Sendable {
   /// Does what is asked and answers it.
   func serve(
     _ request: ValueRequest, _ limits: Limits, of client: inout Client
-  ) async throws(ExchangeError) -> Traffic {
+  ) async throws(ExchangeError) -> Traffic? {
     switch request.operation {
     case .get, .head: return try await get(request, for: &client)
     case .put: return try await put(request, limits, from: &client)
@@ -28,8 +30,9 @@ struct SharedValues: Sendable {
 
   // MARK: GET
 
-  private func get(_ request: ValueRequest, for client: inout Client) async throws(ExchangeError) -> Traffic {
+  private func get(_ request: ValueRequest, for client: inout Client) async throws(ExchangeError) -> Traffic? {
     for _ in 0..<Self.attemptsMax {
+      guard layouts.current.value.topology.owns(request.key.slot) else { return nil }
       guard let held = try await chosen(request) else { throw .refused(.absent(request.operation, request.key)) }
       guard held.descriptor.kind == .value else { throw .refused(.absent(request.operation, request.key)) }
       let opened = try await withTaskExecutorPreference(own.disk) { () async throws(ExchangeError) in
@@ -40,6 +43,7 @@ struct SharedValues: Sendable {
       if let traffic = try await own.send(opened.take(), ifItIs: held.descriptor.upload, to: request, for: &client) {
         return traffic
       }
+      guard await waited() else { break }
     }
     throw .refused(Failure(.unavailable, "\(request.subject): it is written all the time"))
   }
@@ -53,16 +57,21 @@ struct SharedValues: Sendable {
       case .chosen?, .unsettled?:
         switch await runner.run(.certainty, request.key, layout, source: nil).outcome {
         case .chosen(let held): return held
-        case .moved: continue
+        case .moved: guard await waited() else { throw .refused(unavailable(request)) }
         case .refused, .notWritten, .unknown:
           try await tellDamage(request)
           throw .refused(unavailable(request))
         }
       case .unavailable?: throw .refused(unavailable(request))
-      case nil: continue
+      case nil: guard await waited() else { throw .refused(unavailable(request)) }
       }
     }
     throw .refused(unavailable(request))
+  }
+
+  /// False where the node is stopping.
+  private func waited() async -> Bool {
+    await IOExecutor.current.wait(until: .after(Self.pause), interruptible: true) == .timedOut
   }
 
   /// Fails where what lies here is damaged: a reason that says more than that nothing can be decided.
@@ -93,7 +102,7 @@ struct SharedValues: Sendable {
   func finishPut(
     _ request: ValueRequest, _ descriptor: KVCluster.Descriptor, for client: inout Client
   ) async throws(ExchangeError) -> Traffic {
-    defer { own.store.dropUpload(descriptor.upload) }
+    defer { own.store.dropUpload(descriptor.upload, of: request.key) }
     let existed = try await write(descriptor, request, if: WriteCondition(request.preconditions, for: .put))
     try await client.answer(.stored(request.key, checksum: descriptor.checksum, created: !existed))
     return Traffic(receivedBytes: descriptor.valueBytes)
@@ -133,7 +142,8 @@ struct SharedValues: Sendable {
       case .refused(let held):
         if isDeletion, held?.descriptor.kind != .value { return false }
         throw .refused(StoreError.preconditionFailed.failure(request.operation, request.key))
-      case .moved: continue
+      case .moved:
+        guard await waited() else { throw .refused(mayBeWritten ? unknown(request) : unavailable(request)) }
       case .notWritten: throw .refused(unavailable(request))
       case .unknown: throw .refused(unknown(request))
       }

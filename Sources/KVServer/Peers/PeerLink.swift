@@ -59,10 +59,11 @@ extension Peers: PeerQuestions {
   func reply(to question: NodeQuestion, of peer: Peer, _ cluster: Cluster) async -> NodeReply {
     let body = question.bytes
     let head = PeerProtocol.messageHead(to: peer, mark: cluster.topology.relayMark, byteCount: body.count)
-    let link = PeerLink(peers: self, peer: peer, limits: cluster.limits, subject: "MESSAGE")
+    let link = PeerLink(peers: self, peer: peer, limits: cluster.limits, subject: "MESSAGE", isLook: true)
     let answer: [UInt8]
     do throws(ExchangeError) {
       answer = try await link.text(head, body, bytesMax: NodeAnswer.writtenBytesMax)
+      metrics.recordAnswer(of: peer.name, true)
     } catch {
       guard case .refused(let failure) = error else { return .silence }
       return failure.kind == .methodNotAllowed ? .notUnderstood : .silence

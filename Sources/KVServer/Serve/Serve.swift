@@ -127,7 +127,11 @@ struct Serve: Sendable {
     }
     let deadline = Instant.after(Self.layoutWait)
     while true {
-      do throws(ExchangeError) { return try await listing.page(request, cluster) } catch {
+      do throws(ExchangeError) {
+        let page = try await listing.page(request, cluster)
+        if current.value.topology.layout?.version == cluster.topology.layout?.version { return page }
+        throw .refused(Failure(.misdirected, "LIST: the layout has changed meanwhile"))
+      } catch {
         guard case .refused(let failure) = error, failure.kind == .misdirected, request.relayed == nil,
           cluster.topology.layout != nil, Instant.now < deadline,
           await IOExecutor.current.wait(until: .after(Self.layoutPause), interruptible: true) == .timedOut
