@@ -60,6 +60,24 @@ private let finished = switched.finished(proposal: ballot(4))
   }
 
   /// Whether a member that went by one layout may keep what it has under another.
+  /// Nobody can have got the say of a sole owner without its own answer, however many changes it has missed.
+  @Test func aSoleOwnerKeepsWhatItHasWhateverItMissed() {
+    func change(_ layout: Layout, to numbers: [UInt16]) -> Layout {
+      layout.changing(to: memberList(numbers, copies: 1), proposal: ballot(2)).moving(allGroups, proposal: ballot(3))
+        .switching(allGroups, proposal: ballot(4)).finished(proposal: ballot(5))
+    }
+    let alone = Layout(first: memberList([1, 2, 3], copies: 1), proposal: .none)
+    let later = change(change(alone, to: [1, 2, 4]), to: [1, 2, 5])
+    let own = Slot(number: 1)
+    #expect(alone.view(of: own).owners == members(1))
+    #expect(later.view(of: own).owners == members(1))
+    #expect(later.keeps(own, at: Member(1), since: alone))
+    // Whoever was not the owner, or is none any more, missed something.
+    #expect(!later.keeps(own, at: Member(2), since: alone))
+    let gone = change(later, to: [2, 5])
+    #expect(!gone.keeps(own, at: Member(1), since: alone))
+  }
+
   @Test(
     arguments: [
       (2, first, finished, true),

@@ -11,12 +11,14 @@ struct LayoutExchange: Sendable {
 
   let layouts: Layouts
   let desk: MessageDesk
+  let disk: IOExecutor
   let network: IOExecutor
 
   /// Goes on until the task is cancelled.
   func run() async {
     repeat {
       await tellAll()
+      if layouts.lacksAddress { await withTaskExecutorPreference(disk) { () async in layouts.reloaded() } }
     } while await IOExecutor.current.wait(until: .after(isQuick ? Self.quickPace : Self.pace)) == .timedOut
   }
 

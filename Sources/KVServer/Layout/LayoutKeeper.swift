@@ -23,7 +23,7 @@ struct LayoutKeeper: Sendable {
     let runner = RoundRunner(calls: calls, store: store, network: rooms.network)
     let desk = MessageDesk(layouts: layouts, calls: calls, disk: rooms.disk)
     (self.layouts, self.runner, self.desk, self.rooms) = (layouts, runner, desk, rooms)
-    exchange = LayoutExchange(layouts: layouts, desk: desk, network: rooms.network)
+    exchange = LayoutExchange(layouts: layouts, desk: desk, disk: rooms.disk, network: rooms.network)
     proposer = LayoutProposer(
       layouts: layouts, store: store, peers: peers, desk: desk, disk: rooms.disk, network: rooms.network)
     mover = GroupMover(layouts: layouts, calls: calls, runner: runner, desk: desk, disk: rooms.disk)

@@ -98,6 +98,13 @@ final class Layouts: Sendable {
     return LayoutPlan(known: known, own: hello, heard: heard)
   }
 
+  /// Whether others have told where a host of the layout is to be found that this one knows no address of.
+  var lacksAddress: Bool {
+    let topology = current.value.topology
+    let lacking = (topology.layout?.members ?? []).map(\.name).filter { topology.peer(named: $0) == nil }
+    return !lacking.isEmpty && toldAddresses.contains { lacking.contains($0.name) }
+  }
+
   /// What goes on, or is waited for; nil where all is as wished.
   var progress: LayoutProgress? {
     if let twin {
