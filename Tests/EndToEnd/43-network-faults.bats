@@ -21,6 +21,7 @@ setup() {
   eventually 10 test -e guarded
   lay_cable
   CLUSTER=$PWD/cluster
+  found_cluster
   write_configurations
   configure all limits '[Limits]' ConnectTimeout=500ms IdleTimeout=2s
   key=$(key_owned_by 2 key)

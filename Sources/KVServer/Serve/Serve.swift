@@ -133,7 +133,7 @@ struct Serve: Sendable {
         throw .refused(Failure(.misdirected, "LIST: the layout has changed meanwhile"))
       } catch {
         guard case .refused(let failure) = error, failure.kind == .misdirected, request.relayed == nil,
-          cluster.topology.layout != nil, Instant.now < deadline,
+          (current.value.topology.layout ?? cluster.topology.layout) != nil, Instant.now < deadline,
           await IOExecutor.current.wait(until: .after(Self.layoutPause), interruptible: true) == .timedOut
         else { throw error }
       }
