@@ -17,6 +17,7 @@ setup() {
   prepare_test_cluster
   mkdir disk
   DISK=$PWD/disk
+  cp -a "$FOUNDED/node2" "$DISK/data"
   /usr/bin/python3 "$HELPERS/guardian.py" $$ "$PWD" "$PWD/guarded" 3>&- </dev/null &
   guardian=$!
   eventually 10 test -e guarded
@@ -41,14 +42,13 @@ mount_disk() {
   truncate -s "$1" image
   mkfs.ext4 -q -F -m 0 "${@:2}" image
   mount -o loop image "$DISK"
+  # Node 2 is one of those that have agreed on a layout.
+  cp -a "$FOUNDED/node2" "$DISK/data"
+  sync -f "$DISK"
 }
 
 # Node 2, which checks itself every 0.3 s, as under a watchdog.
-start_disk_node() {
-  # It is one of those that have agreed on a layout.
-  if [[ ! -e $DISK/data ]]; then cp -a "$FOUNDED/node2" "$DISK/data"; fi
-  start_node 2 env WATCHDOG_USEC=900000
-}
+start_disk_node() { start_node 2 env WATCHDOG_USEC=900000; }
 
 start_both() {
   start_node 1
@@ -357,6 +357,7 @@ EOF
   truncate -s 400M ram/image
   mkfs.ext4 -q -F -m 0 -E lazy_itable_init=1 -J size=4 ram/image
   mount -o loop ram/image "$DISK"
+  cp -a "$FOUNDED/node2" "$DISK/data"
   start_both
   assert_equal "$key" "$(put 1 "$key" value)"
   sync -f "$DISK"

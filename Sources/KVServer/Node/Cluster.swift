@@ -3,8 +3,8 @@ import KVCore
 import KVLinux
 import Synchronization
 
-/// The configuration in force, and the cluster as it describes it.
-package struct Cluster: Sendable {
+/// The configuration in force, and the cluster as it describes it. Each connection holds it, so it is shared.
+package final class Cluster: Sendable {
   /// The configuration.
   package let configuration: Configuration
   /// Who is in the cluster, and who owns what.

@@ -4,8 +4,8 @@ import KVHTTP
 import KVLinux
 import KVWire
 
-/// The path of every request, from the socket to the response.
-struct Serve: Sendable {
+/// The path of every request, from the socket to the response. Each connection holds it, so it is shared.
+final class Serve: Sendable {
   /// How often a request is looked at anew because the layout has changed.
   private static let attemptsMax = 5
   /// How long a request waits for what the other nodes say of the layout, after a start.
@@ -20,6 +20,14 @@ struct Serve: Sendable {
   let status: OwnStatus
   let desk: MessageDesk
   let record: Record
+
+  init(
+    current: CurrentCluster, own: OwnValues, shared: SharedValues, relay: Relay, listing: Listing, status: OwnStatus,
+    desk: MessageDesk, record: Record
+  ) {
+    (self.current, self.own, self.shared, self.relay) = (current, own, shared, relay)
+    (self.listing, self.status, self.desk, self.record) = (listing, status, desk, record)
+  }
 
   /// Serves one connection until it ends.
   func connection(_ stream: consuming Stream, _ place: consuming Place) async {
