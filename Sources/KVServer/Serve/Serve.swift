@@ -100,7 +100,20 @@ final class Serve: Sendable {
     }
     for attempt in 1...Self.attemptsMax {
       do throws(ExchangeError) {
-        if let traffic = try await answerOnce(request, route, cluster, to: &client) { return traffic }
+        // Each falls through where the layout has changed, and nothing was done.
+        switch route {
+        case .own where cluster.topology.isShared(request.key.slot):
+          if let traffic = try await shared.serve(request, cluster.limits, of: &client) { return traffic }
+        case .own:
+          switch try await own.serve(request, cluster, of: &client) {
+          case .done(let traffic): return traffic
+          case .shared(let descriptor): return try await shared.finishPut(request, descriptor, for: &client)
+          case .notDone: break
+          }
+        case .peer(let owner): return try await relay.serve(request, at: owner, cluster, of: &client)
+        case .refused(let failure): throw .refused(failure)
+        case .behind(let name): await desk.catchUp(with: name, cluster)
+        }
       } catch {
         guard attempt < Self.attemptsMax, case .refused(let failure) = error, failure.kind == .misdirected,
           await isOutdated(cluster, at: route)
@@ -146,27 +159,6 @@ final class Serve: Sendable {
         else { throw error }
       }
       cluster = current.value
-    }
-  }
-
-  /// Nil where the layout has changed, and nothing was done.
-  private func answerOnce(
-    _ request: ValueRequest, _ route: Topology.Route, _ cluster: Cluster, to client: inout Client
-  ) async throws(ExchangeError) -> Traffic? {
-    switch route {
-    case .own where cluster.topology.isShared(request.key.slot):
-      return try await shared.serve(request, cluster.limits, of: &client)
-    case .own:
-      switch try await own.serve(request, cluster, of: &client) {
-      case .done(let traffic): return traffic
-      case .shared(let descriptor): return try await shared.finishPut(request, descriptor, for: &client)
-      case .notDone: return nil
-      }
-    case .peer(let owner): return try await relay.serve(request, at: owner, cluster, of: &client)
-    case .refused(let failure): throw .refused(failure)
-    case .behind(let name):
-      await desk.catchUp(with: name, cluster)
-      return nil
     }
   }
 
