@@ -384,6 +384,8 @@ EOF
   assert_equal "$other" "$(put 2 "$other" value)"
   get 2 "$other" | cmp - value
   kill_node 2
+  # An empty directory would not be taken for the member's.
+  cp -a "$FOUNDED/node2" "$DISK/data"
   start_disk_node
   eventually 15 health_is 2 '^ok 200$'
   assert_equal "$key" "$(put 1 "$key" value)"
