@@ -229,7 +229,8 @@ package final class Node: Sendable {
     }
     events.addTask(executorPreference: rooms.disk) { [store, current, stranded, logger, keeper] in
       var worker = StrandedWatch(
-        store: store, current: current, stranded: stranded, logger: logger, pace: pace,
+        // The first layout waits for the count.
+        store: store, current: current, stranded: stranded, logger: logger, pace: .seconds(1),
         isSettled: { keeper.layouts.isSwept })
       await worker.step(lateBy: .zero)
       await worker.run(.system)

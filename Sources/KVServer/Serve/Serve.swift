@@ -9,7 +9,7 @@ final class Serve: Sendable {
   /// How often a request is looked at anew because the layout has changed.
   private static let attemptsMax = 5
   /// How long a request waits for what the other nodes say of the layout, after a start.
-  private static let layoutWait = Duration.seconds(5)
+  private static let layoutWait = Duration.seconds(10)
   private static let layoutPause = Duration.milliseconds(20)
 
   let current: CurrentCluster

@@ -43,7 +43,10 @@ boot_cluster() {
       return 1
     }
   done
+  for node in "${nodes[@]}"; do eventually has_layout "$node"; done
 }
+
+has_layout() { [[ $(on "$1" kvctl status --json || true) == *'"layout":'* ]]; }
 
 end_cluster() {
   rig down
