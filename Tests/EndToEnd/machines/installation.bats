@@ -215,8 +215,10 @@ is_refused() {
   on node1 systemctl reload kvnode.service
   [[ $(get node2 node1 absent) == 'ERROR: GET absent: no such key' ]]
   on node1 rm /etc/kvnode.conf.d/open.conf
+  on node1 systemctl stop kvnode.service
+  on node1 mv /run/layout /var/lib/kvnode/layout
   on node1 mv /run/peers.conf /etc/kvnode.conf.d/peers.conf
-  on node1 systemctl reload kvnode.service
+  on node1 systemctl start kvnode.service
 }
 
 @test "no call of the service was refused by its sandbox" {
@@ -229,7 +231,9 @@ is_refused() {
   local tests=$here/../../../packaging/debian/tests test
   # They ask one node about any key, so the node has to be on its own.
   on node1 mv /etc/kvnode.conf.d/peers.conf /run/peers.conf
-  on node1 systemctl reload kvnode.service
+  on node1 systemctl stop kvnode.service
+  on node1 mv /var/lib/kvnode/layout /run/layout
+  on node1 systemctl start kvnode.service
   for test in round-trip restart; do
     rig push node1 "$tests/$test" "/var/tmp/tests/$test"
     run on node1 bash "/var/tmp/tests/$test"
