@@ -192,6 +192,11 @@ accesses() { grep -c ' op=.* access$' "$CLUSTER/node$1.log" || true; }
   kill_cluster
   start_cluster
   eventually 20 all_counted
+  # After a start the node looks through what it has, once.
+  eventually 60 asking_walks_no_disk
+}
+
+asking_walks_no_disk() {
   strace --quiet --follow-forks --trace=getdents64 --attach="$(node_pid 1)" --output=trace 3>&- &
   tracer=$!
   eventually 10 is_traced 1
