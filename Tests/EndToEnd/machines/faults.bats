@@ -25,11 +25,16 @@ put_on_small_disk() {
 
 @test "a full disk is an error to the client, the node stays up, DEL makes room" {
   local pid
+  on node4 sh -c 'mkdir /root/member && cd /var/lib/kvnode && cp -a id node layout /root/member'
   rig poweroff node4
   rig disk node4 64
   # An empty disk, and meant to be.
   rig forget node4
   rig start node4
+  # For the others it is the member's, without its values.
+  on node4 systemctl stop kvnode.service
+  on node4 sh -c 'cp -a /root/member/. /var/lib/kvnode && rm -f /var/lib/kvnode-state/store'
+  on node4 systemctl start kvnode.service
   pid=$(property node4 MainPID)
   [ "$(put_on_small_disk first 30)" = "$(key_of 4 first)" ]
   # Refused at the reserve, midway, for the length is not known; the client sends on and still reads the answer.
