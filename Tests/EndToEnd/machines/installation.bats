@@ -215,10 +215,8 @@ is_refused() {
   on node1 systemctl reload kvnode.service
   [[ $(get node2 node1 absent) == 'ERROR: GET absent: no such key' ]]
   on node1 rm /etc/kvnode.conf.d/open.conf
-  on node1 systemctl stop kvnode.service
-  on node1 mv /run/layout /var/lib/kvnode/layout
   on node1 mv /run/peers.conf /etc/kvnode.conf.d/peers.conf
-  on node1 systemctl start kvnode.service
+  on node1 systemctl reload kvnode.service
 }
 
 @test "no call of the service was refused by its sandbox" {
@@ -240,6 +238,8 @@ is_refused() {
     echo "$output"
     [ "$status" -eq 0 ]
   done
+  on node1 systemctl stop kvnode.service
+  on node1 mv /run/layout /var/lib/kvnode/layout
   on node1 mv /run/peers.conf /etc/kvnode.conf.d/peers.conf
-  on node1 systemctl reload kvnode.service
+  on node1 systemctl start kvnode.service
 }
