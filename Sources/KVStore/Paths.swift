@@ -1,6 +1,4 @@
 import KVCore
-import KVHTTP
-import KVLinux
 
 /// The names in a data directory that are no key's; docs/value-format.md specifies what lies under each.
 package enum StoreName {
@@ -25,10 +23,6 @@ package enum StoreName {
   /// The file with the cluster's layout, and the same on its way.
   package static let layout = "layout"
   package static let newLayout = "layout.new"
-  /// Where the bytes of an upload lie in `staging/` once all of them are there.
-  static func upload(_ upload: UploadID, of key: Key) -> String {
-    "upload-\(upload.member.number)-\(upload.counter)-\(Hexadecimal.digits(Array(MD5.digest(key.bytes).prefix(8))))"
-  }
   /// What is written to `staging/` to see whether the disk works.
   static let probe = "probe"
   /// The extended attribute that holds the key of a file in quarantine, for its name may be cut short.

@@ -75,6 +75,13 @@ package final class Registers: Sendable {
   }
 }
 
+extension StoreName {
+  /// Where the bytes of an upload lie in `staging/` once all of them are there.
+  static func upload(_ upload: UploadID, of key: Key) -> String {
+    "upload-\(upload.member.number)-\(upload.counter)-\(Hexadecimal.digits(Array(MD5.digest(key.bytes).prefix(8))))"
+  }
+}
+
 extension RegisterRequest {
   /// What is to be stored, if anything.
   var descriptor: Descriptor? {
