@@ -42,7 +42,7 @@ private func checkMeaning(_ head: HTTPRequestHead) {
     let request: ValueRequest
     switch try HTTPDialect.request(head, now: Fixture.now) {
     case .list(let list): return check(list)
-    case .node: return
+    case .node, .message: return
     case .value(let value): request = value
     }
     check(request, head)
