@@ -116,8 +116,7 @@ extension NodeAnswer {
     case .layout(let answer, let disk):
       writer.write(UInt8(2))
       answer.write(to: &writer)
-      writer.write(disk.high)
-      writer.write(disk.low)
+      writer.write(disk)
     case .noted: writer.write(UInt8(3))
     case .register(let answer, let member):
       writer.write(UInt8(4))
@@ -147,8 +146,7 @@ extension NodeAnswer {
         hello, try reader.optional { reader throws(ByteReader.Malformed) in try Layout(reading: &reader) })
     case 2:
       let answer = try LayoutAnswer(reading: &reader)
-      let high = try reader.integer64()
-      self = .layout(answer, DiskID(high: high, low: try reader.integer64()))
+      self = .layout(answer, try reader.disk())
     case 3: self = .noted
     case 4:
       let answer = try RegisterAnswer(reading: &reader)

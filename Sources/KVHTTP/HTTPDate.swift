@@ -6,6 +6,9 @@ package struct HTTPDate: Equatable, Comparable, Sendable {
   /// The moment so many seconds after the start of 1970, or before it.
   package init(secondsSince1970: Int) { self.secondsSince1970 = secondsSince1970 }
 
+  /// The second of a moment that is known to the nanosecond.
+  package init(nanosecondsSince1970: Int64) { self.init(secondsSince1970: Int(nanosecondsSince1970 / 1_000_000_000)) }
+
   /// Whether one moment comes before the other.
   package static func < (left: HTTPDate, right: HTTPDate) -> Bool { left.secondsSince1970 < right.secondsSince1970 }
 

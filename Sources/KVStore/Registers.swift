@@ -82,16 +82,6 @@ extension StoreName {
   }
 }
 
-extension RegisterRequest {
-  /// What is to be stored, if anything.
-  var descriptor: Descriptor? {
-    switch self {
-    case .accept(_, let descriptor), .learn(_, let descriptor): descriptor
-    case .read, .prepare, .purge: nil
-    }
-  }
-}
-
 extension Descriptor {
   init(_ attribute: ValueAttribute) {
     self.init(
@@ -179,12 +169,12 @@ extension Store {
 
   /// Opens the bytes of an upload, whether they wait to be accepted or are the key's value.
   package func open(_ upload: UploadID, of key: Key) throws(StoreError) -> StoredValue? {
-    do throws(SystemError) {
-      if let file = try layout.staging.openFile(StoreName.upload(upload, of: key)) {
-        return try StoredValue.readUnchecked(file)
-      }
-    } catch {
-      throw .failed(error)
+    let staged = try translatingError(StoreError.failed) { () throws(SystemError) in
+      try layout.staging.openFile(StoreName.upload(upload, of: key))
+    }
+    if let file = staged {
+      let status = try translatingError(StoreError.failed) { () throws(SystemError) in try file.status() }
+      return try StoredValue.read(file, status)
     }
     guard let value = try open(key), value.attribute?.upload == upload else { return nil }
     return value
@@ -268,11 +258,10 @@ extension Store {
       try file.setAttribute(ValueAttribute.name, attribute.encoded)
       try await syncs.sync(file)
       guard !attribute.isDeletion else { return nil }
-      let fields = try file.attribute(ValueFields.attributeName, bytesMax: ValueFields.attributeBytesMax)
-        .map { ValueFields(decoding: $0) }
+      let fields = try ValueFields.read(file)
       return ListedValue(
         key: key.bytes, byteCount: attribute.valueBytes, checksum: attribute.checksum,
-        modifiedAt: HTTPDate(secondsSince1970: Int(attribute.committedAtNanoseconds / 1_000_000_000)),
+        modifiedAt: HTTPDate(nanosecondsSince1970: attribute.committedAtNanoseconds),
         contentType: fields?.contentType)
     } catch {
       throw StoreError(writing: error)

@@ -91,19 +91,19 @@ package struct StagedValue: ~Copyable {
     ballot = attribute.ballot
     listed = ListedValue(
       key: key.bytes, byteCount: byteCount, checksum: attribute.checksum,
-      modifiedAt: HTTPDate(secondsSince1970: Int(attribute.committedAtNanoseconds / 1_000_000_000)),
+      modifiedAt: HTTPDate(nanosecondsSince1970: attribute.committedAtNanoseconds),
       contentType: fields.contentType)
     return attribute
   }
 
   /// Ends an upload whose key others vote about too: its bytes, durable, wait under their name until they are accepted.
-  /// `upload` says which it is, where it came from elsewhere; `expected` what it must be.
+  /// `expected` says which it is and must be, where it came from elsewhere.
   package mutating func seal(
-    _ fields: ValueFields, as upload: UploadID? = nil, expected: Descriptor? = nil
+    _ fields: ValueFields, expected: Descriptor? = nil
   ) async throws(StoreError) -> Descriptor {
     var attribute = try describe(fields)
-    if let upload { attribute.upload = upload }
     if let expected {
+      attribute.upload = expected.upload
       attribute.committedAtNanoseconds = expected.committedAtNanoseconds
       guard attribute.checksum == expected.checksum, byteCount == expected.valueBytes else {
         throw .damaged(detail: "\(byteCount) bytes with the checksum \(attribute.checksum) came in its place")

@@ -343,7 +343,7 @@ extension Store {
       // What is damaged is listed too, by what little can be said of it.
       return ListedValue(
         key: key.bytes, byteCount: status.byteCount, checksum: nil,
-        modifiedAt: HTTPDate(secondsSince1970: Int(status.modifiedAtNanoseconds / 1_000_000_000)))
+        modifiedAt: HTTPDate(nanosecondsSince1970: status.modifiedAtNanoseconds))
     }
   }
 }

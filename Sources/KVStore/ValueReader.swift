@@ -19,18 +19,6 @@ package struct StoredValue: ~Copyable, Sendable {
     return StoredValue(file: file, head: head, attribute: attribute)
   }
 
-  /// Reads what was recorded of bytes that wait to be accepted.
-  static func readUnchecked(_ file: consuming File) throws(SystemError) -> StoredValue? {
-    guard let attribute = try ValueAttribute.read(file) else { return nil }
-    let fields = try file.attribute(ValueFields.attributeName, bytesMax: ValueFields.attributeBytesMax)
-      .map { ValueFields(decoding: $0) }
-    let head = ValueHead(
-      byteCount: attribute.valueBytes, checksum: attribute.checksum,
-      modifiedAt: HTTPDate(secondsSince1970: Int(attribute.committedAtNanoseconds / 1_000_000_000)),
-      fields: fields ?? ValueFields())
-    return StoredValue(file: file, head: head, attribute: attribute)
-  }
-
   private static func described(
     _ file: borrowing File, _ status: File.Status
   ) throws(StoreError) -> (ValueAttribute?, ValueHead) {
@@ -40,8 +28,7 @@ package struct StoredValue: ~Copyable, Sendable {
     do throws(SystemError) {
       markedName = try Quarantine.markedName(file, status)
       attribute = try ValueAttribute.read(file)
-      fields = try file.attribute(ValueFields.attributeName, bytesMax: ValueFields.attributeBytesMax)
-        .map { ValueFields(decoding: $0) }
+      fields = try ValueFields.read(file)
     } catch {
       throw .failed(error)
     }
@@ -52,7 +39,7 @@ package struct StoredValue: ~Copyable, Sendable {
     let modifiedAtNanoseconds = attribute?.committedAtNanoseconds ?? status.modifiedAtNanoseconds
     let head = ValueHead(
       byteCount: status.byteCount, checksum: attribute?.checksum,
-      modifiedAt: HTTPDate(secondsSince1970: Int(modifiedAtNanoseconds / 1_000_000_000)),
+      modifiedAt: HTTPDate(nanosecondsSince1970: modifiedAtNanoseconds),
       fields: fields ?? ValueFields())
     return (attribute, head)
   }
@@ -62,6 +49,13 @@ extension ValueAttribute {
   /// What a file's attribute says; nil where it has none that can be understood.
   package static func read(_ file: borrowing File) throws(SystemError) -> ValueAttribute? {
     try file.attribute(name, bytesMax: byteCount).flatMap { try? ValueAttribute(decoding: $0) }
+  }
+}
+
+extension ValueFields {
+  /// What is kept beside a file's bytes; nil where that is nothing.
+  static func read(_ file: borrowing File) throws(SystemError) -> ValueFields? {
+    try file.attribute(attributeName, bytesMax: attributeBytesMax).map { ValueFields(decoding: $0) }
   }
 }
 

@@ -106,7 +106,7 @@ import Testing
       do throws(StoreError) {
         var value = try store.stage(key, byteCount: nil)
         try value.append([5])
-        _ = try await value.seal(ValueFields(), as: wanted.upload, expected: wanted)
+        _ = try await value.seal(ValueFields(), expected: wanted)
         return true
       } catch {
         return false
@@ -124,7 +124,7 @@ import Testing
     var value = try store.stage(key, byteCount: nil)
     try value.append([6])
     do throws(StoreError) {
-      _ = try await value.seal(ValueFields(), as: descriptor.upload, expected: descriptor)
+      _ = try await value.seal(ValueFields(), expected: descriptor)
       Issue.record("they were taken")
     } catch {
       if case .damaged = error {} else { Issue.record("\(error)") }

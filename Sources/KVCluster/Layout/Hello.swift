@@ -67,13 +67,9 @@ package struct Hello: Hashable, Sendable {
 
   package func write(to writer: inout ByteWriter) {
     writer.write(name)
-    writer.write(disk.high)
-    writer.write(disk.low)
+    writer.write(disk)
     writer.write(process)
-    writer.write(cluster) { writer, cluster in
-      writer.write(cluster.high)
-      writer.write(cluster.low)
-    }
+    writer.write(cluster) { $0.write($1) }
     writer.write(version)
     writer.write(wish.names) { $0.write($1) }
     writer.write(UInt8(wish.copies))
@@ -93,13 +89,9 @@ package struct Hello: Hashable, Sendable {
 
   package init(reading reader: inout ByteReader) throws(ByteReader.Malformed) {
     name = try reader.hostName()
-    let diskHigh = try reader.integer64()
-    disk = DiskID(high: diskHigh, low: try reader.integer64())
+    disk = try reader.disk()
     process = try reader.integer64()
-    cluster = try reader.optional { reader throws(ByteReader.Malformed) in
-      let high = try reader.integer64()
-      return ClusterID(high: high, low: try reader.integer64())
-    }
+    cluster = try reader.optional { reader throws(ByteReader.Malformed) in try reader.cluster() }
     version = try reader.count()
     let names = try reader.list(max: Layout.membersMax) { reader throws(ByteReader.Malformed) in
       try reader.hostName()

@@ -8,8 +8,7 @@ extension Layout {
   package static let writtenBytesMax = 512 << 10
 
   package func write(to writer: inout ByteWriter) {
-    writer.write(cluster.high)
-    writer.write(cluster.low)
+    writer.write(cluster)
     writer.write(version)
     writer.write(lastMember.number)
     writer.write(proposal)
@@ -20,8 +19,7 @@ extension Layout {
   }
 
   package init(reading reader: inout ByteReader) throws(ByteReader.Malformed) {
-    let high = try reader.integer64()
-    let cluster = ClusterID(high: high, low: try reader.integer64())
+    let cluster = try reader.cluster()
     let version = try reader.count()
     let lastMember = Member(try reader.integer16())
     let proposal = try reader.ballot()
@@ -74,8 +72,7 @@ extension MemberList {
     writer.write(members) { writer, member in
       writer.write(member.member.number)
       writer.write(member.name)
-      writer.write(member.disk.high)
-      writer.write(member.disk.low)
+      writer.write(member.disk)
     }
   }
 
@@ -84,8 +81,7 @@ extension MemberList {
     let members = try reader.list(max: Layout.membersMax) { reader throws(ByteReader.Malformed) in
       let member = Member(try reader.integer16())
       let name = try reader.hostName()
-      let high = try reader.integer64()
-      return LayoutMember(member: member, name: name, disk: DiskID(high: high, low: try reader.integer64()))
+      return LayoutMember(member: member, name: name, disk: try reader.disk())
     }
     guard !members.isEmpty, (1...members.count).contains(copies), Set(members.map(\.member)).count == members.count,
       Set(members.map(\.disk)).count == members.count, Set(members.map(\.name)).count == members.count
@@ -106,5 +102,29 @@ extension LayoutAcceptor.Record {
       accepted: try reader.ballot(),
       layout: try reader.optional { reader throws(ByteReader.Malformed) in try Layout(reading: &reader) },
       known: try reader.optional { reader throws(ByteReader.Malformed) in try Layout(reading: &reader) })
+  }
+}
+
+extension ByteWriter {
+  mutating func write(_ disk: DiskID) {
+    write(disk.high)
+    write(disk.low)
+  }
+
+  mutating func write(_ cluster: ClusterID) {
+    write(cluster.high)
+    write(cluster.low)
+  }
+}
+
+extension ByteReader {
+  mutating func disk() throws(Malformed) -> DiskID {
+    let high = try integer64()
+    return DiskID(high: high, low: try integer64())
+  }
+
+  mutating func cluster() throws(Malformed) -> ClusterID {
+    let high = try integer64()
+    return ClusterID(high: high, low: try integer64())
   }
 }

@@ -149,10 +149,8 @@ package struct LayoutPlan: Sendable {
   private func list(of wish: Wish, _ layout: Layout) -> Result<MemberList, Obstacle> {
     let members = layout.current.members
     let wishing = Set(all.filter { $0.wish == wish }.map(\.disk))
-    if wish.names == members.map(\.name), wish.copies == layout.current.copies, replaced(layout) == nil {
-      return .success(layout.current)
-    }
     if let reason = replaced(layout) { return .failure(Obstacle(text: reason)) }
+    if wish.names == members.map(\.name), wish.copies == layout.current.copies { return .success(layout.current) }
     guard layout.current.isMajority(wishing) else {
       return .failure(Obstacle(text: "most of \(Self.listing(members.map(\.name))) must list the same hosts"))
     }

@@ -12,6 +12,14 @@ package enum RegisterRequest: Hashable, Sendable {
   case learn(Ballot, Descriptor)
   /// Forget a deletion that all owners hold.
   case purge(Ballot)
+
+  /// What is to be stored, if anything.
+  package var descriptor: Descriptor? {
+    switch self {
+    case .accept(_, let descriptor), .learn(_, let descriptor): descriptor
+    case .read, .prepare, .purge: nil
+    }
+  }
 }
 
 /// What an owner answers.

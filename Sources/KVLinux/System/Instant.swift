@@ -25,7 +25,7 @@ extension Instant {
 
 extension HTTPDate {
   /// The time now, by the wall clock.
-  package static var now: HTTPDate { HTTPDate(secondsSince1970: Int(Instant.wallNanoseconds / 1_000_000_000)) }
+  package static var now: HTTPDate { HTTPDate(nanosecondsSince1970: Instant.wallNanoseconds) }
 }
 
 /// The wall clock's time as log lines bear it.

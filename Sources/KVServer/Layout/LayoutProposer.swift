@@ -34,7 +34,7 @@ struct LayoutProposer: Sendable {
 
   /// Returns the highest ballot that is known of.
   private func decide(_ known: Layout, above highest: Ballot) async -> Ballot {
-    guard let ballot = await ballot(above: highest) else { return highest }
+    guard let ballot = await store.votes.ballot(above: highest, on: disk) else { return highest }
     var round = LayoutRound(at: ballot, from: known) { layout, ballot in layouts.plan.following(layout, ballot) }
     return await withTaskGroup(of: LayoutRound.Event.self) { group in
       defer { group.cancelAll() }
@@ -61,7 +61,7 @@ struct LayoutProposer: Sendable {
 
   private func found(_ list: MemberList, above highest: Ballot) async -> Ballot {
     let hosts = layouts.plan.foundingHosts
-    guard let ballot = await ballot(above: highest), !hosts.isEmpty else { return highest }
+    guard let ballot = await store.votes.ballot(above: highest, on: disk), !hosts.isEmpty else { return highest }
     let cluster = ClusterID(high: .random(in: 1...(.max)), low: .random(in: 0...(.max)))
     let layout = Layout(first: list, of: cluster, proposal: ballot)
     var round = FoundingRound(at: ballot, for: layout, askedOf: hosts.map(\.disk))
@@ -123,16 +123,6 @@ struct LayoutProposer: Sendable {
       for peer in cluster.topology.otherPeers {
         group.addTask(executorPreference: network) { _ = await peers.ask(.learnLayout(layout), of: peer, cluster) }
       }
-    }
-  }
-
-  private func ballot(above highest: Ballot) async -> Ballot? {
-    do throws(SystemError) {
-      return try await withTaskExecutorPreference(disk) { () async throws(SystemError) in
-        try store.votes.ballot(above: highest)
-      }
-    } catch {
-      return nil
     }
   }
 }

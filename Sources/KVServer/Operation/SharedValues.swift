@@ -162,7 +162,7 @@ extension WriteCondition {
     let state = present.map { descriptor in
       ValueState(
         checksum: descriptor.checksum,
-        modifiedAt: HTTPDate(secondsSince1970: Int(descriptor.committedAtNanoseconds / 1_000_000_000)))
+        modifiedAt: HTTPDate(nanosecondsSince1970: descriptor.committedAtNanoseconds))
     }
     do throws(StoreError) {
       try check(state)

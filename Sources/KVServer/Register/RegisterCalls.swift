@@ -110,7 +110,7 @@ struct UploadFetch: Sendable {
     }
     link.release(connection)
     do throws(StoreError) {
-      _ = try await staged.seal(value.fields, as: descriptor.upload, expected: descriptor)
+      _ = try await staged.seal(value.fields, expected: descriptor)
     } catch {
       throw .refused(error.failure(.put, key))
     }

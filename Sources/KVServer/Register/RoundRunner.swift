@@ -59,7 +59,7 @@ struct RoundRunner: Sendable {
           guard let ballot = await ballot(above: highest, attempt) else { return Result(round) }
           effects += round.step(.begin(ballot))
         case .send(let request, let members):
-          let isOwn = request.upload == purpose.write?.upload
+          let isOwn = request.descriptor?.upload == purpose.write?.upload
           for member in members { add(request, key, member, layout, isOwn ? source : round.holder, to: &group) }
         // An owner that lacks bytes asks for them itself, and says that it cannot where that does not help.
         case .supply: continue
@@ -107,26 +107,19 @@ struct RoundRunner: Sendable {
       let most = Self.pauseMicroseconds << min(attempt, 8)
       _ = await IOExecutor.current.wait(until: .after(.microseconds(Int.random(in: most / 2...most))))
     }
-    do throws(SystemError) {
-      return try await onDisk { () throws(SystemError) in try store.votes.ballot(above: highest) }
-    } catch {
-      return nil
-    }
-  }
-
-  private func onDisk<Value: Sendable>(
-    _ call: @Sendable () throws(SystemError) -> Value
-  ) async throws(SystemError) -> Value {
-    try await withTaskExecutorPreference(calls.disk) { () async throws(SystemError) in try call() }
+    return await store.votes.ballot(above: highest, on: calls.disk)
   }
 }
 
-extension RegisterRequest {
-  /// Whose bytes it is about, if any.
-  fileprivate var upload: UploadID? {
-    switch self {
-    case .accept(_, let descriptor), .learn(_, let descriptor): descriptor.upload
-    case .read, .prepare, .purge: nil
+extension Votes {
+  /// A ballot for a round of this node's own; nil where the disk cannot say that it was given.
+  func ballot(above highest: Ballot, on disk: IOExecutor) async -> Ballot? {
+    do throws(SystemError) {
+      return try await withTaskExecutorPreference(disk) { () async throws(SystemError) in
+        try ballot(above: highest)
+      }
+    } catch {
+      return nil
     }
   }
 }
