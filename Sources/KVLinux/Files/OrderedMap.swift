@@ -18,7 +18,8 @@ package final class OrderedMap: Sendable {
   package static let fileNames = ["data.mdb", "lock.mdb"]
   private static let readersMax: UInt32 = 1024
 
-  /// An environment may be used by any thread, and with MDB_NOTLS so may a transaction (lmdb.h, mdb_env_open).
+  /// Sharing the pointer is safe: it never changes, the environment is open until `deinit`, when nobody holds this object
+  /// any more, and any thread may use it, and with MDB_NOTLS a transaction too (lmdb.h, mdb_env_open).
   private nonisolated(unsafe) let environment: OpaquePointer
 
   /// Opens the map in a directory, which must exist, and makes it where it is missing. `bytesMax` is address space, not disk.

@@ -13,7 +13,6 @@ struct GroupMover: Sendable {
   let calls: RegisterCalls
   let runner: RoundRunner
   let desk: MessageDesk
-  let disk: IOExecutor
 
   /// Why a group is not here yet.
   private struct Obstacle: Error {
@@ -46,17 +45,8 @@ struct GroupMover: Sendable {
           pause = Self.retryPause
         }
       }
-      if hasNews { await tell() }
-    }
-  }
-
-  /// Whoever decides what follows need not wait until everybody is told anyway.
-  private func tell() async {
-    let cluster = layouts.current.value
-    await withDiscardingTaskGroup { group in
-      for peer in cluster.topology.otherPeers {
-        group.addTask { await desk.exchange(with: peer, cluster) }
-      }
+      // Whoever decides what follows need not wait until everybody is told anyway.
+      if hasNews { await desk.exchangeWithAll(layouts.current.value) }
     }
   }
 

@@ -41,6 +41,7 @@ struct GroupSweeper: Sendable {
   private func sweep(_ group: Int, _ layout: Layout) async -> Bool {
     let member = layouts.current.value.topology.ownMember
     let epoch = layout.groups[group].epoch
+    let isCurrent: @Sendable () -> Bool = { layouts.epoch(of: group) == epoch }
     let isForeign: @Sendable (Slot) -> Bool = { slot in
       let view = layout.view(of: slot)
       return !view.isMoving && member.map { !view.hasVoter($0) } ?? true
@@ -53,13 +54,12 @@ struct GroupSweeper: Sendable {
     } catch {
       return true
     }
-    if !layout.sharedGroups.contains(group) { await forgetDeletions(group, layout) }
+    if !layout.sharedGroups.contains(group) { await forgetDeletions(of: group, if: isCurrent) }
     var isWhole = true
     for key in keys {
       let word = await word(about: key, layout)
       if case .silence = word { isWhole = false }
       guard case .taken(let ballot) = word else { continue }
-      let isCurrent: @Sendable () -> Bool = { layouts.epoch(of: group) == epoch }
       await withTaskExecutorPreference(disk) {
         // What cannot be removed now is found again after the next change, or start.
         do throws(StoreError) { try await calls.store.remove(key, holding: ballot, if: isCurrent) } catch { return }
@@ -70,9 +70,7 @@ struct GroupSweeper: Sendable {
 
   /// A group that this node decides about alone needs no files that say what was deleted: nobody else votes about it, and
   /// whoever gets a say later begins with nothing.
-  private func forgetDeletions(_ group: Int, _ layout: Layout) async {
-    let epoch = layout.groups[group].epoch
-    let isCurrent: @Sendable () -> Bool = { layouts.epoch(of: group) == epoch }
+  private func forgetDeletions(of group: Int, if isCurrent: @Sendable () -> Bool) async {
     await withTaskExecutorPreference(disk) {
       // What cannot be removed now is found again after the next change, or start.
       do throws(StoreError) { try await calls.store.forgetDeletions(of: group, if: isCurrent) } catch { return }

@@ -12,7 +12,6 @@ struct LayoutExchange: Sendable {
   let layouts: Layouts
   let desk: MessageDesk
   let disk: IOExecutor
-  let network: IOExecutor
 
   /// Goes on until the task is cancelled.
   func run() async {
@@ -29,12 +28,7 @@ struct LayoutExchange: Sendable {
 
   private func tellAll() async {
     let cluster = layouts.current.value
-    let replies = await withTaskGroup(of: (String, MessageDesk.Exchanged).self) { group in
-      for peer in cluster.topology.otherPeers {
-        group.addTask(executorPreference: network) { (peer.name, await desk.exchange(with: peer, cluster)) }
-      }
-      return await group.reduce(into: [(String, MessageDesk.Exchanged)]()) { $0.append($1) }
-    }
+    let replies = await desk.exchangeWithAll(cluster)
     layouts.asked(
       cluster, silent: replies.filter { $0.1 == .silence }.map(\.0), older: replies.contains { $0.1 == .isOlder })
   }

@@ -21,12 +21,12 @@ struct LayoutKeeper: Sendable {
     let calls = RegisterCalls(
       layouts: layouts, registers: Registers(store), store: store, peers: peers, disk: rooms.disk)
     let runner = RoundRunner(calls: calls, store: store, network: rooms.network)
-    let desk = MessageDesk(layouts: layouts, calls: calls, disk: rooms.disk)
+    let desk = MessageDesk(layouts: layouts, calls: calls, disk: rooms.disk, network: rooms.network)
     (self.layouts, self.runner, self.desk, self.rooms) = (layouts, runner, desk, rooms)
-    exchange = LayoutExchange(layouts: layouts, desk: desk, disk: rooms.disk, network: rooms.network)
+    exchange = LayoutExchange(layouts: layouts, desk: desk, disk: rooms.disk)
     proposer = LayoutProposer(
       layouts: layouts, store: store, peers: peers, desk: desk, disk: rooms.disk, network: rooms.network)
-    mover = GroupMover(layouts: layouts, calls: calls, runner: runner, desk: desk, disk: rooms.disk)
+    mover = GroupMover(layouts: layouts, calls: calls, runner: runner, desk: desk)
     sweeper = GroupSweeper(layouts: layouts, calls: calls, disk: rooms.disk)
   }
 

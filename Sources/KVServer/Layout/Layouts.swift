@@ -20,8 +20,6 @@ final class Layouts: Sendable {
     /// under the one before.
     var answering: Layout?
     var heard: [DiskID: Heard] = [:]
-    /// Another host that has a copy of this one's data directory.
-    var twin: Heard?
     var synced: Set<SyncedGroup> = []
     /// Why a group cannot be moved here now.
     var troubles: [Int: String] = [:]
@@ -45,6 +43,8 @@ final class Layouts: Sendable {
   /// Whether there was nothing on the disk at the start: then it has never served by its peer list alone.
   private let isFresh: Bool
   private let state: Mutex<State>
+  /// Another host that has a copy of this one's data directory. Every request asks for it, so it has a lock of its own.
+  private let heardTwin = Mutex<Heard?>(nil)
   /// One changes the file at a time.
   private let changing = Mutex(())
 
@@ -141,14 +141,13 @@ final class Layouts: Sendable {
 
   /// Takes note of what a host has told.
   func heard(_ hello: Hello) {
-    let (own, now) = (hello.disk == ownDisk, Instant.now)
+    let now = Instant.now
+    if hello.disk == ownDisk {
+      // A list may lead a node to itself.
+      if hello.process != process { heardTwin.withLock { $0 = Heard(hello: hello, at: now) } }
+      return
+    }
     state.withLock { state in
-      if own {
-        // A list may lead a node to itself.
-        guard hello.process != process else { return }
-        state.twin = Heard(hello: hello, at: now)
-        return
-      }
       if state.heard.count >= Self.heardMax {
         state.heard = state.heard.filter { now.since($0.value.at) < Self.freshness }
       }
@@ -160,8 +159,8 @@ final class Layouts: Sendable {
   /// Another host that has a copy of this one's data directory, and was heard of lately: which of the two is right nobody
   /// can tell, so that neither answers or votes.
   var twin: String? {
-    let (twin, now) = (state.withLock { $0.twin }, Instant.now)
-    return twin.flatMap { now.since($0.at) < Self.twinMemory ? $0.hello.name : nil }
+    guard let twin = heardTwin.withLock({ $0 }), Instant.now.since(twin.at) < Self.twinMemory else { return nil }
+    return twin.hello.name
   }
 
   private static let twinMemory = Duration.seconds(30)

@@ -9,6 +9,7 @@ struct MessageDesk: Sendable {
   let layouts: Layouts
   let calls: RegisterCalls
   let disk: IOExecutor
+  let network: IOExecutor
 
   /// The answer to a message.
   func answer(_ message: [UInt8]) async throws(ExchangeError) -> [UInt8] {
@@ -86,6 +87,17 @@ struct MessageDesk: Sendable {
       return .heard
     case .notUnderstood: return .isOlder
     case .answer, .silence: return .silence
+    }
+  }
+
+  /// The same with all other nodes at once.
+  @discardableResult
+  func exchangeWithAll(_ cluster: Cluster) async -> [(name: String, Exchanged)] {
+    await withTaskGroup(of: (String, Exchanged).self) { group in
+      for peer in cluster.topology.otherPeers {
+        group.addTask(executorPreference: network) { (peer.name, await exchange(with: peer, cluster)) }
+      }
+      return await group.reduce(into: []) { $0.append($1) }
     }
   }
 

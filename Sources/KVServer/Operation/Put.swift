@@ -62,8 +62,9 @@ extension OwnValues {
     try await client.invite()
     var turn = Turn()
     while !client.body.isComplete {
-      guard let count = try step(&value, size.request, &digests, from: &client) else {
-        try await wait(for: size.request, from: client)
+      let moved = try value.append(from: &client.body, &client.stream, about: size.request) { digests.update($0) }
+      guard let count = moved else {
+        try await client.stream.waitForBody(about: size.request)
         continue
       }
       try refusing { () throws(Failure) in try size.check(value.byteCount) }
@@ -74,29 +75,33 @@ extension OwnValues {
       try digests.check(size.request)
     }
   }
+}
 
-  /// Writes what has arrived of the value; nil where nothing has.
-  private func step(
-    _ value: inout StagedValue, _ request: ValueRequest, _ digests: inout BodyDigests, from client: inout Client
+/// A value's bytes on their way into the store, from a client or another node.
+extension StagedValue {
+  /// Writes what has arrived of a body, and gives it to whoever else looks at it; nil where nothing has arrived.
+  mutating func append(
+    from body: inout BodyReader, _ stream: inout Stream, about request: ValueRequest, _ look: (RawSpan) -> Void
   ) throws(ExchangeError) -> Int? {
     var failure: StoreError?
     let count: Int?
     do throws(BodyError) {
-      count = try client.body.pass(from: &client.stream) { bytes in
-        digests.update(bytes)
-        do throws(StoreError) { try value.append(bytes) } catch { failure = error }
+      count = try body.pass(from: &stream) { bytes in
+        look(bytes)
+        do throws(StoreError) { try append(bytes) } catch { failure = error }
       }
     } catch {
       throw ExchangeError(error, receiving: request.subject)
     }
-    if let failure { throw .refused(failure.failure(request.operation, request.key)) }
+    if let failure { throw .refused(failure.failure(.put, request.key)) }
     return count
   }
+}
 
-  private func wait(for request: ValueRequest, from client: borrowing Client) async throws(ExchangeError) {
-    do throws(StreamError) {
-      try await client.stream.wait(.readable, urgency: .bulk)
-    } catch {
+extension Stream {
+  /// Waits until more of a body has arrived.
+  func waitForBody(about request: ValueRequest) async throws(ExchangeError) {
+    do throws(StreamError) { try await wait(.readable, urgency: .bulk) } catch {
       throw ExchangeError(.stream(error), receiving: request.subject)
     }
   }

@@ -100,10 +100,8 @@ struct UploadFetch: Sendable {
     var body = BodyReader(.length(descriptor.valueBytes))
     var turn = Turn()
     while !body.isComplete {
-      guard let count = try step(&staged, &body, &connection, request) else {
-        do throws(StreamError) { try await connection.stream.wait(.readable, urgency: .bulk) } catch {
-          throw ExchangeError(.stream(error), receiving: request.subject)
-        }
+      guard let count = try staged.append(from: &body, &connection.stream, about: request, { _ in }) else {
+        try await connection.stream.waitForBody(about: request)
         continue
       }
       await turn.moved(count)
@@ -114,21 +112,5 @@ struct UploadFetch: Sendable {
     } catch {
       throw .refused(error.failure(.put, key))
     }
-  }
-
-  private func step(
-    _ staged: inout StagedValue, _ body: inout BodyReader, _ connection: inout PeerConnection, _ request: ValueRequest
-  ) throws(ExchangeError) -> Int? {
-    var failure: StoreError?
-    let count: Int?
-    do throws(BodyError) {
-      count = try body.pass(from: &connection.stream) { bytes in
-        do throws(StoreError) { try staged.append(bytes) } catch { failure = error }
-      }
-    } catch {
-      throw ExchangeError(error, receiving: request.subject)
-    }
-    if let failure { throw .refused(failure.failure(.put, request.key)) }
-    return count
   }
 }
