@@ -9,6 +9,10 @@ package struct RendezvousMember: Sendable, Hashable {
   package let name: String
   /// The first eight bytes, big-endian, of MD5(name).
   package let seed: UInt64
+
+  /// The seed that a name's MD5 gives.
+  package static func seed(digest: [UInt8]) -> UInt64 { digest.prefix(8).reduce(0) { $0 << 8 | UInt64($1) } }
+
   /// How much it is to hold in comparison with others.
   package let weight: Int
   /// What it may fail together with. A member without one fails alone: it is a zone of its own.
@@ -28,8 +32,7 @@ package struct RendezvousMember: Sendable, Hashable {
 
 /// Which members own a slot, in order, by highest random weight: each member draws for each slot, and who draws best in
 /// proportion to its weight comes first. So a member that leaves leaves to the others only what was its own.
-///
-/// No node places values by this rule yet; see docs/placement.md.
+/// docs/placement.md has the formula.
 package struct RendezvousPlacement: Sendable {
   /// How many owners a slot may have.
   package static let copyCounts = 1...7
@@ -66,6 +69,17 @@ package struct RendezvousPlacement: Sendable {
         seed: members[index].seed, weight: UInt64(members[index].weight), zone: zones.numbers[index],
         index: UInt16(index))
     }
+  }
+
+  /// The slot's first owner, as an index into the members. Every request asks for it, so that it makes no list.
+  package func firstOwner(of slot: Slot) -> Int {
+    var (best, bestWeight, bestDraw): (Int, UInt64, UInt64) = (0, 0, 1)
+    for candidate in candidates {
+      let draw = RendezvousDraw.draw(seed: candidate.seed, slot: slot)
+      guard candidate.weight &* bestDraw > bestWeight &* draw else { continue }
+      (best, bestWeight, bestDraw) = (Int(candidate.index), candidate.weight, draw)
+    }
+    return best
   }
 
   /// The slot's owners, the first one first, as indices into the members.

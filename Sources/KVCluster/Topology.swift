@@ -27,7 +27,8 @@ package struct Topology: Sendable {
   /// them agree on the owner of every key, as long as there is no layout.
   package let fingerprint: String
   private let placement: Placement
-  private let ownIndex: Int
+  /// This node's place in the list; nil where that does not name it.
+  private let ownIndex: Int?
   private let sharedGroups: Set<Int>
   /// Every node whose address is known, by name.
   private let addresses: [String: Peer]
@@ -43,7 +44,7 @@ package struct Topology: Sendable {
     self.layout = layout
     self.ownDisk = ownDisk
     placement = Placement(nodeCount: max(peers.count, 1))
-    ownIndex = peers.firstIndex { $0.name == nodeName } ?? 0
+    ownIndex = peers.isEmpty ? 0 : peers.firstIndex { $0.name == nodeName }
     addresses = Dictionary((peers + known).map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     let canonical = "ranges\n" + peers.map { "\($0.name)=\($0.address)\n" }.joined()
     fingerprint = digest(Array(canonical.utf8)).prefix(8).map(Self.hexDigits).joined()

@@ -152,7 +152,7 @@ extension ListPage {
     guard let byteCount = Int(decimalDigits: String(decoding: words[2], as: UTF8.self)),
       let modifiedAt = HTTPDate(timestamp: Array(words[3])), !key.isEmpty, key.count <= Key.bytesMax
     else { throw malformed }
-    let checksum = ValueChecksum(entityTag: tag)
+    let checksum = ValueChecksum(entityTag: tag[...])
     guard checksum != nil || tag == "-" else { throw malformed }
     return ListedValue(
       key: key, byteCount: byteCount, checksum: checksum, modifiedAt: modifiedAt,

@@ -149,13 +149,16 @@ package struct ValueChecksum: Hashable, Sendable, CustomStringConvertible {
   package var entityTag: String { Self.entityTagPrefix + description }
 
   /// Reads an entity tag without its quotes; bare digits, as earlier versions sent them, are taken too.
-  package init?(entityTag: some StringProtocol) {
-    let prefix = Self.entityTagPrefix
-    let digits = entityTag.hasPrefix(prefix) ? entityTag.dropFirst(prefix.count) : entityTag[...]
-    // The standard library's initializer also takes a sign.
-    guard digits.utf8.count == 32, digits.utf8.allSatisfy({ HTTPByte.hexadecimalValue($0) != nil }),
-      let high = UInt64(digits.prefix(16), radix: 16), let low = UInt64(digits.suffix(16), radix: 16)
-    else { return nil }
+  package init?(entityTag: Substring) {
+    let text = entityTag.utf8
+    let digits = text.starts(with: Self.entityTagPrefix.utf8) ? text.dropFirst(Self.entityTagPrefix.utf8.count) : text
+    guard digits.count == 32 else { return nil }
+    var (high, low): (UInt64, UInt64) = (0, 0)
+    for byte in digits {
+      guard let digit = HTTPByte.hexadecimalValue(byte) else { return nil }
+      high = high << 4 | low >> 60
+      low = low << 4 | UInt64(digit)
+    }
     self.init(high: high, low: low)
   }
 

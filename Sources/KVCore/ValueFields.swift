@@ -97,11 +97,19 @@ package struct ValueFields: Equatable, Sendable {
 
   /// What a value is sent with of which nothing was said.
   private static func isStandard(_ field: HTTPField) -> Bool {
-    field.value == standardCacheControl && field.name.lowercased() == "cache-control"
+    field.value == standardCacheControl
+      && HTTPByte.isEqualIgnoringCase(field.name.utf8.span, standardCacheControlName.utf8.span)
   }
 
+  private static let standardCacheControlName = "Cache-Control"
+
+  /// Every answer of another node is asked about each of its fields, so that no text is made for it.
   private static func isKept(_ name: String) -> Bool {
-    let lowercased = name.lowercased()
-    return lowercased.hasPrefix(ownPrefix.lowercased()) || names.contains { $0.lowercased() == lowercased }
+    let bytes = name.utf8.span
+    let prefix = ownPrefix.utf8.span
+    if bytes.count >= prefix.count, HTTPByte.isEqualIgnoringCase(bytes.extracting(first: prefix.count), prefix) {
+      return true
+    }
+    return names.contains { $0.utf8.count == bytes.count && HTTPByte.isEqualIgnoringCase($0.utf8.span, bytes) }
   }
 }

@@ -52,14 +52,16 @@ package struct EntityTagList: Equatable, Sendable {
   }
 
   private static func leadingTag(of text: Substring) throws(HTTPSyntaxError) -> (EntityTag, end: Substring.Index) {
-    let isWeak = text.hasPrefix("W/")
-    let quoted = isWeak ? text.dropFirst(2) : text
-    guard quoted.first == "\"" else { throw malformed(text) }
+    // By bytes: characters are dear, and every answer of another node has a tag.
+    let bytes = text.utf8
+    let isWeak = bytes.starts(with: "W/".utf8)
+    let quoted = isWeak ? bytes.dropFirst(2) : bytes
+    let quote = UInt8(ascii: "\"")
+    guard quoted.first == quote else { throw malformed(text) }
     let opaque = quoted.dropFirst()
-    guard let end = opaque.firstIndex(of: "\"") else { throw malformed(text) }
-    let tag = EntityTag(opaque: opaque[..<end], isWeak: isWeak)
-    guard tag.opaque.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7F }) else { throw malformed(text) }
-    return (tag, opaque.index(after: end))
+    guard let end = opaque.firstIndex(of: quote) else { throw malformed(text) }
+    guard opaque[..<end].allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else { throw malformed(text) }
+    return (EntityTag(opaque: Substring(opaque[..<end]), isWeak: isWeak), opaque.index(after: end))
   }
 
   private static func malformed(_ text: Substring) -> HTTPSyntaxError {

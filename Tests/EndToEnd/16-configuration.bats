@@ -151,7 +151,7 @@ kvnode: $configuration.d/50-bad.conf:3: MinFree=some: expected a percentage such
   configure 1 50-unknown '[Node]' Colour=blue '[Extras]' a=b
   start_node 1
   eventually 10 log_has 1 "kvnode: warning: $configuration.d/50-unknown.conf:2: Colour=blue: unknown key in [Node], ignored; known are Name,"
-  eventually 10 log_has 1 "kvnode: warning: $configuration.d/50-unknown.conf:3: [Extras]: unknown section, ignored; known are [Node], [Peers], [Limits]"
+  eventually 10 log_has 1 "kvnode: warning: $configuration.d/50-unknown.conf:3: [Extras]: unknown section, ignored; known are [Node], [Cluster], [Peers], [Limits]"
   run --separate-stderr -0 "$KVNODE" --config "$configuration" --check-config
   assert_equal 2 "${#stderr_lines[@]}"
 }

@@ -131,4 +131,46 @@ struct ConfigurationPeersTests {
     }
     #expect(error?.description == "main:1026: node1025=10.0.4.1: expected at most 1024 peers")
   }
+
+  @Test func readsWeightsAndZones() throws {
+    let text =
+      "[Cluster]\nPlacement=rendezvous\n[Peers]\nnode1=192.0.2.11 zone=rack1 weight=4\nnode2=192.0.2.12:1\tweight=65535"
+    let (configuration, warnings) = try ConfigurationTests.parse([text], hostName: "node1")
+    #expect(configuration.peers.map(\.weight) == [4, 65_535])
+    #expect(configuration.peers.map(\.zone) == ["rack1", nil])
+    #expect(warnings == [])
+  }
+
+  @Test(arguments: [
+    ("weight=0", "expected weight= with a number from 1 to 65535"),
+    ("weight=65536", "expected weight= with a number from 1 to 65535"),
+    ("weight=", "expected weight= with a number from 1 to 65535"),
+    ("zone=", "expected zone= with a name of 1 to 64 letters, digits, '.', '_' or '-'"),
+    ("zone=räck", "expected zone= with a name of 1 to 64 letters, digits, '.', '_' or '-'"),
+    (
+      "zone=rack 1",
+      "expected after the address at most one weight= and one zone=, without blanks in them, not '1'"
+    ),
+    (
+      "weight=1 weight=2",
+      "expected after the address at most one weight= and one zone=, without blanks in them, not 'weight=2'"
+    ),
+  ])
+  func refusesWhatIsNoWeightOrZone(words: String, message: String) {
+    let line = "node1=192.0.2.11 \(words)"
+    let error = #expect(throws: ConfigurationError.self) { try Self.peers(["[Peers]\n\(line)"]) }
+    #expect(error?.description == "main:2: \(line): \(message)")
+  }
+
+  @Test(arguments: [
+    ("weight=2", "weight="), ("zone=a", "zone="), ("zone=a weight=2", "weight= and zone="),
+  ])
+  func warnsOfWeightsThatHaveNoEffect(words: String, what: String) throws {
+    let line = "node1=192.0.2.11 \(words)"
+    let warnings = try ConfigurationTests.parse(["[Peers]\n\(line)"], hostName: "node1").warnings
+    #expect(
+      warnings.map(\.description) == [
+        "main:2: \(line): \(what) of node1 has no effect without Placement=rendezvous in [Cluster]"
+      ])
+  }
 }

@@ -120,14 +120,14 @@ struct ConfigurationTests {
     #expect(configuration == Configuration(nodeName: "host"))
     let node = "known are Name, Listen, AdminListen, DataDirectory, Durability, AccessLog, MinFree"
     let limits =
-      "known are MaxConnections, MaxValueSize, HeaderTimeout, IdleTimeout, ConnectTimeout, DrainTimeout"
+      "known are MaxConnections, MaxValueSize, MoveRate, HeaderTimeout, IdleTimeout, ConnectTimeout, DrainTimeout"
     #expect(
       warnings.map(\.description) == [
         "main:2: Nmae=a: unknown key in [Node], ignored; \(node)",
         "main:3: name=b: unknown key in [Node], ignored; \(node)",
-        "main:4: [Nodes]: unknown section, ignored; known are [Node], [Peers], [Limits], [Access], [HTTP]",
+        "main:4: [Nodes]: unknown section, ignored; known are [Node], [Cluster], [Peers], [Limits], [Access], [HTTP]",
         "main:8: Nmae=d: unknown key in [Limits], ignored; \(limits)",
-        "1.conf:1: [X]: unknown section, ignored; known are [Node], [Peers], [Limits], [Access], [HTTP]",
+        "1.conf:1: [X]: unknown section, ignored; known are [Node], [Cluster], [Peers], [Limits], [Access], [HTTP]",
         "1.conf:3: MaxConnections=1: unknown key in [Node], ignored; \(node)",
       ])
   }
@@ -150,11 +150,33 @@ struct ConfigurationTests {
   }
 
   @Test(arguments: [
+    ("Placement=Ranges", "expected ranges or rendezvous"),
+    ("Replicas=0", "expected a number of copies from 1 to 7"),
+    ("Replicas=8", "expected a number of copies from 1 to 7"),
+    ("Replicas=3", "expected 1; this version keeps one copy of each value"),
+  ])
+  func reportsBadValuesOfCluster(line: String, message: String) {
+    let error = #expect(throws: ConfigurationError.self) { try Self.parse(["# first\n[Cluster]\n\(line)\n"]) }
+    #expect(error?.description == "main:3: \(line): \(message)")
+  }
+
+  @Test func readsWhatTheClusterIsToBe() throws {
+    let configuration = try Self.parse(["[Cluster]\nReplicas=1\nPlacement=rendezvous\n[Limits]\nMoveRate=5M"])
+      .configuration
+    #expect(configuration.cluster.placement == .rendezvous)
+    #expect(configuration.limits.moveBytesPerSecondMax == 5 << 20)
+    #expect(try Self.parse(["[Limits]\nMoveRate=0"]).configuration.limits.moveBytesPerSecondMax == nil)
+    #expect(try Self.parse([""]).configuration.limits.moveBytesPerSecondMax == 100 << 20)
+  }
+
+  @Test(arguments: [
     ("MaxConnections=0", "expected a number of connections from 1 to 1000000"),
     ("MaxConnections=1000001", "expected a number of connections from 1 to 1000000"),
     ("MaxConnections=many", "expected a number of connections from 1 to 1000000"),
     ("MaxValueSize=-1", "expected a size such as 128M: a number of bytes, or a number and one of K, M, G, T"),
     ("MaxValueSize=8388608T", "expected a size of at most 9223372036854775807 bytes"),
+    ("MoveRate=1000", "expected a rate of at least 65536 bytes a second, or 0 for no limit"),
+    ("MoveRate=fast", "expected a size such as 128M: a number of bytes, or a number and one of K, M, G, T"),
     ("HeaderTimeout=0", "expected a time span from 1ms to 24h"),
     ("IdleTimeout=24h 1ms", "expected a time span from 1ms to 24h"),
     ("ConnectTimeout=3 seconds", "expected a time span such as 10s or 1min 30s, in ms, s, min or h"),

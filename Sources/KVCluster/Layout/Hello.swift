@@ -3,13 +3,45 @@ import KVCore
 /// What the operator's file on one host asks for.
 package struct Wish: Hashable, Sendable {
   /// The hosts in order.
-  package let names: [String]
+  package let hosts: [WishedHost]
   /// How many copies there are to be of each value.
   package let copies: Int
+  package let rule: PlacementRule
 
-  package init(names: [String], copies: Int) {
-    self.names = names
-    self.copies = copies
+  /// Where nothing is drawn, weights and zones have no say.
+  package init(hosts: [WishedHost], copies: Int, rule: PlacementRule) {
+    self.hosts = rule == .ranges ? hosts.map { WishedHost(name: $0.name) } : hosts
+    (self.copies, self.rule) = (copies, rule)
+  }
+
+  package var names: [String] { hosts.map(\.name) }
+
+  /// The hosts as they take part in the choice of owners, by what is wished. `digest` is MD5.
+  package func drawing(_ digest: ([UInt8]) -> [UInt8]) -> [RendezvousMember] {
+    hosts.map { host in
+      RendezvousMember(
+        name: host.name, seed: RendezvousMember.seed(digest: digest(Array(host.name.utf8))), weight: host.weight,
+        zone: host.zone)
+    }
+  }
+}
+
+/// A host that is wished for.
+package struct WishedHost: Hashable, Sendable {
+  package let name: String
+  package let weight: Int
+  package let zone: String?
+
+  package init(name: String, weight: Int = 1, zone: String? = nil) {
+    (self.name, self.weight, self.zone) = (name, weight, zone)
+  }
+}
+
+extension MemberList {
+  /// What a file says that asks for this list.
+  package var wish: Wish {
+    Wish(
+      hosts: members.map { WishedHost(name: $0.name, weight: $0.weight, zone: $0.zone) }, copies: copies, rule: rule)
   }
 }
 
@@ -71,8 +103,7 @@ package struct Hello: Hashable, Sendable {
     writer.write(process)
     writer.write(cluster) { $0.write($1) }
     writer.write(version)
-    writer.write(wish.names) { $0.write($1) }
-    writer.write(UInt8(wish.copies))
+    wish.write(to: &writer)
     writer.write(valueCount) { $0.write($1) }
     writer.write(strandedCount)
     writer.write(synced) { writer, synced in
@@ -93,12 +124,7 @@ package struct Hello: Hashable, Sendable {
     process = try reader.integer64()
     cluster = try reader.optional { reader throws(ByteReader.Malformed) in try reader.cluster() }
     version = try reader.count()
-    let names = try reader.list(max: Layout.membersMax) { reader throws(ByteReader.Malformed) in
-      try reader.hostName()
-    }
-    let copies = Int(try reader.byte())
-    guard copies > 0 else { throw ByteReader.Malformed("a wish for no copies") }
-    wish = Wish(names: names, copies: copies)
+    wish = try Wish(reading: &reader)
     valueCount = try reader.optional { reader throws(ByteReader.Malformed) in try reader.integer64() }
     strandedCount = try reader.integer64()
     synced = try reader.list(max: Layout.groupCount) { reader throws(ByteReader.Malformed) in

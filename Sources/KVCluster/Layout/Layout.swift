@@ -32,49 +32,6 @@ package struct ClusterID: Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// A disk that a layout lists.
-package struct LayoutMember: Hashable, Sendable {
-  package let member: Member
-  /// The host's name in the peer list.
-  package let name: String
-  package let disk: DiskID
-
-  package init(member: Member, name: String, disk: DiskID) {
-    self.member = member
-    self.name = name
-    self.disk = disk
-  }
-}
-
-/// Who stores values, and how many copies of each.
-package struct MemberList: Hashable, Sendable {
-  /// In the order of the peer list.
-  package let members: [LayoutMember]
-  package let copies: Int
-
-  package init(_ members: [LayoutMember], copies: Int) {
-    precondition(!members.isEmpty && copies >= 1, "a list has members, and values have copies")
-    self.members = members
-    self.copies = min(copies, members.count)
-  }
-
-  /// The slot's owners in order: the one that the ranges give, and the next ones in the list.
-  package func owners(of slot: Slot) -> [Member] {
-    let first = Placement(nodeCount: members.count).owner(of: slot)
-    return (0..<copies).map { members[(first + $0) % members.count].member }
-  }
-
-  /// The slot's first owner.
-  package func firstOwner(of slot: Slot) -> LayoutMember {
-    members[Placement(nodeCount: members.count).owner(of: slot)]
-  }
-
-  /// Whether these disks are most of the list's.
-  package func isMajority(_ disks: Set<DiskID>) -> Bool {
-    2 * members.count { disks.contains($0.disk) } > members.count
-  }
-}
-
 /// How far a group of slots has moved from one list to the next.
 package struct GroupState: Hashable, Sendable {
   package enum Phase: Hashable, Sendable {
@@ -112,6 +69,10 @@ package struct Layout: Hashable, Sendable {
   package private(set) var lastMember: Member
   /// The lists of the version before, whose members must agree to this one.
   package private(set) var predecessors: [MemberList]
+  /// Members that are gone for good, and what they held with them: nobody waits for their word.
+  package private(set) var lost: Set<Member> = []
+  /// What was wished and then called off: nothing begins because of it before something else is wished.
+  package private(set) var refused: Wish?
   /// Tells this version from others that were proposed for the same number.
   package private(set) var proposal: Ballot
 
@@ -131,15 +92,17 @@ package struct Layout: Hashable, Sendable {
   /// A version that was decided elsewhere.
   init(
     cluster: ClusterID, version: UInt64, current: MemberList, next: MemberList?, groups: [GroupState],
-    lastMember: Member, predecessors: [MemberList], proposal: Ballot
+    lastMember: Member, predecessors: [MemberList], lost: Set<Member>, refused: Wish?, proposal: Ballot
   ) {
     (self.cluster, self.version, self.proposal) = (cluster, version, proposal)
     (self.current, self.next, self.predecessors) = (current, next, predecessors)
-    (self.groups, self.lastMember) = (groups, lastMember)
-    members = current.members
-    for member in next?.members ?? [] where !members.contains(where: { $0.disk == member.disk }) {
-      members.append(member)
-    }
+    (self.groups, self.lastMember, self.lost, self.refused) = (groups, lastMember, lost, refused)
+    members = Self.everybody(current, next)
+  }
+
+  private static func everybody(_ current: MemberList, _ next: MemberList?) -> [LayoutMember] {
+    let known = Set(current.members.map(\.disk))
+    return current.members + (next?.members ?? []).filter { !known.contains($0.disk) }
   }
 
   /// The lists that are in force.
@@ -149,7 +112,14 @@ package struct Layout: Hashable, Sendable {
   package func member(of disk: DiskID) -> Member? { members.first { $0.disk == disk }?.member }
 
   /// Whether a majority of each list that is in force is among these.
-  package func isQuorum(_ disks: Set<DiskID>) -> Bool { lists.allSatisfy { $0.isMajority(disks) } }
+  package func isQuorum(_ disks: Set<DiskID>, without lost: Set<Member> = []) -> Bool {
+    lists.allSatisfy { $0.isMajority(disks, without: self.lost.union(lost)) }
+  }
+
+  /// Whether the lists before this one agree to it.
+  package func isAgreed(_ disks: Set<DiskID>, without lost: Set<Member> = []) -> Bool {
+    predecessors.allSatisfy { $0.isMajority(disks, without: self.lost.union(lost)) }
+  }
 
   /// Who runs the rounds about a slot's keys, and answers for them.
   package func coordinator(of slot: Slot) -> LayoutMember {
@@ -208,7 +178,8 @@ extension Layout {
     precondition(next == nil, "one change at a time")
     var following = following(proposal)
     following.next = list
-    following.members += list.members.filter { member(of: $0.disk) == nil }
+    following.refused = nil
+    following.members = Self.everybody(current, list)
     following.lastMember = max(lastMember, list.members.map(\.member).max() ?? lastMember)
     return following
   }
@@ -230,6 +201,39 @@ extension Layout {
   package func cancelling(_ moved: [Int], proposal: Ballot) -> Layout {
     changingGroups(moved, from: .moving, to: .old, proposal) { _, _ in }
   }
+
+  /// The way back to the list that the change began with, group by group: the same change seen from its other end. What
+  /// was moving stays where it was. Where a wish is refused, it begins nothing again.
+  package func reversing(refusing wish: Wish? = nil, proposal: Ballot) -> Layout {
+    guard let next else { preconditionFailure("there is a change to go back on") }
+    let moving = groups.indices.filter { groups[$0].phase == .moving }
+    var following = cancelling(moving, proposal: proposal)
+    (following.current, following.next, following.refused) = (next, current, wish)
+    following.members = Self.everybody(next, current)
+    for group in groups.indices {
+      following.groups[group].phase = following.groups[group].phase == .old ? .new : .old
+    }
+    return following
+  }
+
+  /// What was called off may be wished again.
+  package func acceptingWishes(proposal: Ballot) -> Layout {
+    var following = following(proposal)
+    following.refused = nil
+    return following
+  }
+
+  /// Members are gone for good. What they may have decided among themselves meanwhile is overridden, should they ever be
+  /// heard of again: they cannot have come as far.
+  package func losing(_ members: Set<Member>, proposal: Ballot) -> Layout {
+    var following = following(proposal)
+    following.version = version + Self.forcedVersions
+    following.lost.formUnion(members)
+    return following
+  }
+
+  /// How many versions ahead a layout is that has been forced.
+  package static let forcedVersions: UInt64 = 1 << 20
 
   /// All groups have arrived, or none has left.
   package func finished(proposal: Ballot) -> Layout {
@@ -260,6 +264,7 @@ extension Layout {
     var following = self
     following.version += 1
     following.predecessors = lists
+    following.lost.formIntersection(members.map(\.member))
     following.proposal = proposal
     return following
   }

@@ -10,10 +10,13 @@ package struct LayoutPlan: Sendable {
   private let own: Hello
   /// By name, without this host.
   private let heard: [String: Hello]
+  private let digest: @Sendable ([UInt8]) -> [UInt8]
 
-  package init(known: Layout?, own: Hello, heard: [Hello]) {
+  /// `digest` is MD5 (RFC 1321), for what is drawn.
+  package init(known: Layout?, own: Hello, heard: [Hello], digest: @escaping @Sendable ([UInt8]) -> [UInt8]) {
     self.known = known
     self.own = own
+    self.digest = digest
     // Where two disks go by one name, a member's word counts.
     let others = heard.filter { $0.name != own.name }.sorted { left, _ in known?.member(of: left.disk) != nil }
     self.heard = Dictionary(others.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -33,6 +36,7 @@ package struct LayoutPlan: Sendable {
     // Values that were stored on one host before it had others are in its charge, and move from there.
     let holders = hellos.filter { $0.valueCount != 0 }
     let founders = holders.count == 1 && holders[0].strandedCount > 0 ? holders : hellos
+    // By ranges, as values were stored before there was a layout; what else is wished is the first change.
     return MemberList(
       founders.enumerated().map { index, hello in
         LayoutMember(member: Member(UInt16(index + 1)), name: hello.name, disk: hello.disk)
@@ -80,19 +84,10 @@ package struct LayoutPlan: Sendable {
 
   /// What is to follow a layout, or nil where that is to stay.
   package func following(_ layout: Layout, _ ballot: Ballot) -> Layout? {
-    guard let next = layout.next else {
-      for wish in wishes {
-        if case .success(let list) = list(of: wish, layout), list != layout.current {
-          return layout.changing(to: list, proposal: ballot)
-        }
-      }
-      return nil
-    }
+    guard let next = layout.next else { return beginning(layout, ballot) }
+    if isTakenBack(layout) { return layout.reversing(proposal: ballot) }
     let old = layout.groups.indices.filter { layout.groups[$0].phase == .old }
     let moving = layout.groups.indices.filter { layout.groups[$0].phase == .moving }
-    if isTakenBack(layout), old.count + moving.count == layout.groups.count {
-      return moving.isEmpty ? layout.finished(proposal: ballot) : layout.cancelling(moving, proposal: ballot)
-    }
     let arrived = moving.filter { isSynced($0, layout) }
     if !arrived.isEmpty { return layout.switching(arrived, proposal: ballot) }
     let room = Self.movingMax - moving.count
@@ -104,11 +99,25 @@ package struct LayoutPlan: Sendable {
     return moving.isEmpty ? layout.finished(proposal: ballot) : nil
   }
 
-  /// Whether most of the members want the list back from which the change began. What has arrived stays where it is.
+  /// What begins, where nothing is under way.
+  private func beginning(_ layout: Layout, _ ballot: Ballot) -> Layout? {
+    for wish in wishes where wish != layout.refused {
+      if case .success(let list) = list(of: wish, layout), list != layout.current {
+        return layout.changing(to: list, proposal: ballot)
+      }
+    }
+    guard let refused = layout.refused else { return nil }
+    let others = Set(all.filter { $0.wish != refused }.map(\.disk))
+    return layout.current.isMajority(others, without: layout.lost) ? layout.acceptingWishes(proposal: ballot) : nil
+  }
+
+  /// Whether most of both lists' members want the one back from which the change began: as many as it takes to begin one,
+  /// so that it is not turned round again.
   private func isTakenBack(_ layout: Layout) -> Bool {
-    let present = Wish(names: layout.current.members.map(\.name), copies: layout.current.copies)
-    return layout.next.map { Wish(names: $0.members.map(\.name), copies: $0.copies) != present } ?? false
-      && layout.current.isMajority(Set(all.filter { $0.wish == present }.map(\.disk)))
+    let present = layout.current.wish
+    guard present != layout.next?.wish, present != layout.refused else { return false }
+    let wishing = Set(all.filter { $0.wish == present }.map(\.disk))
+    return layout.isQuorum(wishing)
   }
 
   /// Whether enough of the new owners of each of its slots have all of a group.
@@ -147,53 +156,82 @@ package struct LayoutPlan: Sendable {
 
   /// The list of a wish, if a majority of the members, and of the hosts that it names, have it.
   private func list(of wish: Wish, _ layout: Layout) -> Result<MemberList, Obstacle> {
-    let members = layout.current.members
-    let wishing = Set(all.filter { $0.wish == wish }.map(\.disk))
     if let reason = replaced(layout) { return .failure(Obstacle(text: reason)) }
-    if wish.names == members.map(\.name), wish.copies == layout.current.copies { return .success(layout.current) }
-    guard layout.current.isMajority(wishing) else {
+    let members = layout.current.members
+    let hasLost = members.contains { isGivenUp($0, layout) }
+    if wish == layout.current.wish, !hasLost { return .success(layout.current) }
+    let wishing = Set(all.filter { $0.wish == wish }.map(\.disk))
+    guard layout.current.isMajority(wishing, without: layout.lost) else {
       return .failure(Obstacle(text: "most of \(Self.listing(members.map(\.name))) must list the same hosts"))
     }
-    var disks: [(name: String, disk: DiskID)] = []
+    var disks: [DiskID] = []
     for name in wish.names {
-      guard let disk = hello(name)?.disk ?? members.first(where: { $0.name == name })?.disk else {
-        return .failure(Obstacle(text: "no answer from \(name)"))
+      switch disk(of: name, layout) {
+      case .success(let disk): disks.append(disk)
+      case .failure(let obstacle): return .failure(obstacle)
       }
-      if let cluster = hello(name)?.cluster, cluster != layout.cluster {
-        return .failure(Obstacle(text: "\(name) belongs to another cluster"))
-      }
-      disks.append((name, disk))
     }
-    guard Set(disks.map(\.disk)).count == disks.count else {
+    guard Set(disks).count == disks.count else {
       return .failure(Obstacle(text: twins(wish.names.compactMap(hello)) ?? "two hosts have one disk"))
     }
     guard disks.count <= Int(UInt16.max - layout.lastMember.number) else {
       return .failure(Obstacle(text: "no numbers are left for new disks"))
     }
-    guard View.isMajority(wishing, of: disks.map(\.disk)) else {
+    guard View.isMajority(wishing, of: disks) else {
       return .failure(Obstacle(text: "most of \(Self.listing(wish.names)) must list the same hosts"))
     }
-    return .success(Self.list(disks, wish.copies, layout))
+    return .success(list(of: wish, on: disks, layout))
   }
+
+  /// Which disk a wished host has.
+  private func disk(of name: String, _ layout: Layout) -> Result<DiskID, Obstacle> {
+    let member = layout.current.members.first { $0.name == name }
+    guard let disk = hello(name)?.disk ?? member?.disk else {
+      return .failure(Obstacle(text: "no answer from \(name)"))
+    }
+    if let cluster = hello(name)?.cluster, cluster != layout.cluster {
+      return .failure(Obstacle(text: "\(name) belongs to another cluster"))
+    }
+    if let number = layout.member(of: disk), layout.lost.contains(number) {
+      return .failure(
+        Obstacle(
+          text: "\(name) was given up: take it out of [Peers], or start it with an empty data directory"))
+    }
+    return .success(disk)
+  }
+
+  private func isGivenUp(_ member: LayoutMember, _ layout: Layout) -> Bool { layout.lost.contains(member.member) }
 
   /// A host whose disk is another than before. With one copy, what it held is gone.
   private func replaced(_ layout: Layout) -> String? {
-    for member in layout.current.members {
+    for member in layout.current.members where !isGivenUp(member, layout) {
       guard let hello = hello(member.name), hello.disk != member.disk, layout.current.copies == 1 else { continue }
-      return "\(member.name) has another disk than before; mount that, or say that its values are lost"
+      return "\(member.name) has another disk than before; mount that, or give up what was on it "
+        + "(kvctl layout force --accept-loss \(member.name))"
     }
     return nil
   }
 
   /// Each disk keeps its number; a new one gets the next.
-  private static func list(_ disks: [(name: String, disk: DiskID)], _ copies: Int, _ layout: Layout) -> MemberList {
+  private func list(of wish: Wish, on disks: [DiskID], _ layout: Layout) -> MemberList {
+    let draws = draws(wish)
     var last = layout.lastMember.number
-    return MemberList(
-      disks.map { name, disk in
-        if let number = layout.member(of: disk) { return LayoutMember(member: number, name: name, disk: disk) }
-        last += 1
-        return LayoutMember(member: Member(last), name: name, disk: disk)
-      }, copies: copies)
+    let members = disks.indices.map { index in
+      let host = wish.hosts[index]
+      let number = layout.member(of: disks[index])
+      if number == nil { last += 1 }
+      return LayoutMember(
+        member: number ?? Member(last), name: host.name, disk: disks[index], weight: host.weight, zone: host.zone,
+        draw: draws[index])
+    }
+    return MemberList(members, copies: wish.copies, rule: wish.rule)
+  }
+
+  private func draws(_ wish: Wish) -> [LayoutMember.Draw] {
+    guard wish.rule == .rendezvous else { return wish.hosts.map { _ in .none } }
+    let drawing = wish.drawing(digest)
+    let weights = EffectiveWeights.fitted(to: drawing, copies: wish.copies)
+    return zip(drawing, weights).map { LayoutMember.Draw(seed: $0.seed, weight: $1) }
   }
 
   // MARK: What is waited for
@@ -208,6 +246,9 @@ package struct LayoutPlan: Sendable {
       return LayoutProgress(text: "no layout yet: \(obstacle)", isWaiting: true)
     }
     guard let next = known.next else {
+      if own.wish == known.refused {
+        return LayoutProgress(text: "the change that [Peers] asks for was called off: edit it", isWaiting: true)
+      }
       guard case .failure(let obstacle) = list(of: own.wish, known) else { return nil }
       return LayoutProgress(text: "[Peers] differs from the layout in force: \(obstacle.text)", isWaiting: true)
     }

@@ -29,6 +29,8 @@ package struct LayoutRound: Sendable {
   private let ballot: Ballot
   private let known: Layout
   private let rules: LayoutRules
+  /// Members that are given up: their promises are not waited for.
+  private let lost: Set<Member>
   private let proposed: @Sendable (Layout, Ballot) -> Layout?
   private var state = State.preparing
   /// The layouts whose quorums must have promised.
@@ -39,12 +41,13 @@ package struct LayoutRound: Sendable {
 
   /// A round at a ballot; `propose` says what is to follow a layout, or nil.
   package init(
-    at ballot: Ballot, from known: Layout, rules: LayoutRules = .all,
+    at ballot: Ballot, from known: Layout, without lost: Set<Member> = [], rules: LayoutRules = .all,
     propose: @escaping @Sendable (Layout, Ballot) -> Layout?
   ) {
     self.ballot = ballot
     self.known = known
     self.rules = rules
+    self.lost = lost
     proposed = propose
     scope = [known]
     highest = ballot
@@ -63,7 +66,7 @@ package struct LayoutRound: Sendable {
     case (.answer(.promised(let accepted, let layout), let disk), .preparing):
       promised.insert(disk)
       if let layout, accepted > found?.ballot ?? .none { found = (accepted, layout) }
-      return scope.allSatisfy({ $0.isQuorum(promised) }) ? extend() : []
+      return scope.allSatisfy({ $0.isQuorum(promised, without: lost) }) ? extend() : []
     case (.answer(.done, let disk), .accepting(let layout, var done)):
       done.insert(disk)
       state = .accepting(layout, done: done)
@@ -79,7 +82,9 @@ package struct LayoutRound: Sendable {
     let newest = found?.layout ?? known
     if !scope.contains(newest), rules.contains(.extendsPrepare) {
       scope.append(newest)
-      if !newest.isQuorum(promised) { return [.prepare(newest.members.filter { !promised.contains($0.disk) })] }
+      if !newest.isQuorum(promised, without: lost) {
+        return [.prepare(newest.members.filter { !promised.contains($0.disk) })]
+      }
     }
     return propose(after: newest)
   }
@@ -96,9 +101,8 @@ package struct LayoutRound: Sendable {
   }
 
   private func isDecided(_ layout: Layout, by disks: Set<DiskID>) -> Bool {
-    let byOwn = !rules.contains(.asksSuccessors) || layout.isQuorum(disks)
-    let byPredecessors =
-      !rules.contains(.asksPredecessors) || layout.predecessors.allSatisfy { $0.isMajority(disks) }
+    let byOwn = !rules.contains(.asksSuccessors) || layout.isQuorum(disks, without: lost)
+    let byPredecessors = !rules.contains(.asksPredecessors) || layout.isAgreed(disks, without: lost)
     return byOwn && byPredecessors
   }
 

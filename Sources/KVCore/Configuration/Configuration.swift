@@ -24,6 +24,8 @@ package struct Configuration: Sendable, Equatable {
   package var minimumFree = FreeSpaceReserve.share(permyriad: 200)
   /// All nodes in order, this one included, at most 1024; empty for a single node. Names and addresses differ.
   package var peers: [Peer] = []
+  /// What all nodes are to agree on besides.
+  package var cluster = ClusterSettings()
   /// Who may connect.
   package var access = Access()
   /// What browsers may do.
@@ -59,12 +61,48 @@ package struct Configuration: Sendable, Equatable {
   }
 }
 
+/// The `[Cluster]` section: what the operator wishes of all nodes together.
+package struct ClusterSettings: Sendable, Equatable {
+  /// How many copies there are of each value.
+  package var copies = 1
+  /// Which rule says who owns a slot.
+  package var placement = PlacementRule.ranges
+
+  /// The defaults.
+  package init() {}
+
+  /// Reads a number of copies.
+  static func parseCopies(_ text: String) throws(SettingError) -> Int {
+    guard let count = Int(decimalDigits: text), (1...7).contains(count) else {
+      throw SettingError(expected: "a number of copies from 1 to 7")
+    }
+    guard count == 1 else { throw SettingError(expected: "1; this version keeps one copy of each value") }
+    return count
+  }
+}
+
+/// Which rule says who owns a slot. docs/placement.md has both.
+package enum PlacementRule: String, Sendable, CaseIterable {
+  /// Each node has a range of slots, in the order of the list.
+  case ranges
+  /// Each node draws for each slot: few values move when the list changes, and nodes may have weights and zones.
+  case rendezvous
+
+  /// Reads `ranges` or `rendezvous`.
+  package init(parsing text: String) throws(SettingError) {
+    guard let rule = PlacementRule(rawValue: text) else { throw SettingError(expected: "ranges or rendezvous") }
+    self = rule
+  }
+}
+
 /// The `[Limits]` section: how much, and how long, one node puts up with.
 package struct Limits: Sendable, Equatable {
   /// Client and peer connections served at once, 1 to 1,000,000.
   package var connectionsMax = 1024
   /// The longest value in bytes that a PUT may store; `nil` for no limit.
   package var valueBytesMax: Int?
+  /// How many bytes a second may come here from other nodes because a list changes; `nil` for no limit.
+  package var moveBytesPerSecondMax: Int? = 100 << 20
   /// How long a client may take to send the first line, or the head, of a request.
   package var headerTimeout = Duration.seconds(10)
   /// How long a connection may move no byte.
@@ -90,6 +128,18 @@ package struct Limits: Sendable, Equatable {
     let bytes = try ByteSize(parsing: text).bytes
     return bytes == 0 ? nil : bytes
   }
+
+  /// Reads a rate in bytes a second; 0 stands for no limit.
+  static func parseMoveRate(_ text: String) throws(SettingError) -> Int? {
+    let bytes = try ByteSize(parsing: text).bytes
+    guard bytes == 0 || bytes >= moveBytesPerSecondMin else {
+      throw SettingError(expected: "a rate of at least \(moveBytesPerSecondMin) bytes a second, or 0 for no limit")
+    }
+    return bytes == 0 ? nil : bytes
+  }
+
+  /// Slower than this a value of some size would not come over before its time is up.
+  private static let moveBytesPerSecondMin = 64 << 10
 
   /// Reads a timeout. Neither none nor one that outlasts a day is what anyone wants of a connection.
   static func parseTimeout(_ text: String) throws(SettingError) -> Duration {
@@ -199,11 +249,18 @@ package struct Peer: Sendable, Hashable, CustomStringConvertible {
   package let name: String
   /// Where the other nodes reach it.
   package let address: PeerAddress
+  /// How much it is to hold in comparison with the others.
+  package let weight: Int
+  /// What it may fail together with, or nil where it fails alone.
+  package let zone: String?
+
+  /// The weights there are.
+  package static let weights = 1...65_535
 
   /// A peer of this name at this address.
-  package init(name: String, address: PeerAddress) {
-    self.name = name
-    self.address = address
+  package init(name: String, address: PeerAddress, weight: Int = 1, zone: String? = nil) {
+    precondition(Self.weights.contains(weight), "a weight is 1 to \(Self.weights.upperBound)")
+    (self.name, self.address, self.weight, self.zone) = (name, address, weight, zone)
   }
 
   /// The peer as it is named in messages: `node2 (192.0.2.12:7776)`.

@@ -53,13 +53,15 @@ struct ConfigurationReader {
   private mutating func enter(_ name: String, file: String, line: Int) -> Section {
     switch name {
     case "Node": return .keys(name, Self.nodeKeys)
+    case "Cluster": return .keys(name, Self.clusterKeys)
     case "Limits": return .keys(name, Self.limitKeys)
     case "Access": return .keys(name, Self.accessKeys)
     case "HTTP": return .keys(name, Self.httpKeys)
     case "Peers": return .peers
     default:
       let header = "[\(ConfigurationProblem.shortened(name))]"
-      let message = "\(header): unknown section, ignored; known are [Node], [Peers], [Limits], [Access], [HTTP]"
+      let message =
+        "\(header): unknown section, ignored; known are [Node], [Cluster], [Peers], [Limits], [Access], [HTTP]"
       warnings.append(ConfigurationProblem(file: file, line: line, message: message))
       return .unknown
     }
@@ -98,9 +100,15 @@ struct ConfigurationReader {
     ("MinFree", { $0.set(\.minimumFree, $1, FreeSpaceReserve.init(parsing:)) }),
   ]
 
+  private static let clusterKeys: Keys = [
+    ("Replicas", { $0.set(\.cluster.copies, $1, ClusterSettings.parseCopies) }),
+    ("Placement", { $0.set(\.cluster.placement, $1, PlacementRule.init(parsing:)) }),
+  ]
+
   private static let limitKeys: Keys = [
     ("MaxConnections", { $0.set(\.limits.connectionsMax, $1, Limits.parseConnections) }),
     ("MaxValueSize", { $0.set(\.limits.valueBytesMax, $1, Limits.parseValueBytes) }),
+    ("MoveRate", { $0.set(\.limits.moveBytesPerSecondMax, $1, Limits.parseMoveRate) }),
     ("HeaderTimeout", { $0.set(\.limits.headerTimeout, $1, Limits.parseTimeout) }),
     ("IdleTimeout", { $0.set(\.limits.idleTimeout, $1, Limits.parseTimeout) }),
     ("ConnectTimeout", { $0.set(\.limits.connectTimeout, $1, Limits.parseTimeout) }),
@@ -177,6 +185,7 @@ struct ConfigurationReader {
       throw ConfigurationError(problems: errors.problems, warnings: warnings.problems)
     }
     checkAccess()
+    checkWeights()
     return (configuration, warnings.problems)
   }
 
@@ -190,6 +199,16 @@ struct ConfigurationReader {
       errors.append(ConfigurationProblem(assignment, "\(expected); Listen= has \(client)"))
     } else if let assignment = listen?.first(where: { $0.address == client })?.assignment {
       errors.append(ConfigurationProblem(assignment, "\(expected); AdminListen= has \(admin)"))
+    }
+  }
+
+  /// Warns of what is said of nodes and has no effect.
+  private mutating func checkWeights() {
+    guard configuration.cluster.placement == .ranges else { return }
+    for (peer, assignment) in peerList.weighed {
+      let what = peer.zone == nil ? "weight=" : peer.weight == 1 ? "zone=" : "weight= and zone="
+      let message = "\(what) of \(peer.name) has no effect without Placement=rendezvous in [Cluster]"
+      warnings.append(ConfigurationProblem(assignment, message))
     }
   }
 

@@ -83,7 +83,7 @@ final class Layouts: Sendable {
     return Hello(
       name: configuration.nodeName, disk: ownDisk, process: process, cluster: known?.cluster,
       version: known?.version ?? 0,
-      wish: Wish(names: configuration.peers.map(\.name), copies: 1),
+      wish: Wish(configuration),
       valueCount: store.usage.isCounted && stranded.last != nil ? UInt64(store.usage.total.count.values) : nil,
       strandedCount: UInt64(stranded.last?.total ?? 0), synced: Array(synced),
       addresses: book.map { HostAddress(name: $0.name, address: "\($0.address)") })
@@ -95,7 +95,7 @@ final class Layouts: Sendable {
     let (known, heard) = state.withLock { state in
       (state.file.record.known, state.heard.values.filter { now.since($0.at) < Self.freshness }.map(\.hello))
     }
-    return LayoutPlan(known: known, own: hello, heard: heard)
+    return LayoutPlan(known: known, own: hello, heard: heard, digest: MD5.digest)
   }
 
   /// Whether others have told where a host of the layout is to be found that this one knows no address of.
@@ -334,6 +334,15 @@ extension Layouts {
         "version": "\(layout.version)", "hosts": "\(layout.current.members.map(\.name).joined(separator: " "))",
         "changing_to": "\(layout.next?.members.map(\.name).joined(separator: " ") ?? "-")",
       ])
+  }
+}
+
+extension Wish {
+  /// What a configuration asks for.
+  init(_ configuration: Configuration) {
+    self.init(
+      hosts: configuration.peers.map { WishedHost(name: $0.name, weight: $0.weight, zone: $0.zone) },
+      copies: configuration.cluster.copies, rule: configuration.cluster.placement)
   }
 }
 

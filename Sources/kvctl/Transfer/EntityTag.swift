@@ -11,7 +11,7 @@ struct EntityTag: ExpressibleByArgument, Equatable, Sendable, CustomStringConver
   init?(argument: String) {
     let isQuoted = argument.count > 2 && argument.hasPrefix("\"") && argument.hasSuffix("\"")
     let text = (isQuoted ? String(argument.dropFirst().dropLast()) : argument).lowercased()
-    guard let checksum = ValueChecksum(entityTag: text) else { return nil }
+    guard let checksum = ValueChecksum(entityTag: text[...]) else { return nil }
     self.checksum = checksum
     description = text
   }
