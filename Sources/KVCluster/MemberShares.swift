@@ -27,6 +27,30 @@ package struct MemberShares: Sendable {
 
   /// How much more (above 1) or less each member will hold than its weight asks for.
   package var lopsidedness: [Double] { zip(attainable, wished).map { Double($0) / Double($1) } }
+
+  /// Which part of all copies each member will hold, such as `33.3 %`.
+  package var percentages: [String] {
+    let sum = attainable.reduce(0, +)
+    return attainable.map { "\(Self.decimal(Double($0) * 100 / Double(sum), digits: 1)) %" }
+  }
+
+  /// A line for each member that will hold a tenth more or less than its weight asks for.
+  package func lopsided(names: [String]) -> [String] {
+    names.indices.filter { !Self.accepted.contains(lopsidedness[$0]) }.map { index in
+      let factor = Self.decimal(lopsidedness[index], digits: 2)
+      return "\(names[index]) will hold \(percentages[index]) of all copies, \(factor) times what its weight asks for: "
+        + "no node holds two copies of a value, and zones take turns"
+    }
+  }
+
+  private static let accepted = 0.9...1.1
+
+  private static func decimal(_ value: Double, digits: Int) -> String {
+    let scale = digits == 1 ? 10 : 100
+    let scaled = Int((value * Double(scale)).rounded())
+    let fraction = String(scaled % scale)
+    return "\(scaled / scale).\(String(repeating: "0", count: digits - fraction.count))\(fraction)"
+  }
 }
 
 extension MemberShares {

@@ -48,6 +48,8 @@ package enum Request: Equatable, Sendable {
 package enum NodeRequest: Equatable, Sendable {
   /// What it is and how it does, in figures.
   case status
+  /// Which layout it goes by, and who wishes what: for programs of this source tree, or as JSON for everybody else.
+  case layout(isBinary: Bool)
   /// Whether it does well, for whoever chooses among nodes.
   case health
   /// What answers here, for people.
@@ -61,6 +63,7 @@ package enum NodeRequest: Equatable, Sendable {
   package var name: String {
     switch self {
     case .status: "STATUS"
+    case .layout: "LAYOUT"
     case .health: "HEALTH"
     case .welcome: "WELCOME"
     case .methods, .methodsOfNode: "OPTIONS"

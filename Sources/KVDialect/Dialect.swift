@@ -114,12 +114,25 @@ extension NodeRequest {
     let isAboutNode = head.target.path == [HTTPByte.slash] || isAsterisk
     switch (head.method, isAboutNode, query.parameters.map(\.name)) {
     case ("GET", true, ["status"]), ("HEAD", true, ["status"]): self = .status
+    case ("GET", true, ["layout"]), ("HEAD", true, ["layout"]): self = .layout(isBinary: false)
+    case ("GET", true, ["layout", "format"]) where query.parameters[1].value == Array("binary".utf8):
+      self = .layout(isBinary: true)
     case ("GET", true, ["health"]), ("HEAD", true, ["health"]): self = .health
     case ("GET", true, []), ("HEAD", true, []): self = .welcome
     case ("OPTIONS", true, _): self = .methodsOfNode
     case ("OPTIONS", false, _): self = .methods
     default: return nil
     }
+  }
+}
+
+/// How a layout is asked for: `GET /?layout`.
+package enum LayoutRequest {
+  /// The head by which a program of this source tree asks.
+  package static func head(to address: PeerAddress) -> HTTPRequestHead {
+    HTTPRequestHead(
+      method: "GET", target: HTTPTarget(key: [], query: Array("layout&format=binary".utf8)),
+      fields: ["Host": "\(address)"])
   }
 }
 

@@ -22,14 +22,14 @@ enum Kvnode {
     switch options.action {
     case .showHelp: Process.writeOutput(Options.usage)
     case .showVersion: Process.writeOutput("kvnode \(Version.current)\n")
-    case .checkConfiguration: check(load(files), isQuiet: options.isQuiet)
+    case .checkConfiguration: ConfigurationCheck(load(files)).run(isQuiet: options.isQuiet)
     case .run: run(load(files), files, stateDirectory: options.stateDirectory)
     }
   }
 
   private static func load(_ files: ConfigurationFiles) -> Configuration {
     do throws(ConfigurationError) {
-      let (configuration, warnings) = try files.load()
+      let (configuration, warnings) = try files.load(isMember: LayoutFile.exists)
       warn(warnings)
       return configuration
     } catch {
@@ -39,44 +39,8 @@ enum Kvnode {
     }
   }
 
-  private static func warn(_ warnings: [some CustomStringConvertible]) {
+  static func warn(_ warnings: [some CustomStringConvertible]) {
     for warning in warnings { tell("warning: \(warning)") }
-  }
-
-  private static func check(_ configuration: Configuration, isQuiet: Bool) {
-    UnresolvedPeer.look(configuration) { warn([$0]) }
-    guard !isQuiet else { return }
-    let cluster = Cluster(configuration)
-    let share = configuration.peers.isEmpty ? "every key" : "\(cluster.topology.ownSlotCount) of \(Slot.count) slots"
-    Process.writeOutput(
-      """
-      configuration is valid
-      node         \(configuration.nodeName), owns \(share)
-      peers        \(configuration.peers.isEmpty ? "none" : configuration.peers.map(\.description).joined(separator: ", "))
-      fingerprint  \(cluster.topology.fingerprint)
-      data         \(configuration.dataDirectory)
-
-      """)
-    tellStranded(configuration, cluster)
-  }
-
-  /// Says how many of the values that are stored here the list gives to other nodes: no request would find them.
-  private static func tellStranded(_ configuration: Configuration, _ cluster: Cluster) {
-    guard !configuration.peers.isEmpty else { return }
-    do throws(SystemError) {
-      let stranded = try Stranded.count(
-        dataDirectory: configuration.dataDirectory, otherOwner: cluster.topology.otherOwner(of:))
-      guard let stranded, stranded.valueCount > 0 else { return }
-      guard stranded.total > 0 else {
-        return Process.writeOutput("values       \(stranded.valueCount), none stranded\n")
-      }
-      Process.writeOutput(
-        "values       \(stranded.valueCount), stranded \(stranded.total) (by the peer list \(stranded.description)), "
-          + "which no GET will find\n"
-      )
-    } catch {
-      warn(["the values in \(configuration.dataDirectory) cannot be counted: \(error)"])
-    }
   }
 
   private static func run(
@@ -116,7 +80,7 @@ enum Kvnode {
 
   private static func reload(_ files: ConfigurationFiles, _ logger: Logger) -> Reload {
     do throws(ConfigurationError) {
-      let (configuration, warnings) = try files.load()
+      let (configuration, warnings) = try files.load(isMember: LayoutFile.exists)
       for warning in warnings { logger.warning("\(warning)") }
       return .loaded(configuration)
     } catch {
@@ -128,7 +92,7 @@ enum Kvnode {
     }
   }
 
-  private static func end(_ status: Int32, _ lines: [String]) -> Never {
+  static func end(_ status: Int32, _ lines: [String]) -> Never {
     for line in lines { tell(line) }
     Process.exit(status)
   }

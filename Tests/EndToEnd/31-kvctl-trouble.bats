@@ -81,7 +81,7 @@ kvctl() { "$KVCTL" "$@" --config "$CLUSTER/node1.conf"; }
 
 tells_of_stranded() {
   run --separate-stderr kvctl status
-  [[ $status == 1 && $output == *"problem: node1: 1 stranded value (by [Peers] 1 to node3), which no GET finds"* ]]
+  [[ $status == 1 && $output == *"problem: node1: 1 stranded value (1 to node3), which no GET finds"* ]]
 }
 
 # value_path KEY: where its value lies below the data directory of a node.

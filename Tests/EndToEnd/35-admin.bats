@@ -399,9 +399,9 @@ dropped_in_log() {
     echo hello >"$CLUSTER/node1/values/$(printf '%s\n' "$name" | md5sum | cut -c 1-2)/$name"
   done
   run -0 "$KVNODE" --config "$CLUSTER/node1.conf" --check-config
-  assert_matches 'values       2, stranded 1 \(by the peer list 1 to node2\), which no GET will find' "$output"
+  assert_matches 'values       2, stranded 1 \(by the peer list 1 to node2\), which no GET finds until the nodes agree on a layout' "$output"
   start_cluster
-  eventually 40 log_has 1 '1 stranded value, which no GET finds: by [Peers] other nodes own the keys'
+  eventually 40 log_has 1 '1 stranded value, which no GET finds: other nodes answer for the keys'
   assert_matches 'kvnode_stranded_values\{owner="node2"\} 1' "$(curl -sf http://127.0.0.1:7777/metrics)"
   assert_equal 1 "$(curl -sf 'http://127.0.0.1:7776/?status' | jq .stranded)"
   for node in 1 3; do

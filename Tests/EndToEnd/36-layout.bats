@@ -55,6 +55,41 @@ start_listed() {
   eventually 30 is_settled 0 "$@"
 }
 
+# place N LINE [HOST WORDS]: node N's file asks for that placement, and says WORDS behind the address of HOST.
+place() {
+  sed -i "/^\[Cluster\]/,/^$/d; 1i [Cluster]\nPlacement=$2\n" "$CLUSTER/node$1.conf"
+  if [[ -n ${3-} ]]; then sed -i "s/^\(node$3=[^ ]*\).*/\1 $4/" "$CLUSTER/node$1.conf"; fi
+}
+
+# layout_of N [ARGUMENT...]: kvctl layout on the host of node N.
+layout_of() { "$KVCTL" --config "$CLUSTER/node$1.conf" layout "${@:2}"; }
+
+# put_values COUNT, has_values COUNT N...: keys v1 and so on, through the first node; and all of them through each.
+put_values() {
+  local number
+  for ((number = 1; number <= $1; number++)); do
+    echo "value $number" | curl --silent --fail --upload-file - "http://$(node_address 1):$PORT/v$number"
+  done
+}
+
+has_values() {
+  local node number
+  for node in "${@:2}"; do
+    for ((number = 1; number <= $1; number++)); do
+      assert_equal "value $number" "$(get "$node" "v$number")"
+    done
+  done
+}
+
+# lies_where_told COUNT N...: each value lies on the node that kvctl names, and on no other.
+lies_where_told() {
+  local number owner
+  for ((number = 1; number <= $1; number++)); do
+    owner=$("$KVCTL" --config "$CLUSTER/node$2.conf" where --json "v$number" | jq -r .owner)
+    assert_equal "$CLUSTER/$owner/values/" "$(find "$CLUSTER"/node?/values -name "v$number" | sed 's|/values/.*|/values/|')"
+  done
+}
+
 # values_on N: how many values lie on node N.
 values_on() { find "$CLUSTER/node$1/values" -type f | wc -l; }
 
@@ -189,4 +224,185 @@ has_all() {
   run python3 "$HELPERS/moving.py" "$KVNODE" "$BATS_TEST_TMPDIR" "${KVNODE_LONG:-2}" 1
   echo "$output"
   ((status == 0))
+}
+
+@test "a placement by weight is taken up and left again, and every value stays" {
+  local node
+  start_listed 1 2 3
+  put_values 60
+  for node in 1 2 3; do place "$node" rendezvous 3 "weight=2 zone=rack1"; done
+  run -0 "$KVNODE" --check-config --config "$CLUSTER/node1.conf"
+  assert_matches 'share        node3 50.0 % of all values' "$output"
+  layout_of 1 plan "$CLUSTER/node1.conf" --json >plan.json
+  for node in 1 2 3; do reload "$node"; done
+  eventually 120 is_settled 5 1 2 3
+  assert_equal rendezvous "$(layout_of 1 --json | jq -r .current.placement)"
+  assert_equal "2 rack1" "$(layout_of 2 --json | jq -r '.current.members[2] | "\(.weight) \(.zone)"')"
+  has_values 60 1 2 3
+  eventually 30 lies_where_told 60 1
+  # What was foreseen has come true.
+  for node in 1 2 3; do
+    assert_equal "$(values_on "$node")" \
+      "$(jq ".hosts[] | select(.name == \"node$node\") | .values - .leaving_values + .arriving_values" plan.json)"
+  done
+  for node in 1 2 3; do
+    place "$node" ranges
+    reload "$node"
+  done
+  eventually 120 is_settled 70 1 2 3
+  assert_equal ranges "$(layout_of 1 --json | jq -r .current.placement)"
+  eventually 30 lies_where_told 60 1
+  has_values 60 1 3
+}
+
+@test "a change that is called off goes back, and begins again only once something else was wished" {
+  local node
+  start_listed 1 2
+  put_values 40
+  run layout_of 1 cancel
+  assert_equal "1 kvctl: LAYOUT: no change is under way" "$status $output"
+  # Node 3 takes no value, so that the change cannot end.
+  sed -i 's/^\[Node\]/&\nMinFree=99.99%/' "$CLUSTER/node3.conf"
+  for node in 1 2 3; do list "$node" 1 2 3; done
+  launch_node 3
+  await_node 3
+  for node in 1 2; do reload "$node"; done
+  eventually 60 status_says 3 'no space'
+  assert_equal "called off" "$(layout_of 2 cancel)"
+  eventually 120 is_back 1 2
+  has_members 1 "node1 node2"
+  has_status 1 progress "the change that [Peers] asks for was called off: edit it"
+  has_values 40 1 2
+  eventually 30 lies_where_told 40 1
+  for node in 1 2 3; do
+    list "$node" 1 2
+    if ((node < 3)); then reload "$node"; fi
+  done
+  eventually 30 not_refused 1
+  kill_node 3
+  sed -i '/^MinFree=99/d' "$CLUSTER/node3.conf"
+  for node in 1 2 3; do list "$node" 1 2 3; done
+  launch_node 3
+  for node in 1 2; do reload "$node"; done
+  eventually 120 is_settled 10 1 2 3
+  has_values 40 1 2 3
+}
+
+# is_back N...: nothing is on its way any more.
+is_back() {
+  local node
+  for node; do [[ $(layout_of "$node" --json | jq 'has("next")') == false ]] || return 1; done
+}
+
+not_refused() { [[ $(layout_of "$1" --json | jq 'has("refused")') == false ]]; }
+
+@test "a host that is gone for good is given up, and an empty one takes its place" {
+  local kept
+  start_listed 1 2 3
+  put_values 40
+  run layout_of 1 force --accept-loss node3 --yes
+  assert_matches 'LAYOUT: node3 is there: stop it first' "$output"
+  kept=$((40 - $(values_on 3)))
+  kill_node 3
+  rm -rf "$CLUSTER/node3"
+  launch_node 3
+  await_node 3
+  eventually 60 status_says 1 'node3 has another disk than before'
+  run layout_of 1 force --accept-loss node3 </dev/null
+  assert_matches 'nothing was done' "$output"
+  run -0 layout_of 1 force --accept-loss node3 --yes
+  assert_matches "node3: .* \(33.3 % of the slots\) will be lost" "$output"
+  assert_matches "given up: node3" "$output"
+  eventually 60 is_settled 1 1 2 3
+  assert_equal "$kept" "$(("$(values_on 1)" + "$(values_on 2)"))"
+  assert_equal "$kept" "$(codes 40 3 | grep -c 200)"
+  assert_equal "$((40 - kept))" "$(codes 40 2 | grep -c 404)"
+  # Nothing else has moved, and the empty host takes what is its.
+  put_values 40
+  has_values 40 1 2 3
+  eventually 30 lies_where_told 40 1
+}
+
+status_says() { [[ $(status "$1" progress) == *"$2"* ]]; }
+
+# codes COUNT N: what node N answers to a GET of each key.
+codes() {
+  local number
+  for ((number = 1; number <= $1; number++)); do
+    curl --silent --output /dev/null --write-out '%{http_code}\n' "http://$(node_address "$2"):$PORT/v$number"
+  done
+}
+
+@test "the one host that is left gives the others up, and they do not mix in when they come back" {
+  local kept
+  start_listed 1 2 3
+  put_values 40
+  kept=$(values_on 1)
+  kill_node 2
+  kill_node 3
+  list 1 1
+  reload 1
+  eventually 60 force_others
+  eventually 120 has_members 1 node1
+  assert_equal "$kept" "$(codes 40 1 | grep -c 200)"
+  launch_node 2
+  await_node 2
+  eventually 60 has_status 2 layout "$(status 1 layout)"
+  # What the other had is left for a person to look at.
+  eventually 60 status_counts_stranded 2
+  assert_equal "$kept" "$(codes 40 2 | grep -c 200)"
+  put_values 40
+  has_values 40 1 2
+  has_members 2 node1
+}
+
+# has_members N NAMES: the layout in force names these hosts.
+has_members() { [[ $(layout_of "$1" --json | jq -r '[.current.members[].name] | join(" ")') == "$2" ]]; }
+
+# As long as they were heard of lately, they are not given up.
+force_others() { layout_of 1 force --accept-loss node2 --accept-loss node3 --yes >/dev/null 2>&1; }
+
+status_counts_stranded() { (($(status "$1" stranded) > 0)); }
+
+@test "one list for all lets one of two hosts go, and it relays afterwards, also when it is started again" {
+  start_listed 1 2
+  put_values 40
+  list 1 1
+  list 2 1
+  run -0 "$KVNODE" --check-config --config "$CLUSTER/node2.conf"
+  assert_matches "warning: .*\[Peers\] does not have this node, node2" "$output"
+  reload 1
+  reload 2
+  eventually 120 is_settled 2 1 2
+  eventually 30 holds_nothing 2
+  has_values 40 1 2
+  kill_node 2
+  launch_node 2
+  await_node 2
+  has_values 40 2
+  # A host that no layout has named must be in its own list.
+  kill_node 2
+  rm -rf "$CLUSTER/node2"
+  run "$KVNODE" --check-config --config "$CLUSTER/node2.conf"
+  assert_equal 78 "$status"
+}
+
+holds_nothing() { (($(values_on "$1") == 0)); }
+
+@test "an order is given by its field alone, and with a meaning" {
+  start_listed 1 2
+  admin_order() { curl --silent --output answer --write-out '%{http_code}' -X POST "$@"; }
+  local url=http://$(node_address 1):7777/layout
+  assert_equal 403 "$(admin_order "$url/cancel")"
+  assert_equal 403 "$(admin_order "$url/force?lost=node2" -H 'Kvnode-Order: cancel')"
+  assert_equal 400 "$(admin_order "$url/cancel" -H 'Kvnode-Order: cancel')"
+  assert_equal "LAYOUT: no change is under way" "$(cat answer)"
+  assert_equal 400 "$(admin_order "$url/cancel?lost=node2" -H 'Kvnode-Order: cancel')"
+  assert_equal 400 "$(admin_order "$url/force" -H 'Kvnode-Order: force')"
+  assert_equal "LAYOUT: nobody is named who is to be given up" "$(cat answer)"
+  assert_equal 400 "$(admin_order "$url/force?lost=node9" -H 'Kvnode-Order: force')"
+  assert_equal "LAYOUT: node9 is not in the layout" "$(cat answer)"
+  assert_equal 405 "$(admin_order "http://$(node_address 1):7777/status")"
+  assert_equal "$(curl --silent --fail "http://$(node_address 2):$PORT/?layout" | jq -c .current)" \
+    "$(curl --silent --fail "$url" | jq -c .current)"
 }

@@ -311,8 +311,38 @@ private let ballot = Ballot(counter: 9, member: Member(1))
     #expect(plan(layout, hellos).progress?.text.contains("kvctl layout force --accept-loss b") == true)
     let forced = layout.losing([Member(2)], proposal: ballot)
     let next = try #require(plan(forced, hellos).following(forced, ballot))
-    #expect(next.next?.members.map(\.disk) == [Hosts.disk("a"), Hosts.disk("z")])
-    #expect(next.next?.members.map(\.member.number) == [1, 3])
+    #expect(next.next == nil)
+    #expect(next.current.members.map(\.disk) == [Hosts.disk("a"), Hosts.disk("z")])
+    #expect(next.current.members.map(\.member.number) == [1, 3])
+    // The other need not wait for the one that is gone, and keeps what it has; the new disk begins with nothing.
+    #expect(next.isQuorum([Hosts.disk("a"), Hosts.disk("z")]) && next.isAgreed([Hosts.disk("a")]))
+    for slot in [Slot(number: 5), Slot(number: 60_000)] {
+      let owner = next.view(of: slot).owners[0]
+      #expect(next.keeps(slot, at: owner, since: layout) == (owner == Member(1)))
+      #expect(next.view(of: slot).epoch == next.version)
+    }
+    #expect(plan(next, hellos).following(next, ballot) == nil)
+    #expect(next.changing(to: Hosts.list("a"), proposal: ballot).lost == [])
+  }
+
+  /// Also while values move, in whichever list it is; otherwise such a change could not end.
+  @Test func aChangeGoesOnWithTheNewDiskOfAHostThatWasGivenUp() throws {
+    let changing = Hosts.layout("ab").changing(to: Hosts.list("abc"), proposal: ballot).moving(
+      [1, 2], proposal: ballot
+    )
+    .switching([1], proposal: ballot).losing([Member(3)], proposal: ballot)
+    let waiting = plan(
+      changing, [Hosts.hello("a", wishes: "abc", in: changing), Hosts.hello("b", wishes: "abc", in: changing)])
+    #expect(waiting.progress?.isWaiting == true)
+    #expect(waiting.progress?.text.hasPrefix("c was given up while values moved to it") == true)
+    let stranger = Hello(name: "c", disk: Hosts.disk("z"), wish: Wish(names: ["a", "b", "c"]))
+    let hellos = [
+      Hosts.hello("a", wishes: "abc", in: changing), Hosts.hello("b", wishes: "abc", in: changing), stranger,
+    ]
+    let next = try #require(plan(changing, hellos).following(changing, ballot))
+    #expect(next.next?.members.map(\.disk) == [Hosts.disk("a"), Hosts.disk("b"), Hosts.disk("z")])
+    #expect(next.groups.map(\.phase) == changing.groups.map(\.phase))
+    #expect(next.groups.allSatisfy { $0.epoch == next.version })
   }
 
   /// What it has may be old by then.
@@ -339,6 +369,96 @@ private let ballot = Ballot(counter: 9, member: Member(1))
     #expect(round.step(.answer(.done, from: Hosts.disk("a"))) == [.decided(forced)])
     var ordinary = LayoutRound(at: ballot, from: layout) { _, _ in nil }
     #expect(ordinary.step(.answer(.promised(accepted: .none, nil), from: Hosts.disk("a"))) == [])
+  }
+}
+
+@Suite struct LayoutOrderTests {
+  @Test func aChangeIsCalledOffOnce() throws {
+    let layout = Hosts.layout("ab")
+    #expect(throws: LayoutOrder.Void("no change is under way")) { try LayoutOrder.callingOff(layout) }
+    let changing = layout.changing(to: Hosts.list("abc"), proposal: ballot)
+    let order = try LayoutOrder.callingOff(changing)
+    #expect(order == .callOff(Hosts.list("abc").wish))
+    let back = try #require(order.following(changing, ballot))
+    #expect(back.next == layout.current && back.refused == Hosts.list("abc").wish)
+    #expect(order.following(back, ballot) == nil)
+    #expect(throws: LayoutOrder.Void("the change is being gone back on already")) { try LayoutOrder.callingOff(back) }
+    // A change that began meanwhile is not meant.
+    let other = layout.changing(to: Hosts.list("abd"), proposal: ballot)
+    #expect(order.following(other, ballot) == nil)
+  }
+
+  @Test func onlyWhoGivesNoSignOfLifeIsGivenUp() throws {
+    let layout = Hosts.layout("abc")
+    let own = Hosts.hello("a", wishes: "abc", in: layout)
+    func order(_ names: [String], heard: [Hello] = []) throws -> LayoutOrder {
+      try LayoutOrder.givingUp(names, of: layout, heard: heard, own: own)
+    }
+    #expect(try order(["b"], heard: [Hosts.hello("c", wishes: "abc", in: layout)]) == .giveUp([Member(2)]))
+    #expect(try order(["b", "c"]) == .giveUp([Member(2), Member(3)]))
+    #expect(throws: LayoutOrder.Void("d is not in the layout")) { try order(["d"]) }
+    #expect(throws: LayoutOrder.Void("a is there: stop it first")) { try order(["a"]) }
+    #expect(throws: LayoutOrder.Void("b is there: stop it first")) {
+      try order(["b"], heard: [Hosts.hello("b", wishes: "abc", in: layout)])
+    }
+    // Another disk under its name is no sign of life of the old one.
+    let stranger = Hello(name: "b", disk: Hosts.disk("z"), wish: own.wish)
+    #expect(try order(["b"], heard: [stranger]) == .giveUp([Member(2)]))
+    let forced = try #require(order(["b"]).following(layout, ballot))
+    #expect(try order(["b"]).following(forced, ballot) == nil)
+    #expect(throws: LayoutOrder.Void("nobody would be left")) {
+      try LayoutOrder.givingUp(["b"], of: Hosts.layout("b"), heard: [], own: own)
+    }
+  }
+}
+
+@Suite struct LayoutReportTests {
+  @Test(arguments: [nil, Hosts.layout("ab"), Hosts.layout("ab").changing(to: Hosts.list("bc"), proposal: ballot)])
+  func isReadAsItWasWritten(layout: Layout?) throws {
+    let hosts = [LayoutReport.Host(Hosts.hello("a", wishes: "ab", in: layout, values: nil), ageSeconds: 7)]
+    let report = LayoutReport(
+      node: "a", layout: layout, addresses: [HostAddress(name: "b", address: "192.0.2.1:7776")], hosts: hosts,
+      progress: layout == nil ? "none" : nil)
+    #expect(try LayoutReport(report.bytes) == report)
+    #expect(throws: ByteReader.Malformed.self) { try LayoutReport(report.bytes.dropLast()) }
+    #expect(throws: ByteReader.Malformed.self) { try LayoutReport(report.bytes + [0]) }
+  }
+
+  @Test func isToldAsJSON() {
+    let layout = Hosts.layout("a")
+    let report = LayoutReport(
+      node: "a", layout: layout, addresses: [], hosts: [], progress: "x")
+    let disk = String(repeating: "0", count: 31) + "1"
+    #expect(
+      report.json.description
+        == #"{"node":"a","cluster":"00000000000000070000000000000008","version":1,"current":{"placement":"ranges","#
+        + #""replicas":1,"members":[{"name":"a","member":1,"disk":"\#(disk)","weight":1}]},"progress":"x","hosts":[]}"#)
+  }
+
+  @Test func aForecastAddsUpWhatChangesItsHost() {
+    var forecast = MoveForecast(from: Hosts.layout("a"), to: Wish(names: ["a", "b"]), digest: MD5.digest)
+    forecast.add(Slot(number: 1), byteCount: 10)
+    forecast.add(Slot(number: 65_000), byteCount: 5)
+    forecast.add(Slot(number: 65_001), byteCount: 1)
+    #expect(forecast.all.values == 3 && forecast.all.bytes == 16)
+    #expect(forecast.moved.values == 2 && forecast.moved.bytes == 6)
+    #expect(forecast.hosts["a"]?.leaving == forecast.moved && forecast.hosts["b"]?.arriving == forecast.moved)
+    #expect(forecast.hosts["a"]?.before == forecast.all)
+  }
+
+  @Test func anEstimateGoesByWhatHasArrivedSinceItBegan() throws {
+    let changing = Hosts.layout("a").changing(to: Hosts.list("b"), proposal: ballot)
+    let start = Instant(nanoseconds: 0)
+    #expect(MoveEstimate(Hosts.layout("a"), at: start) == nil)
+    let estimate = try #require(MoveEstimate(changing, at: start))
+    #expect(estimate.isAbout(changing) && !estimate.isAbout(Hosts.layout("a")))
+    let later = Instant(nanoseconds: 3_000_000_000)
+    #expect(estimate.secondsLeft(changing, at: later) == nil)
+    let half = changing.moving(Array(0..<64), proposal: ballot).switching(Array(0..<64), proposal: ballot)
+    #expect(estimate.secondsLeft(half, at: later) == 9)
+    #expect(MoveEstimate.words(secondsLeft: 59) == "less than a minute left")
+    #expect(MoveEstimate.words(secondsLeft: 61) == "about 2 min left")
+    #expect(MoveEstimate.words(secondsLeft: 9000) == "about 3 h left")
   }
 }
 

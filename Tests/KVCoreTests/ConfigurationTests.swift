@@ -175,7 +175,7 @@ struct ConfigurationTests {
     ("MaxConnections=many", "expected a number of connections from 1 to 1000000"),
     ("MaxValueSize=-1", "expected a size such as 128M: a number of bytes, or a number and one of K, M, G, T"),
     ("MaxValueSize=8388608T", "expected a size of at most 9223372036854775807 bytes"),
-    ("MoveRate=1000", "expected a rate of at least 65536 bytes a second, or 0 for no limit"),
+    ("MoveRate=1000", "expected a rate of at least 1048576 bytes a second, or 0 for no limit"),
     ("MoveRate=fast", "expected a size such as 128M: a number of bytes, or a number and one of K, M, G, T"),
     ("HeaderTimeout=0", "expected a time span from 1ms to 24h"),
     ("IdleTimeout=24h 1ms", "expected a time span from 1ms to 24h"),

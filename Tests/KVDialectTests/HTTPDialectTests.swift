@@ -169,7 +169,10 @@ private let host = "Host: node1"
   @Test(
     arguments: [
       ("GET /?status HTTP/1.1", .status), ("HEAD /?status HTTP/1.1", .status), ("GET /?health HTTP/1.1", .health),
-      ("HEAD /?health HTTP/1.0", .health), ("GET / HTTP/1.1", .welcome), ("HEAD / HTTP/1.1", .welcome),
+      ("HEAD /?health HTTP/1.0", .health), ("GET /?layout HTTP/1.1", .layout(isBinary: false)),
+      ("HEAD /?layout HTTP/1.1", .layout(isBinary: false)),
+      ("GET /?layout&format=binary HTTP/1.1", .layout(isBinary: true)),
+      ("GET / HTTP/1.1", .welcome), ("HEAD / HTTP/1.1", .welcome),
       ("OPTIONS / HTTP/1.0", .methodsOfNode), ("OPTIONS * HTTP/1.1", .methodsOfNode), ("OPTIONS /a HTTP/1.1", .methods),
       ("OPTIONS /a?b HTTP/1.1", .methods),
     ] as [(String, NodeRequest)])

@@ -1,50 +1,5 @@
 import KVCore
 
-/// What the operator's file on one host asks for.
-package struct Wish: Hashable, Sendable {
-  /// The hosts in order.
-  package let hosts: [WishedHost]
-  /// How many copies there are to be of each value.
-  package let copies: Int
-  package let rule: PlacementRule
-
-  /// Where nothing is drawn, weights and zones have no say.
-  package init(hosts: [WishedHost], copies: Int, rule: PlacementRule) {
-    self.hosts = rule == .ranges ? hosts.map { WishedHost(name: $0.name) } : hosts
-    (self.copies, self.rule) = (copies, rule)
-  }
-
-  package var names: [String] { hosts.map(\.name) }
-
-  /// The hosts as they take part in the choice of owners, by what is wished. `digest` is MD5.
-  package func drawing(_ digest: ([UInt8]) -> [UInt8]) -> [RendezvousMember] {
-    hosts.map { host in
-      RendezvousMember(
-        name: host.name, seed: RendezvousMember.seed(digest: digest(Array(host.name.utf8))), weight: host.weight,
-        zone: host.zone)
-    }
-  }
-}
-
-/// A host that is wished for.
-package struct WishedHost: Hashable, Sendable {
-  package let name: String
-  package let weight: Int
-  package let zone: String?
-
-  package init(name: String, weight: Int = 1, zone: String? = nil) {
-    (self.name, self.weight, self.zone) = (name, weight, zone)
-  }
-}
-
-extension MemberList {
-  /// What a file says that asks for this list.
-  package var wish: Wish {
-    Wish(
-      hosts: members.map { WishedHost(name: $0.name, weight: $0.weight, zone: $0.zone) }, copies: copies, rule: rule)
-  }
-}
-
 /// A group that a new owner has all of, as of the epoch at which it began to move.
 package struct SyncedGroup: Hashable, Sendable {
   package let group: UInt8
@@ -64,6 +19,24 @@ package struct HostAddress: Hashable, Sendable {
   package init(name: String, address: String) {
     self.name = name
     self.address = address
+  }
+}
+
+extension HostAddress {
+  private static let addressBytesMax = 512
+
+  static func write(_ addresses: [HostAddress], to writer: inout ByteWriter) {
+    writer.write(addresses) { writer, host in
+      writer.write(host.name)
+      writer.write(host.address)
+    }
+  }
+
+  static func read(_ reader: inout ByteReader) throws(ByteReader.Malformed) -> [HostAddress] {
+    try reader.list(max: 2 * Layout.membersMax) { reader throws(ByteReader.Malformed) in
+      let name = try reader.hostName()
+      return HostAddress(name: name, address: try reader.text(max: addressBytesMax))
+    }
   }
 }
 
@@ -110,13 +83,8 @@ package struct Hello: Hashable, Sendable {
       writer.write(synced.group)
       writer.write(synced.epoch)
     }
-    writer.write(addresses) { writer, host in
-      writer.write(host.name)
-      writer.write(host.address)
-    }
+    HostAddress.write(addresses, to: &writer)
   }
-
-  private static let addressBytesMax = 512
 
   package init(reading reader: inout ByteReader) throws(ByteReader.Malformed) {
     name = try reader.hostName()
@@ -131,9 +99,6 @@ package struct Hello: Hashable, Sendable {
       let group = try reader.byte()
       return SyncedGroup(group: group, epoch: try reader.integer64())
     }
-    addresses = try reader.list(max: 2 * Layout.membersMax) { reader throws(ByteReader.Malformed) in
-      let name = try reader.hostName()
-      return HostAddress(name: name, address: try reader.text(max: Self.addressBytesMax))
-    }
+    addresses = try HostAddress.read(&reader)
   }
 }

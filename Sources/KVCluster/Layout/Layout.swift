@@ -3,7 +3,7 @@ import KVHTTP
 
 /// Sixteen random bytes that a data directory is given when it is made: what tells one disk from another, whatever the
 /// host is called.
-package struct DiskID: Hashable, Comparable, Sendable {
+package struct DiskID: Hashable, Comparable, Sendable, CustomStringConvertible {
   package let high: UInt64
   package let low: UInt64
 
@@ -11,6 +11,9 @@ package struct DiskID: Hashable, Comparable, Sendable {
     self.high = high
     self.low = low
   }
+
+  /// 32 hex digits, as in the file `id`.
+  package var description: String { Hexadecimal.digits(high, low) }
 
   /// By their bytes.
   package static func < (left: DiskID, right: DiskID) -> Bool { (left.high, left.low) < (right.high, right.low) }
@@ -27,8 +30,12 @@ package struct ClusterID: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// 32 hex digits.
-  package var description: String {
-    Hexadecimal.digits(BigEndian.bytes(Int64(bitPattern: high)) + BigEndian.bytes(Int64(bitPattern: low)))
+  package var description: String { Hexadecimal.digits(high, low) }
+}
+
+extension Hexadecimal {
+  fileprivate static func digits(_ high: UInt64, _ low: UInt64) -> String {
+    digits(BigEndian.bytes(Int64(bitPattern: high)) + BigEndian.bytes(Int64(bitPattern: low)))
   }
 }
 
@@ -229,6 +236,19 @@ extension Layout {
     var following = following(proposal)
     following.version = version + Self.forcedVersions
     following.lost.formUnion(members)
+    return following
+  }
+
+  /// Another disk of the same host stands in for a member that was given up, in whatever lists that is. Its slots begin
+  /// with nothing; so everybody's votes about them begin anew.
+  package func substituting(_ lost: Member, by disk: DiskID, proposal: Ballot) -> Layout {
+    precondition(self.lost.contains(lost) && member(of: disk) == nil, "a new disk for one that was given up")
+    var following = following(proposal)
+    following.lastMember = Member(lastMember.number + 1)
+    let substitute = { (list: MemberList) in list.substituting(lost, by: following.lastMember, on: disk) }
+    (following.current, following.next) = (substitute(current), next.map(substitute))
+    following.members = Self.everybody(following.current, following.next)
+    for group in groups.indices { following.groups[group].epoch = following.version }
     return following
   }
 

@@ -84,6 +84,7 @@ package struct LayoutPlan: Sendable {
 
   /// What is to follow a layout, or nil where that is to stay.
   package func following(_ layout: Layout, _ ballot: Ballot) -> Layout? {
+    if let (member, disk) = substitute(layout) { return layout.substituting(member, by: disk, proposal: ballot) }
     guard let next = layout.next else { return beginning(layout, ballot) }
     if isTakenBack(layout) { return layout.reversing(proposal: ballot) }
     let old = layout.groups.indices.filter { layout.groups[$0].phase == .old }
@@ -97,6 +98,18 @@ package struct LayoutPlan: Sendable {
     // Those whose owners stay have nothing to move, and go last, all at once.
     if !old.isEmpty { return layout.moving(old, proposal: ballot) }
     return moving.isEmpty ? layout.finished(proposal: ballot) : nil
+  }
+
+  /// A host that was given up and is there again with a disk that is new to everybody.
+  private func substitute(_ layout: Layout) -> (Member, DiskID)? {
+    for member in layout.members where isGivenUp(member, layout) && layout.lastMember.number < .max {
+      guard let hello = hello(member.name), layout.member(of: hello.disk) == nil,
+        hello.cluster.map({ $0 == layout.cluster }) ?? true,
+        !all.contains(where: { $0.disk == hello.disk && $0 != hello })
+      else { continue }
+      return (member.member, hello.disk)
+    }
+    return nil
   }
 
   /// What begins, where nothing is under way.
@@ -158,8 +171,10 @@ package struct LayoutPlan: Sendable {
   private func list(of wish: Wish, _ layout: Layout) -> Result<MemberList, Obstacle> {
     if let reason = replaced(layout) { return .failure(Obstacle(text: reason)) }
     let members = layout.current.members
-    let hasLost = members.contains { isGivenUp($0, layout) }
-    if wish == layout.current.wish, !hasLost { return .success(layout.current) }
+    if let lost = members.first(where: { isGivenUp($0, layout) && wish.names.contains($0.name) }) {
+      return .failure(Obstacle(text: Self.givenUp(lost.name)))
+    }
+    if wish == layout.current.wish { return .success(layout.current) }
     let wishing = Set(all.filter { $0.wish == wish }.map(\.disk))
     guard layout.current.isMajority(wishing, without: layout.lost) else {
       return .failure(Obstacle(text: "most of \(Self.listing(members.map(\.name))) must list the same hosts"))
@@ -192,12 +207,11 @@ package struct LayoutPlan: Sendable {
     if let cluster = hello(name)?.cluster, cluster != layout.cluster {
       return .failure(Obstacle(text: "\(name) belongs to another cluster"))
     }
-    if let number = layout.member(of: disk), layout.lost.contains(number) {
-      return .failure(
-        Obstacle(
-          text: "\(name) was given up: take it out of [Peers], or start it with an empty data directory"))
-    }
     return .success(disk)
+  }
+
+  private static func givenUp(_ name: String) -> String {
+    "\(name) was given up: take it out of [Peers], or start it with an empty data directory"
   }
 
   private func isGivenUp(_ member: LayoutMember, _ layout: Layout) -> Bool { layout.lost.contains(member.member) }
@@ -214,24 +228,13 @@ package struct LayoutPlan: Sendable {
 
   /// Each disk keeps its number; a new one gets the next.
   private func list(of wish: Wish, on disks: [DiskID], _ layout: Layout) -> MemberList {
-    let draws = draws(wish)
     var last = layout.lastMember.number
-    let members = disks.indices.map { index in
-      let host = wish.hosts[index]
-      let number = layout.member(of: disks[index])
-      if number == nil { last += 1 }
-      return LayoutMember(
-        member: number ?? Member(last), name: host.name, disk: disks[index], weight: host.weight, zone: host.zone,
-        draw: draws[index])
+    let numbers = disks.map { disk in
+      if let number = layout.member(of: disk) { return number }
+      last += 1
+      return Member(last)
     }
-    return MemberList(members, copies: wish.copies, rule: wish.rule)
-  }
-
-  private func draws(_ wish: Wish) -> [LayoutMember.Draw] {
-    guard wish.rule == .rendezvous else { return wish.hosts.map { _ in .none } }
-    let drawing = wish.drawing(digest)
-    let weights = EffectiveWeights.fitted(to: drawing, copies: wish.copies)
-    return zip(drawing, weights).map { LayoutMember.Draw(seed: $0.seed, weight: $1) }
+    return MemberList(wish, numbers: numbers, disks: disks, digest: digest)
   }
 
   // MARK: What is waited for
@@ -252,7 +255,12 @@ package struct LayoutPlan: Sendable {
       guard case .failure(let obstacle) = list(of: own.wish, known) else { return nil }
       return LayoutProgress(text: "[Peers] differs from the layout in force: \(obstacle.text)", isWaiting: true)
     }
-    let silent = Set(known.members.map(\.name)).subtracting(all.map(\.name)).sorted()
+    if let lost = next.members.first(where: { isGivenUp($0, known) }) {
+      return LayoutProgress(
+        text: "\(lost.name) was given up while values moved to it: start it with an empty data directory, or go back "
+          + "(kvctl layout cancel)", isWaiting: true)
+    }
+    let silent = Set(known.members.filter { !isGivenUp($0, known) }.map(\.name)).subtracting(all.map(\.name)).sorted()
     let wait = silent.isEmpty ? "" : ", waiting for \(Self.listing(silent))"
     let change = isTakenBack(known) ? "taking back the move to" : "moving to"
     return LayoutProgress(
@@ -274,6 +282,8 @@ package struct LayoutProgress: Hashable, Sendable {
   package var text: String
   /// Whether nothing goes on before somebody does something.
   package var isWaiting: Bool
+  /// How long it will still take, as far as can be told.
+  package var secondsLeft: Int?
 
   package init(text: String, isWaiting: Bool) {
     self.text = text

@@ -62,6 +62,16 @@ package struct MemberList: Sendable {
     }
   }
 
+  /// The same with another disk in a member's place.
+  func substituting(_ lost: Member, by member: Member, on disk: DiskID) -> MemberList {
+    MemberList(
+      members.map { old in
+        guard old.member == lost else { return old }
+        return LayoutMember(
+          member: member, name: old.name, disk: disk, weight: old.weight, zone: old.zone, draw: old.draw)
+      }, copies: copies, rule: rule)
+  }
+
   /// The slot's owners in order.
   package func owners(of slot: Slot) -> [Member] {
     switch placement {

@@ -48,16 +48,19 @@ package struct Configuration: Sendable, Equatable {
   ///   - files: Names, for messages, and contents; the main file first, then the drop-ins in the order of their names.
   ///   - hostName: The node's name where the files give none.
   ///   - isNode: False for a reader that is no node of the cluster: its name need not be among the peers.
+  ///   - isMember: Whether the node of a data directory goes by what others have decided with it: then the list may have
+  ///     been made to let it go.
   /// - Returns: The configuration, and a warning for each key and section that is not known.
   /// - Throws: Every error in the files, each with what was expected.
   package static func parse(
-    files: [(name: String, contents: [UInt8])], hostName: String, isNode: Bool = true
+    files: [(name: String, contents: [UInt8])], hostName: String, isNode: Bool = true,
+    isMember: (_ dataDirectory: String) -> Bool = { _ in false }
   ) throws(ConfigurationError) -> (configuration: Configuration, warnings: [ConfigurationProblem]) {
     var reader = ConfigurationReader(hostName: hostName, mainFile: files.first?.name, isNode: isNode)
     for (name, contents) in files {
       reader.read(SettingsFile(name: name, contents: contents))
     }
-    return try reader.finish()
+    return try reader.finish(isMember: isMember)
   }
 }
 
@@ -138,8 +141,8 @@ package struct Limits: Sendable, Equatable {
     return bytes == 0 ? nil : bytes
   }
 
-  /// Slower than this a value of some size would not come over before its time is up.
-  private static let moveBytesPerSecondMin = 64 << 10
+  /// Slower than this the node that sends would take the silence for a broken connection.
+  private static let moveBytesPerSecondMin = 1 << 20
 
   /// Reads a timeout. Neither none nor one that outlasts a day is what anyone wants of a connection.
   static func parseTimeout(_ text: String) throws(SettingError) -> Duration {

@@ -175,12 +175,13 @@ struct ConfigurationReader {
   }
 
   /// Checks what several lines decide together, and hands out the result.
-  mutating func finish() throws(ConfigurationError) -> (Configuration, [ConfigurationProblem]) {
+  mutating func finish(isMember: (String) -> Bool) throws(ConfigurationError) -> (Configuration, [ConfigurationProblem])
+  {
     configuration.listen = listen?.map(\.address) ?? defaults.listen
     configuration.peers = peerList.peers
     checkAdminListen()
     peerList.sharedAddresses.forEach { errors.append($0) }
-    checkName()
+    checkName(isMember)
     guard errors.problems.isEmpty else {
       throw ConfigurationError(problems: errors.problems, warnings: warnings.problems)
     }
@@ -212,8 +213,8 @@ struct ConfigurationReader {
     }
   }
 
-  /// Checks that the node has a name, and a place among the peers if there are any.
-  private mutating func checkName() {
+  /// Checks that the node has a name, and a place among the peers if there are any, or had one.
+  private mutating func checkName(_ isMember: (String) -> Bool) {
     guard isNode, !refused.contains("Name") else { return }
     let name = configuration.nodeName
     if deciding["Name"] == nil {
@@ -227,6 +228,12 @@ struct ConfigurationReader {
     }
     let names = peerList.names
     guard let firstPeer = peerList.firstAssignment, !names.contains(name) else { return }
+    guard !isMember(configuration.dataDirectory) else {
+      let message =
+        "[Peers] does not have this node, \(name): what it stores moves to the others, and then it only relays"
+      warnings.append(ConfigurationProblem(file: firstPeer.file, line: firstPeer.line, message: message))
+      return
+    }
     let add = "add \(name) to [Peers] on every node"
     if let assignment = deciding["Name"] {
       let message = "expected a name in [Peers], which has \(Self.listed(names)); correct it here, or \(add)"

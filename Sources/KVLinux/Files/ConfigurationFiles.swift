@@ -19,16 +19,17 @@ package struct ConfigurationFiles: Sendable {
 
   /// The checked configuration and what is odd about it.
   ///
-  /// `isNode` is false for a reader that is no node of the cluster itself: it need not be one of the peers.
+  /// `isNode` is false for a reader that is no node of the cluster itself: it need not be one of the peers. `isMember` is
+  /// as `Configuration` has it.
   package func load(
-    isNode: Bool = true
+    isNode: Bool = true, isMember: (_ dataDirectory: String) -> Bool = { _ in false }
   ) throws(ConfigurationError) -> (configuration: Configuration, warnings: [ConfigurationProblem]) {
     var files: [(name: String, contents: [UInt8])] = []
     if let main = try contents(of: path, isRequired: isRequired) { files.append((path, main)) }
     for name in try dropIns() {
       if let dropIn = try contents(of: name, isRequired: true) { files.append((name, dropIn)) }
     }
-    return try Configuration.parse(files: files, hostName: Process.hostName, isNode: isNode)
+    return try Configuration.parse(files: files, hostName: Process.hostName, isNode: isNode, isMember: isMember)
   }
 
   private func dropIns() throws(ConfigurationError) -> [String] {

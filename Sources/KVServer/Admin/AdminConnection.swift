@@ -3,7 +3,7 @@ import KVHTTP
 import KVLinux
 import KVWire
 
-/// Serves the admin port: HTTP, GET and HEAD only, for monitoring and people on this host.
+/// Serves the admin port, for monitoring and people on this host: HTTP, GET and HEAD, and POST for orders.
 struct AdminConnection: Sendable {
   private static let headerTimeout = Duration.seconds(10)
 
@@ -11,6 +11,7 @@ struct AdminConnection: Sendable {
   let notices: Notices
   let metrics: MetricsPage
   let status: ClusterStatus
+  let orders: LayoutOrders
   let current: CurrentCluster
 
   /// Answers the requests of one connection until the client leaves or is idle too long.
@@ -43,6 +44,7 @@ struct AdminConnection: Sendable {
     do throws(HTTPSyntaxError) {
       let head = try parsed.get()
       keepAlive = try head.bodyFraming() == .none && head.keepAlive
+      if head.method == "POST" { return (try await order(head), true) }
       return (await page(head), head.method != "HEAD")
     } catch {
       keepAlive = false
@@ -52,7 +54,7 @@ struct AdminConnection: Sendable {
 
   private func page(_ head: HTTPRequestHead) async -> AdminPage {
     guard head.method == "GET" || head.method == "HEAD" else {
-      return AdminPage(status: 405, text: "only GET and HEAD\n")
+      return AdminPage(status: 405, text: "only GET and HEAD, and POST for orders\n")
     }
     switch String(decoding: head.target.path, as: UTF8.self) {
     case "/healthz":
@@ -66,7 +68,36 @@ struct AdminConnection: Sendable {
     case "/status":
       let status = await status.json(current.value)
       return AdminPage(status: 200, contentType: "application/json", text: "\(status)\n")
-    default: return AdminPage(status: 404, text: "no such page; there are /healthz, /metrics and /status\n")
+    case "/layout":
+      return AdminPage(status: 200, contentType: "application/json", text: "\(orders.layouts.report.json)\n")
+    default:
+      return AdminPage(status: 404, text: "no such page; there are /healthz, /metrics, /status and /layout\n")
+    }
+  }
+}
+
+/// Orders: `POST /layout/cancel`, and `POST /layout/force?lost=NAME`.
+extension AdminConnection {
+  /// A script in a browser cannot send it along, unless it asks first, and then it is refused.
+  private static let orderField = "Kvnode-Order"
+
+  private func order(_ head: HTTPRequestHead) async throws(HTTPSyntaxError) -> AdminPage {
+    let path = String(decoding: head.target.path, as: UTF8.self)
+    guard let name = LayoutOrders.Name.allCases.first(where: { path == "/layout/\($0.rawValue)" }) else {
+      return AdminPage(status: 405, text: "POST is for /layout/cancel and /layout/force alone\n")
+    }
+    guard head.fields[Self.orderField] == name.rawValue else {
+      return AdminPage(status: 403, text: "an order needs the field \(Self.orderField): \(name.rawValue)\n")
+    }
+    let parameters = try HTTPQuery(head.target.query).parameters
+    if let odd = parameters.first(where: { $0.name != "lost" || name == .cancel }) {
+      return AdminPage(status: 400, text: "the query \(odd.name) has no meaning here\n")
+    }
+    do throws(Failure) {
+      let text = try await orders.take(name, lost: parameters.map { PrintableText.escape($0.value) })
+      return AdminPage(status: 200, text: "\(text)\n")
+    } catch {
+      return AdminPage(status: error.kind.rawValue, text: "\(error.message)\n")
     }
   }
 }
@@ -88,7 +119,7 @@ struct AdminPage: Equatable {
     var fields: HTTPFields = [
       "Content-Type": contentType, "Content-Length": "\(text.utf8.count)", "Cache-Control": "no-store",
     ]
-    if status == 405 { fields.append("Allow", "GET, HEAD") }
+    if status == 405 { fields.append("Allow", "GET, HEAD, POST") }
     if !keepAlive { fields.append("Connection", "close") }
     return HTTPResponseHead(status: status, fields: fields).encoded() + (includesBody ? Array(text.utf8) : [])
   }

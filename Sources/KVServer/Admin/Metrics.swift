@@ -25,6 +25,10 @@ final class Metrics: Sendable {
     var receivedBytes = 0
     var sentBytes = 0
     var inFlightCount = 0
+    /// Those of them that somebody waits for who is no node.
+    var foregroundCount = 0
+    var movedValues = 0
+    var movedBytes = 0
     var refusedConnections: [ConnectionRefusal: Int] = [:]
     var refusals: [Failure.Kind: Int] = [:]
     /// Whether another node has answered the last request, or look.
@@ -35,7 +39,21 @@ final class Metrics: Sendable {
   private let state = Mutex(State())
 
   /// A request begins.
-  func begin() { state.withLock { $0.inFlightCount += 1 } }
+  func begin(isForeground: Bool) {
+    state.withLock { state in
+      state.inFlightCount += 1
+      state.foregroundCount += isForeground ? 1 : 0
+    }
+  }
+
+  /// How many requests are being served that came from clients, here or at another node.
+  var foregroundCount: Int { state.withLock { $0.foregroundCount } }
+
+  /// Bytes of a value came here that moves.
+  func countMoved(byteCount: Int) { state.withLock { $0.movedBytes += byteCount } }
+
+  /// A value has arrived.
+  func countMovedValue() { state.withLock { $0.movedValues += 1 } }
 
   /// A request is over.
   func end(_ record: RequestRecord) {
@@ -44,6 +62,7 @@ final class Metrics: Sendable {
       outcome: record.outcome.rawValue)
     state.withLock { state in
       state.inFlightCount -= 1
+      state.foregroundCount -= record.isForeground ? 1 : 0
       state.requests[labels, default: 0] += 1
       state.durations[record.operation, default: Histogram()].record(seconds: record.seconds)
       state.receivedBytes += record.traffic.receivedBytes
@@ -85,6 +104,10 @@ final class Metrics: Sendable {
       Double(state.receivedBytes))
     text.single(
       "kvnode_sent_bytes_total", .counter, "Bytes of values sent in completed requests.", Double(state.sentBytes))
+    text.single(
+      "kvnode_moved_values_total", .counter, "Values that have come here because they move.", Double(state.movedValues))
+    text.single(
+      "kvnode_moved_bytes_total", .counter, "Bytes that have come here because values move.", Double(state.movedBytes))
     text.single("kvnode_requests_in_flight", .gauge, "Requests being served.", Double(state.inFlightCount))
     writeRefusals(state, to: &text)
     writeRelays(state, to: &text)

@@ -66,10 +66,16 @@ struct MetricsPage: Sendable {
         "kvnode_layout_moved_ratio", .gauge, "Which part of the groups of values has arrived, while values move.",
         Double(layout.movedGroupCount) / Double(layout.groups.count))
     }
+    let progress = notices.progress()
+    if let seconds = progress?.secondsLeft {
+      text.single(
+        "kvnode_layout_left_seconds", .gauge, "How long values will still be moving, as it has gone so far.",
+        Double(seconds))
+    }
     text.single(
       "kvnode_layout_waiting", .gauge,
       "1 if the layout cannot become what [Peers] says before somebody does something.",
-      notices.progress()?.isWaiting == true ? 1 : 0)
+      progress?.isWaiting == true ? 1 : 0)
   }
 
   private func writeConnections(to text: inout PrometheusText) {
@@ -108,7 +114,7 @@ struct MetricsPage: Sendable {
       Double(store.quarantinedCount))
     if let stranded = stranded.last {
       text.begin(
-        "kvnode_stranded_values", .gauge, "Stranded values: stored here, but owned by another node by the peer list.")
+        "kvnode_stranded_values", .gauge, "Stranded values: stored here, while another node answers for their keys.")
       for (owner, count) in stranded.countsByOwner.sorted(by: { $0.key < $1.key }) {
         text.sample("kvnode_stranded_values", [("owner", owner)], Double(count))
       }

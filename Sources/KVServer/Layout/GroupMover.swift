@@ -8,16 +8,23 @@ struct GroupMover: Sendable {
   private static let pace = Duration.milliseconds(20)
   private static let idlePace = Duration.milliseconds(200)
   private static let retryPause = Duration.seconds(1)
+  /// How many values come at a time: small ones wait for the disk most of the time, and it makes several durable at once.
+  private static let width = 8
 
   let layouts: Layouts
   let calls: RegisterCalls
+  let pace: MovePace
+  let metrics: Metrics
   let runner: RoundRunner
   let desk: MessageDesk
+  let network: IOExecutor
 
   /// Why a group is not here yet.
   private struct Obstacle: Error {
     /// Nil where it passes by itself.
     let text: String?
+    /// Whether the owner is not there to be asked.
+    var isSilence = false
   }
 
   /// Goes on until the task is cancelled.
@@ -55,13 +62,24 @@ struct GroupMover: Sendable {
       throw Obstacle(text: "a later version has decided on several copies of each value")
     }
     for source in sources(of: group, for: member, layout) {
-      var behind: Key?
-      while true {
-        let (page, isLast) = try await page(of: group, behind: behind, from: source, member, layout)
-        for held in page { try await take(held, from: source, layout) }
-        guard !isLast, let last = page.last else { break }
-        behind = last.key
+      do throws(Obstacle) {
+        try await bring(group, from: source, to: member, layout)
+      } catch {
+        // What was on it is given up.
+        guard error.isSilence, layout.lost.contains(source) else { throw error }
       }
+    }
+  }
+
+  private func bring(
+    _ group: Int, from source: Member, to member: Member, _ layout: Layout
+  ) async throws(Obstacle) {
+    var behind: Key?
+    while true {
+      let (page, isLast) = try await page(of: group, behind: behind, from: source, member, layout)
+      try await take(page, from: source, layout)
+      guard !isLast, let last = page.last else { break }
+      behind = last.key
     }
   }
 
@@ -81,14 +99,14 @@ struct GroupMover: Sendable {
   ) async throws(Obstacle) -> (page: [HeldKey], isLast: Bool) {
     let cluster = layouts.current.value
     guard let peer = cluster.topology.peer(of: source) else {
-      throw Obstacle(text: "the address of member \(source.number) is not known")
+      throw Obstacle(text: "the address of member \(source.number) is not known", isSilence: true)
     }
     let question = HeldQuestion(
       version: layout.version, epoch: layout.groups[group].epoch, group: UInt8(group), behind: behind, member: member)
     switch await calls.peers.ask(.held(question), of: peer, cluster) {
     case .held(let page, let isLast)?: return (page, isLast)
     case .otherLayout?: throw Obstacle(text: nil)
-    default: throw Obstacle(text: "\(peer.name) does not say what it has")
+    default: throw Obstacle(text: "\(peer.name) does not say what it has", isSilence: true)
     }
   }
 
@@ -98,18 +116,43 @@ struct GroupMover: Sendable {
     }
   }
 
-  /// Has the disk here learn what is decided; its bytes come from the source.
+  /// Takes over some keys, a few at a time. Begins no more once one cannot be had.
+  private func take(_ page: [HeldKey], from source: Member, _ layout: Layout) async throws(Obstacle) {
+    var rest = page[...]
+    let obstacle = await withTaskGroup(of: Obstacle?.self) { group in
+      func begin() {
+        guard let held = rest.popFirst() else { return }
+        group.addTask(executorPreference: network) {
+          do throws(Obstacle) { try await take(held, from: source, layout) } catch { return error }
+          return nil
+        }
+      }
+      for _ in 0..<Self.width { begin() }
+      var obstacle: Obstacle?
+      for await failure in group {
+        obstacle = obstacle ?? failure
+        if obstacle == nil { begin() }
+      }
+      return obstacle
+    }
+    if let obstacle { throw obstacle }
+  }
+
+  /// Has the disk here learn what is decided; its bytes come from the source, and before: whoever wants to write the key
+  /// meanwhile does not wait for them.
   private func take(_ held: HeldKey, from source: Member, _ layout: Layout) async throws(Obstacle) {
+    let hasBytes = await calls.bring(held, from: source, pace)
+    defer { calls.store.dropUpload(held.descriptor.upload, of: held.key) }
     let question = RegisterQuestion(
       version: layout.version, epoch: layout.groups[held.key.slot.group].epoch, key: held.key,
-      request: .learn(held.ballot, held.descriptor), source: source)
+      request: .learn(held.ballot, held.descriptor), source: hasBytes ? source : nil)
     switch await calls.take(question) {
-    case .register(.done, _): return
+    case .register(.done, _): return metrics.countMovedValue()
     case .register(.outbid, _), .register(.lacksBytes, _):
       try checkSpace(for: held)
       // It was written meanwhile, or so much was forgotten here that only a round can tell.
       switch await runner.run(.certainty, held.key, layout, source: nil).outcome {
-      case .chosen: return
+      case .chosen: return metrics.countMovedValue()
       default: throw Obstacle(text: "the bytes of '\(held.key)' are not to be had")
       }
     case .register: throw Obstacle(text: "this node's store does not take '\(held.key)'")

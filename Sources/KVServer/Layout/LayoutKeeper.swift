@@ -7,6 +7,7 @@ struct LayoutKeeper: Sendable {
   let layouts: Layouts
   let desk: MessageDesk
   let runner: RoundRunner
+  let orders: LayoutOrders
   private let exchange: LayoutExchange
   private let proposer: LayoutProposer
   private let mover: GroupMover
@@ -14,8 +15,8 @@ struct LayoutKeeper: Sendable {
   private let rooms: Rooms
 
   init(
-    _ store: Store, _ current: CurrentCluster, _ stranded: StrandedValues, _ peers: Peers, _ rooms: Rooms,
-    _ logger: Logger
+    _ store: Store, _ current: CurrentCluster, _ stranded: StrandedValues, _ peers: Peers, _ metrics: Metrics,
+    _ rooms: Rooms, _ logger: Logger
   ) throws {
     let layouts = try Layouts(store, current, stranded, logger: logger)
     let calls = RegisterCalls(
@@ -26,7 +27,10 @@ struct LayoutKeeper: Sendable {
     exchange = LayoutExchange(layouts: layouts, desk: desk, disk: rooms.disk)
     proposer = LayoutProposer(
       layouts: layouts, store: store, peers: peers, desk: desk, disk: rooms.disk, network: rooms.network)
-    mover = GroupMover(layouts: layouts, calls: calls, runner: runner, desk: desk)
+    orders = LayoutOrders(layouts: layouts, proposer: proposer)
+    mover = GroupMover(
+      layouts: layouts, calls: calls, pace: MovePace(current, metrics), metrics: metrics, runner: runner, desk: desk,
+      network: rooms.network)
     sweeper = GroupSweeper(layouts: layouts, calls: calls, disk: rooms.disk)
   }
 

@@ -32,10 +32,35 @@ struct LayoutProposer: Sendable {
 
   private var pause: Duration { layouts.known?.next == nil ? Self.idlePace : Self.pace }
 
-  /// Returns the highest ballot that is known of.
+  private static let orderTimeout = Duration.seconds(20)
+
+  /// Has the nodes decide what an administrator orders, whether or not it is this node's turn. False where too few of them
+  /// agree in time.
+  func carryOut(_ order: LayoutOrder) async -> Bool {
+    let deadline = Instant.after(Self.orderTimeout)
+    var highest = Ballot.none
+    while let known = layouts.known, order.following(known, .none) != nil {
+      guard Instant.now < deadline,
+        await IOExecutor.current.wait(until: .after(.milliseconds(Int.random(in: 1...50)))) == .timedOut
+      else { return false }
+      highest = max(
+        highest,
+        await decide(known, above: highest, without: order.lost) { layout, ballot in order.following(layout, ballot) })
+    }
+    return true
+  }
+
   private func decide(_ known: Layout, above highest: Ballot) async -> Ballot {
+    await decide(known, above: highest, without: []) { layout, ballot in layouts.plan.following(layout, ballot) }
+  }
+
+  /// Returns the highest ballot that is known of.
+  private func decide(
+    _ known: Layout, above highest: Ballot, without lost: Set<Member>,
+    _ following: @escaping @Sendable (Layout, Ballot) -> Layout?
+  ) async -> Ballot {
     guard let ballot = await store.votes.ballot(above: highest, on: disk) else { return highest }
-    var round = LayoutRound(at: ballot, from: known) { layout, ballot in layouts.plan.following(layout, ballot) }
+    var round = LayoutRound(at: ballot, from: known, without: lost, propose: following)
     return await withTaskGroup(of: LayoutRound.Event.self) { group in
       defer { group.cancelAll() }
       var effects = round.start()

@@ -25,6 +25,8 @@ final class Layouts: Sendable {
     var troubles: [Int: String] = [:]
     /// The peer list whose nodes have all been asked, and those of them that gave no answer.
     var asked: (peers: [Peer], silent: [String], older: Bool)?
+    /// How a change gets on, while there is one.
+    var estimate: MoveEstimate?
     /// Groups whose files may have become others'.
     var unswept: Set<Int> = []
   }
@@ -51,7 +53,10 @@ final class Layouts: Sendable {
   /// Reads what the disk has of it, and has the node go by that.
   init(_ store: Store, _ current: CurrentCluster, _ stranded: StrandedValues, logger: Logger) throws {
     let path = current.value.configuration.dataDirectory
-    let file = try LayoutFile.read(in: store.layout.root, path)
+    let file: LayoutFile.Contents
+    do throws(LayoutFile.Unusable) { file = try LayoutFile.read(in: store.layout.root, path) } catch {
+      throw StoreRefusal(description: error.description)
+    }
     self.store = store
     self.current = current
     self.stranded = stranded
@@ -91,11 +96,26 @@ final class Layouts: Sendable {
 
   /// What should be decided next, from all that is known now.
   var plan: LayoutPlan {
+    LayoutPlan(known: known, own: hello, heard: heardLately, digest: MD5.digest)
+  }
+
+  /// What hosts have told of themselves so lately that it counts.
+  var heardLately: [Hello] {
     let now = Instant.now
-    let (known, heard) = state.withLock { state in
-      (state.file.record.known, state.heard.values.filter { now.since($0.at) < Self.freshness }.map(\.hello))
+    return state.withLock { $0.heard.values.filter { now.since($0.at) < Self.freshness }.map(\.hello) }
+  }
+
+  /// What is told of the layout.
+  var report: LayoutReport {
+    let now = Instant.now
+    let (known, book, heard) = state.withLock { ($0.file.record.known, $0.file.addresses, $0.heard.values) }
+    let others = heard.sorted { ($0.hello.name, $0.at) < ($1.hello.name, $1.at) }.map { heard in
+      LayoutReport.Host(heard.hello, ageSeconds: UInt32(clamping: now.since(heard.at).components.seconds))
     }
-    return LayoutPlan(known: known, own: hello, heard: heard, digest: MD5.digest)
+    return LayoutReport(
+      node: current.value.configuration.nodeName, layout: known,
+      addresses: book.map { HostAddress(name: $0.name, address: "\($0.address)") },
+      hosts: [LayoutReport.Host(hello, ageSeconds: 0)] + others, progress: progress?.text)
   }
 
   /// Whether others have told where a host of the layout is to be found that this one knows no address of.
@@ -111,7 +131,12 @@ final class Layouts: Sendable {
       return LayoutProgress(text: "\(twin) has a copy of this host's data directory: stop one of them", isWaiting: true)
     }
     guard current.value.configuration.peers.count > 1 || known != nil, var progress = plan.progress else { return nil }
-    if let trouble = state.withLock({ $0.troubles.min { $0.key < $1.key } }) {
+    let (trouble, estimate) = state.withLock { ($0.troubles.min { $0.key < $1.key }, $0.estimate) }
+    if let known, !progress.isWaiting, let seconds = estimate?.secondsLeft(known, at: .now) {
+      progress.secondsLeft = seconds
+      progress.text += ", \(MoveEstimate.words(secondsLeft: seconds))"
+    }
+    if let trouble {
       progress.text += "; group \(ValuePath.shards[trouble.key]): \(trouble.value)"
       progress.isWaiting = true
     }
@@ -318,6 +343,7 @@ extension Layouts {
     state.withLock { state in
       (state.acceptor, state.file) = (acceptor, file)
       state.troubles = state.troubles.filter { layout.groups[$0.key].phase == .moving }
+      if state.estimate?.isAbout(layout) != true { state.estimate = MoveEstimate(layout, at: .now) }
       state.synced = state.synced.filter { layout.groups[Int($0.group)].epoch == $0.epoch }
       state.unswept.formUnion(layout.groups.indices.filter { layout.groups[$0].phase == .new })
       if layout.next == nil { state.unswept = Set(0..<Layout.groupCount) }
@@ -334,22 +360,5 @@ extension Layouts {
         "version": "\(layout.version)", "hosts": "\(layout.current.members.map(\.name).joined(separator: " "))",
         "changing_to": "\(layout.next?.members.map(\.name).joined(separator: " ") ?? "-")",
       ])
-  }
-}
-
-extension Wish {
-  /// What a configuration asks for.
-  init(_ configuration: Configuration) {
-    self.init(
-      hosts: configuration.peers.map { WishedHost(name: $0.name, weight: $0.weight, zone: $0.zone) },
-      copies: configuration.cluster.copies, rule: configuration.cluster.placement)
-  }
-}
-
-extension DiskID {
-  /// The id that a data directory has had from its beginning.
-  init(_ identifier: StoreIdentifier) {
-    let digits = identifier.description
-    self.init(high: UInt64(digits.prefix(16), radix: 16) ?? 0, low: UInt64(digits.suffix(16), radix: 16) ?? 0)
   }
 }

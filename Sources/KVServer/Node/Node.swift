@@ -54,12 +54,13 @@ package final class Node: Sendable {
     let health = Health(ageMax: interval * 3)
     let peers = Peers(watch: PeerWatch(logger: logger), names: PeerNames(threads: rooms.outside), metrics: metrics)
     let record = ConfigurationRecord()
-    keeper = try LayoutKeeper(store, current, stranded, peers, rooms, logger)
+    keeper = try LayoutKeeper(store, current, stranded, peers, metrics, rooms, logger)
     let notices = Notices(
       configuration: record, store: store, stranded: stranded, progress: { [keeper] in keeper.layouts.progress })
     let lastCheck = LastCheck(stateDirectory: stateDirectory)
     let status = OwnStatus(
-      version: version, startedAt: startedAt, store: store, health: health, admission: admission, notices: notices)
+      version: version, startedAt: startedAt, store: store, health: health, admission: admission, notices: notices,
+      layout: { [keeper] in keeper.layouts.report })
     let own = OwnValues(store: store, disk: rooms.disk)
     serve = Serve(
       current: current, own: own, shared: SharedValues(own: own, runner: keeper.runner, layouts: keeper.layouts),
@@ -72,7 +73,8 @@ package final class Node: Sendable {
         version: version, startedAt: startedAt, openFilesMax: openFilesMax, current: current, configuration: record,
         metrics: metrics, admission: admission, pipes: pipes, store: store, health: health, lastCheck: lastCheck,
         stranded: stranded, notices: notices, droppedLogLines: droppedLogLines),
-      status: ClusterStatus(own: status, peers: peers, network: rooms.network), current: current)
+      status: ClusterStatus(own: status, peers: peers, network: rooms.network), orders: keeper.orders,
+      current: current)
     let statusLine = StatusLine(
       current: current, store: store, health: health, admission: admission, notices: notices)
     selfCheck = SelfCheck(

@@ -1,3 +1,4 @@
+import KVCluster
 import KVCore
 import KVDialect
 import KVHTTP
@@ -12,11 +13,16 @@ struct OwnStatus: Sendable {
   let health: Health
   let admission: Admission
   let notices: Notices
+  /// What there is to tell of the layout.
+  var layout: @Sendable () -> LayoutReport? = { nil }
 
   /// What is told to whoever asks about the node.
   func answer(_ request: NodeRequest, _ cluster: Cluster) -> Response {
     switch request {
     case .status: return .json(now(cluster).json.bytes)
+    case .layout(let isBinary):
+      guard let report = layout() else { return .failure(Failure(.unavailable, "LAYOUT: this node knows none")) }
+      return isBinary ? .message(report.bytes) : .json(report.json.bytes)
     case .methods: return .methods
     case .welcome: return .text(Self.welcome(version))
     case .health, .methodsOfNode:

@@ -56,12 +56,30 @@ struct RegisterCalls: Sendable {
     let answer = await withTaskExecutorPreference(disk) {
       await registers.answer(question.request, question.key, isCurrent: isCurrent) { descriptor in
         guard let source = question.source, let peer = topology.peer(of: source), source != member else { return false }
-        return await UploadFetch(store: store, peers: peers, cluster: layouts.current.value, peer: peer)
+        return await UploadFetch(store: store, peers: peers, cluster: layouts.current.value, peer: peer, pace: nil)
           .fetch(descriptor, of: question.key)
       }
     }
     guard let answer else { return .otherLayout(layouts.known?.version ?? 0) }
     return .register(answer, member)
+  }
+}
+
+extension RegisterCalls {
+  /// Brings a value's bytes here before anybody votes about them, at the pace of what moves. False where they are not to
+  /// be had; true also where they are here already.
+  func bring(_ held: HeldKey, from source: Member, _ pace: MovePace) async -> Bool {
+    let cluster = layouts.current.value
+    guard held.descriptor.kind == .value, let peer = cluster.topology.peer(of: source) else { return false }
+    return await withTaskExecutorPreference(disk) {
+      do throws(StoreError) {
+        if let own = try await store.held(held.key) {
+          if own.ballot >= held.ballot || own.descriptor.upload == held.descriptor.upload { return true }
+        }
+      } catch { return false }
+      return await UploadFetch(store: store, peers: peers, cluster: cluster, peer: peer, pace: pace)
+        .fetch(held.descriptor, of: held.key)
+    }
   }
 }
 
@@ -71,6 +89,8 @@ struct UploadFetch: Sendable {
   let peers: Peers
   let cluster: Cluster
   let peer: Peer
+  /// Nil where somebody waits for the bytes.
+  let pace: MovePace?
 
   /// False where they are not to be had, or are not what they should be.
   func fetch(_ descriptor: KVCluster.Descriptor, of key: Key) async -> Bool {
@@ -105,6 +125,7 @@ struct UploadFetch: Sendable {
         continue
       }
       await turn.moved(count)
+      await pace?.moved(count)
     }
     link.release(connection)
     do throws(StoreError) {

@@ -17,7 +17,7 @@ struct Record: Sendable {
     _ exchange: (inout Client) async throws(ExchangeError) -> Traffic
   ) async {
     let started = Instant.now
-    metrics.begin()
+    metrics.begin(isForeground: about.isForeground)
     var traffic = Traffic()
     var outcome = RequestRecord.Outcome.ok
     do throws(ExchangeError) {
@@ -27,7 +27,7 @@ struct Record: Sendable {
     }
     let record = RequestRecord(
       operation: about.operation, dialect: client.dialect ?? .classic, outcome: outcome, peer: about.peer,
-      traffic: traffic, seconds: Instant.now.since(started).inSeconds)
+      traffic: traffic, seconds: Instant.now.since(started).inSeconds, isForeground: about.isForeground)
     metrics.end(record)
     if current.value.configuration.logsAccess, !about.isMessage {
       log(.info, "access", about.fields.merging(record.fields) { $1 }, client)
@@ -84,6 +84,15 @@ struct RequestAbout: Sendable {
   /// Whether it is one of those that nodes send each other all the time.
   var isMessage: Bool { if case .message = request { true } else { false } }
 
+  /// Whether a client waits for it, and not another node for itself.
+  var isForeground: Bool {
+    switch request {
+    case .value(let request): request.upload == nil
+    case .list: true
+    case .node, .message, nil: false
+    }
+  }
+
   /// What log lines say of it. They are made only where there is a line.
   var fields: Logger.Metadata {
     guard let request else { return [:] }
@@ -117,6 +126,7 @@ struct RequestRecord: Sendable {
   /// How many bytes of a value came in and went out.
   let traffic: Traffic
   let seconds: Double
+  let isForeground: Bool
 
   /// How the request ended, for the access log.
   var fields: Logger.Metadata {

@@ -20,7 +20,7 @@ struct Notices: Sendable {
     if store.quarantinedCount > 0 { lines.append(Self.damaged(store.quarantinedCount)) }
     if let stranded = stranded.last, stranded.total > 0 {
       lines.append(
-        "\(Counted(stranded.total, "stranded value")) (by [Peers] \(stranded.description)), which no GET finds")
+        "\(Counted(stranded.total, "stranded value")) (\(stranded.description)), which no GET finds")
     }
     return lines
   }

@@ -65,7 +65,7 @@ struct StrandedWatch: Worker {
     stranded.last = count
     if count.total > 0 {
       logger.warning(
-        "\(Counted(count.total, "stranded value")), which no GET finds: by [Peers] other nodes own the keys",
+        "\(Counted(count.total, "stranded value")), which no GET finds: other nodes answer for the keys",
         metadata: ["owners": "\(count.description)"])
     }
   }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import KVCluster
 import KVCore
 import KVLinux
 import KVStore
@@ -75,12 +76,17 @@ struct Check: ParsableCommand {
     try written.get()
   }
 
-  /// The values that the list gives to other nodes; nil where there is no list with this node in it.
+  /// The values that others answer for: by the layout that the disk goes by, or by the peer list as long as it has none;
+  /// nil where nobody can tell.
   private static func stranded(_ path: String, _ configuration: Configuration?) -> Stranded? {
-    guard let configuration, configuration.peers.contains(where: { $0.name == configuration.nodeName }) else {
-      return nil
-    }
-    let topology = Nodes(configuration, named: []).topology
+    let found = (try? LayoutFile.found(inDataDirectory: path)) ?? nil
+    let layout = found?.contents.record.known
+    let name = configuration?.nodeName ?? ""
+    let peers = configuration?.peers ?? []
+    guard layout != nil || peers.contains(where: { $0.name == name }) else { return nil }
+    let topology = Topology(
+      nodeName: name, peers: peers, digest: MD5.digest, layout: layout, ownDisk: found?.disk,
+      known: found?.contents.addresses ?? [])
     // What cannot be read has been told of already.
     return (try? Stranded.count(dataDirectory: path, otherOwner: topology.otherOwner(of:))) ?? nil
   }

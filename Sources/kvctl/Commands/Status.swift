@@ -34,7 +34,7 @@ struct Status: ParsableCommand {
     return await nodes.each { ClusterReport.Entry(endpoint: $0, answer: await answer(of: $0, limits)) }
   }
 
-  private static func answer(of endpoint: Endpoint, _ limits: Limits) async -> ClusterReport.Entry.Answer {
+  static func answer(of endpoint: Endpoint, _ limits: Limits) async -> ClusterReport.Entry.Answer {
     do throws(CommandError) {
       let connection = try await NodeConnection.open([endpoint], limits, subject: "STATUS")
       let text = try await connection.text(StatusRequest.head(to: endpoint.address), bytesMax: NodeStatus.bytesMax)

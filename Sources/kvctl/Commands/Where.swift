@@ -10,9 +10,9 @@ struct Where: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show where the value of a key is stored: slot, owner and path.",
     discussion: """
-      The answer follows from the configuration alone: no node is asked, and the value need not exist. The path is \
-      below the DataDirectory= of this configuration. With --find, all nodes are asked for a stranded value of the key: \
-      one on a node that is not the owner by its peer list, because it was stored under an earlier list.
+      The value need not exist. The nodes are asked for the layout that they go by; where none of them answers, or they \
+      have none yet, the owner is the one by the peer list. The path is below the DataDirectory= of this configuration. \
+      With --find, all nodes are asked for a stranded value of the key: one on a node that does not answer for it.
       """)
 
   @Flag(help: "Ask all nodes for stranded values of the key, which no GET finds.")
@@ -27,28 +27,48 @@ struct Where: ParsableCommand {
     try ending { () throws(CommandError) in
       let key = try keyArgument.parse()
       let nodes = try nodeOptions.load()
-      guard let owner = nodes.owner(of: key) ?? Where.onlyNode(nodes) else {
-        throw CommandError(
-          .failure, "WHERE \(key): the owner is unknown: it needs a configuration with [Peers] (--config)")
-      }
       let path = ValuePath(key: key, slot: key.slot)
-      let (finds, isJSON) = (find, json.isOn)
       let names = [nodes.configuration.dataDirectory, "values"] + path.directories + [path.fileName]
       let fullPath = names.joined(separator: "/")
-      guard finds else { return try StandardOutput().write(Where.text(key, owner, fullPath, nil, isJSON: isJSON)) }
+      let (finds, isJSON) = (find, json.isOn)
       try Runtime.run { () async throws(CommandError) in
+        guard let owner = await Where.owner(of: key, nodes) else {
+          throw CommandError(
+            .failure, "WHERE \(key): the owner is unknown: it needs a configuration with [Peers] (--config)")
+        }
         let limits = nodes.configuration.limits
-        let places = await nodes.each { await Where.place(of: key, at: $0, limits) }
+        let places = finds ? await nodes.each { await Where.place(of: key, at: $0, limits) } : nil
         try StandardOutput().write(Where.text(key, owner, fullPath, places, isJSON: isJSON))
-        let unknown = places.filter { $0.unknownBecause != nil }
-        guard unknown.isEmpty else {
+        guard (places ?? []).allSatisfy({ $0.unknownBecause == nil }) else {
           throw CommandError(.unreachable, "WHERE \(key): not all nodes answered")
         }
       }
     }
   }
 
-  /// What a node says of a value of the key that the list gives to another node.
+  /// Who answers for a key.
+  private struct Owner: Sendable {
+    let name: String
+    /// Nil where nobody knows it.
+    let address: String?
+    /// The version of the layout that says so; nil where the peer list does.
+    var version: UInt64?
+
+    var description: String { address.map { "\(name) (\($0))" } ?? name }
+  }
+
+  private static func owner(of key: Key, _ nodes: Nodes) async -> Owner? {
+    // The one that knows most is right.
+    let reports = await nodes.each { endpoint in try? await LayoutQuestion.report(of: endpoint, nodes) }
+    let newest = reports.compactMap { $0 }.max { $0.layout?.version ?? 0 < $1.layout?.version ?? 0 }
+    if let newest, let layout = newest.layout {
+      let name = layout.coordinator(of: key.slot).name
+      return Owner(name: name, address: newest.address(of: name), version: layout.version)
+    }
+    return (nodes.owner(of: key) ?? onlyNode(nodes)).map { Owner(name: $0.name, address: "\($0.address)") }
+  }
+
+  /// What a node says of a value of the key that it does not answer for.
   private struct Place: Sendable {
     let endpoint: Endpoint
     var isThere = false
@@ -76,7 +96,7 @@ struct Where: ParsableCommand {
   }
 
   private static func text(
-    _ key: Key, _ owner: Peer, _ path: String, _ places: [Place]?, isJSON: Bool
+    _ key: Key, _ owner: Owner, _ path: String, _ places: [Place]?, isJSON: Bool
   ) -> String {
     guard isJSON else {
       let found = (places ?? []).compactMap { place in
@@ -86,7 +106,7 @@ struct Where: ParsableCommand {
       return """
         key    \(key)
         slot   \(key.slot.number)
-        owner  \(owner)
+        owner  \(owner.description)
         path   \(path)
 
         """ + found.joined()
@@ -95,7 +115,8 @@ struct Where: ParsableCommand {
     object.add("key", key.encodedText)
     object.add("slot", key.slot.number)
     object.add("owner", owner.name)
-    object.add("address", "\(owner.address)")
+    if let address = owner.address { object.add("address", address) }
+    if let version = owner.version { object.add("layout", Int(version)) }
     object.add("path", path)
     if let places {
       object.add("stranded", places.filter(\.isThere).map { $0.endpoint.name ?? "\($0.endpoint.address)" })

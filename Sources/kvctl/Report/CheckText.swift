@@ -52,7 +52,7 @@ enum CheckText {
   /// What is told of values that belong to other nodes, where there are any.
   static func line(_ stranded: Stranded?) -> String {
     guard let stranded, stranded.total > 0 else { return "" }
-    return "stranded     \(stranded.total) (by the peer list \(stranded.description)), which no GET finds\n"
+    return "stranded     \(stranded.total) (that belong to others: \(stranded.description)), which no GET finds\n"
   }
 
   static func json(_ summary: ScrubSummary, _ events: [ScrubEvent], _ stranded: Stranded? = nil) -> String {

@@ -9,18 +9,12 @@ enum StatusText {
   /// A table of all nodes, then the problems.
   static func table(_ report: ClusterReport) -> String {
     let rows = [header] + report.entries.map(row)
-    let widths = header.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-    let lines = rows.map { row in
-      let cells = zip(row, widths).map { cell, width in
-        cell + String(repeating: " ", count: width - cell.count)
-      }
-      return trimmed(cells.joined(separator: "  "))
-    }
     let problems = report.problems.map { "problem: \($0)" }
     let progress = report.progress.map { "layout: \($0)" }
-    return (lines + (progress.isEmpty ? [] : [""] + progress) + (problems.isEmpty ? [] : [""] + problems)).map {
-      "\($0)\n"
-    }.joined()
+    return TableText.text(rows)
+      + ((progress.isEmpty ? [] : [""] + progress) + (problems.isEmpty ? [] : [""] + problems)).map {
+        "\($0)\n"
+      }.joined()
   }
 
   private static func row(_ entry: ClusterReport.Entry) -> [String] {
@@ -34,12 +28,6 @@ enum StatusText {
       "\(Quantity.bytes(status.freeBytes)) of \(Quantity.bytes(status.totalBytes))",
       Quantity.age(seconds: status.uptimeSeconds), status.fingerprint, status.isHealthy ? "ok" : "not ok",
     ]
-  }
-
-  private static func trimmed(_ line: String) -> String {
-    var line = line[...]
-    while line.last == " " { line = line.dropLast() }
-    return String(line)
   }
 
   /// One object: the nodes, as they told of themselves, and the problems.

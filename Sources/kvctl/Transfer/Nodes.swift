@@ -14,6 +14,13 @@ struct Nodes: Sendable {
     named = addresses.map { Endpoint($0) }
   }
 
+  /// This host's node alone.
+  init(ownOnly configuration: Configuration) {
+    var configuration = configuration
+    configuration.peers = []
+    self.init(configuration, named: [])
+  }
+
   /// Whether somebody named nodes, of which nothing else is known.
   var isNamed: Bool { !named.isEmpty }
 

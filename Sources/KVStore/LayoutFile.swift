@@ -2,16 +2,24 @@ import KVCluster
 import KVCore
 import KVHTTP
 import KVLinux
-import KVStore
 
 /// The file `layout` in the data directory: how this disk has voted about the layout, the layout that is in force, and where
 /// its hosts were last to be found. docs/value-format.md specifies it.
-struct LayoutFile {
+package enum LayoutFile {
   /// What is in it.
-  struct Contents: Equatable, Sendable {
-    var record = LayoutAcceptor.Record()
+  package struct Contents: Equatable, Sendable {
+    package var record = LayoutAcceptor.Record()
     /// Hosts that the layout names, also those that the peer list does not name any more.
-    var addresses: [Peer] = []
+    package var addresses: [Peer] = []
+
+    package init(record: LayoutAcceptor.Record = .init(), addresses: [Peer] = []) {
+      (self.record, self.addresses) = (record, addresses)
+    }
+  }
+
+  /// Why it cannot be used.
+  package struct Unusable: Error, CustomStringConvertible {
+    package let description: String
   }
 
   private static let heading = Array("kvnode layout 1\n".utf8)
@@ -20,22 +28,35 @@ struct LayoutFile {
 
   /// Reads it; nothing where there is none. What cannot be understood is refused: a node that forgets its votes may undo
   /// what others have decided.
-  static func read(in root: borrowing Directory, _ path: String) throws -> Contents {
+  package static func read(in root: borrowing Directory, _ path: String) throws(Unusable) -> Contents {
     let found: [UInt8]?
     do throws(SystemError) {
       found = try root.contents(of: StoreName.layout, bytesMax: bytesMax + 1)
     } catch {
-      throw StoreRefusal(description: "data directory \(path): its file 'layout': \(error)")
+      throw Unusable(description: "data directory \(path): its file 'layout': \(error)")
     }
     guard let found else { return Contents() }
     guard let contents = decode(found) else {
-      throw StoreRefusal(description: "data directory \(path): its file 'layout' is not what this version wrote")
+      throw Unusable(description: "data directory \(path): its file 'layout' is not what this version wrote")
     }
     return contents
   }
 
+  /// Whether a data directory has one, so that its node need not be in the peer list: the others may have decided without it.
+  package static func exists(inDataDirectory path: String) -> Bool {
+    guard let root = try? Directory(path: path) else { return false }
+    return (try? root.status(of: StoreName.layout)) != nil
+  }
+
+  /// What is in the file of a data directory, whoever serves that, and the disk's id; nil where there is neither.
+  package static func found(inDataDirectory path: String) throws(Unusable) -> (contents: Contents, disk: DiskID)? {
+    guard let root = try? Directory(path: path), let identifier = (try? StoreIdentifier.read(in: root, path)) ?? nil
+    else { return nil }
+    return (try read(in: root, path), DiskID(identifier))
+  }
+
   /// Writes it, durably.
-  static func write(_ contents: Contents, in root: borrowing Directory) throws(SystemError) {
+  package static func write(_ contents: Contents, in root: borrowing Directory) throws(SystemError) {
     try root.replaceFile(StoreName.layout, by: StoreName.newLayout, encode(contents))
   }
 
@@ -76,5 +97,13 @@ struct LayoutFile {
     let checksum = Checksum()
     Array(bytes).withBytes { checksum.update($0) }
     return checksum.value
+  }
+}
+
+extension DiskID {
+  /// The id that a data directory has had from its beginning.
+  package init(_ identifier: StoreIdentifier) {
+    let digits = identifier.description
+    self.init(high: UInt64(digits.prefix(16), radix: 16) ?? 0, low: UInt64(digits.suffix(16), radix: 16) ?? 0)
   }
 }

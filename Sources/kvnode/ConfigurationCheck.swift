@@ -1,0 +1,83 @@
+import KVCluster
+import KVCore
+import KVLinux
+import KVServer
+import KVStore
+
+/// `kvnode --check-config`: says what a configuration that can be used means on this host.
+struct ConfigurationCheck {
+  private let configuration: Configuration
+
+  init(_ configuration: Configuration) { self.configuration = configuration }
+
+  /// Looks at all, and says what there is to know, or with `isQuiet` only what is wrong.
+  func run(isQuiet: Bool) {
+    UnresolvedPeer.look(configuration) { Kvnode.warn([$0]) }
+    tellLopsided()
+    guard !isQuiet else { return }
+    let standing: (contents: LayoutFile.Contents, disk: DiskID)?
+    do throws(LayoutFile.Unusable) {
+      standing = try LayoutFile.found(inDataDirectory: configuration.dataDirectory)
+    } catch {
+      Kvnode.end(ExitStatus.configuration, [error.description])
+    }
+    let layout = standing?.contents.record.known
+    let topology = Topology(
+      nodeName: configuration.nodeName, peers: configuration.peers, digest: MD5.digest, layout: layout,
+      ownDisk: standing?.disk, known: standing?.contents.addresses ?? [])
+    let share =
+      configuration.peers.isEmpty && layout == nil ? "every key" : "\(topology.ownSlotCount) of \(Slot.count) slots"
+    let goesBy = layout.map { "layout \($0.version)" } ?? "its own list"
+    Process.writeOutput(
+      """
+      configuration is valid
+      node         \(configuration.nodeName), owns \(share) by \(goesBy)
+      peers        \(configuration.peers.isEmpty ? "none" : configuration.peers.map(\.description).joined(separator: ", "))
+      placement    \(configuration.cluster.placement.rawValue)
+      fingerprint  \(topology.fingerprint)
+      data         \(configuration.dataDirectory)
+
+      """)
+    tellShares()
+    tellStranded(topology, isDecided: layout != nil)
+  }
+
+  /// Says what each node is to hold.
+  private func tellShares() {
+    let wish = Wish(configuration)
+    guard wish.rule == .rendezvous, !wish.hosts.isEmpty else { return }
+    let shares = MemberShares(members: wish.drawing(MD5.digest), copies: wish.copies)
+    for (host, text) in zip(wish.hosts, shares.percentages) {
+      Process.writeOutput("share        \(host.name) \(text) of all values\n")
+    }
+  }
+
+  /// Warns of nodes that cannot hold what their weights ask for.
+  private func tellLopsided() {
+    let wish = Wish(configuration)
+    guard wish.rule == .rendezvous, !wish.hosts.isEmpty else { return }
+    let shares = MemberShares(members: wish.drawing(MD5.digest), copies: wish.copies)
+    Kvnode.warn(shares.lopsided(names: wish.names))
+  }
+
+  /// Says how many of the values that are stored here others answer for: no request finds those.
+  private func tellStranded(_ topology: Topology, isDecided: Bool) {
+    guard isDecided || !configuration.peers.isEmpty else { return }
+    do throws(SystemError) {
+      let stranded = try Stranded.count(
+        dataDirectory: configuration.dataDirectory, otherOwner: topology.otherOwner(of:))
+      guard let stranded, stranded.valueCount > 0 else { return }
+      guard stranded.total > 0 else {
+        return Process.writeOutput("values       \(stranded.valueCount), none stranded\n")
+      }
+      let judge = isDecided ? "the layout" : "the peer list"
+      // Where hosts have still to agree, values of a single one move; what lies elsewhere stays where it is.
+      let consequence = isDecided ? "which no GET will find" : "which no GET finds until the nodes agree on a layout"
+      Process.writeOutput(
+        "values       \(stranded.valueCount), stranded \(stranded.total) (by \(judge) \(stranded.description)), "
+          + "\(consequence)\n")
+    } catch {
+      Kvnode.warn(["the values in \(configuration.dataDirectory) cannot be counted: \(error)"])
+    }
+  }
+}
