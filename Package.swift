@@ -50,7 +50,8 @@ let package = Package(
       dependencies: ["KVStore", "KVWire", "KVCluster", "KVDialect", "KVLinux", "KVCore", "KVHTTP", logging],
       swiftSettings: safe),
     .executableTarget(
-      name: "kvnode", dependencies: ["KVServer", "KVStore", "KVCluster", "KVLinux", "KVCore", logging], swiftSettings: safe),
+      name: "kvnode", dependencies: ["KVServer", "KVStore", "KVCluster", "KVLinux", "KVCore", logging],
+      swiftSettings: safe),
     .executableTarget(
       name: "kvctl",
       dependencies: ["KVStore", "KVWire", "KVCluster", "KVDialect", "KVLinux", "KVCore", "KVHTTP", arguments],
