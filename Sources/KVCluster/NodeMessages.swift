@@ -35,9 +35,12 @@ package struct HeldQuestion: Hashable, Sendable {
   package let behind: Key?
   /// Who asks: what it is to own is what it wants to know of.
   package let member: Member
+  /// Who is asked. Another disk may have its host's name or address by now.
+  package let source: Member
 
-  package init(version: UInt64, epoch: UInt64, group: UInt8, behind: Key?, member: Member) {
-    (self.version, self.epoch, self.group, self.behind, self.member) = (version, epoch, group, behind, member)
+  package init(version: UInt64, epoch: UInt64, group: UInt8, behind: Key?, member: Member, source: Member) {
+    (self.version, self.epoch, self.group, self.behind) = (version, epoch, group, behind)
+    (self.member, self.source) = (member, source)
   }
 }
 

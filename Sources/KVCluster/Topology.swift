@@ -76,12 +76,20 @@ package struct Topology: Sendable {
     layout?.members.first { $0.member == member }.flatMap { addresses[$0.name] }
   }
 
-  /// This node's number in the layout.
-  package var ownMember: Member? { ownDisk.flatMap { layout?.member(of: $0) } }
+  /// This node's number in the layout; nil also where it has been given up, so that it has no say any more.
+  package var ownMember: Member? {
+    guard let layout, let ownDisk, let member = layout.member(of: ownDisk), !layout.lost.contains(member) else {
+      return nil
+    }
+    return member
+  }
+
+  /// Whether the others do without this node and what is on its disk, although the layout still names it.
+  package var isGivenUp: Bool { ownMember == nil && ownDisk.flatMap { layout?.member(of: $0) } != nil }
 
   /// Whether this node answers for the slot.
   package func owns(_ slot: Slot) -> Bool {
-    if let layout { return layout.coordinator(of: slot).disk == ownDisk }
+    if let layout { return !isGivenUp && layout.coordinator(of: slot).disk == ownDisk }
     return placement.owner(of: slot) == ownIndex
   }
 
@@ -114,6 +122,10 @@ package struct Topology: Sendable {
     if let mark {
       if isBehind(mark) { return .behind(mark.node) }
       if let failure = disagreement(with: mark, about: subject()) { return .refused(failure) }
+    }
+    if isGivenUp, layout?.coordinator(of: slot).disk == ownDisk {
+      return .refused(
+        Failure(.unavailable, "\(subject()): \(nodeName), which answered for the key, was given up with what it has"))
     }
     if owns(slot) || owner(of: slot) == nil && layout == nil { return .own }
     guard let owner = owner(of: slot) else {

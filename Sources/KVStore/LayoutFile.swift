@@ -42,10 +42,13 @@ package enum LayoutFile {
     return contents
   }
 
-  /// Whether a data directory has one, so that its node need not be in the peer list: the others may have decided without it.
-  package static func exists(inDataDirectory path: String) -> Bool {
-    guard let root = try? Directory(path: path) else { return false }
-    return (try? root.status(of: StoreName.layout)) != nil
+  /// Whether a node of that name with that data directory need not be in its peer list: the others may let it go. A disk
+  /// that they know under another name is rather one whose node's name is mistyped.
+  package static func allowsAbsence(of name: String, inDataDirectory path: String) -> Bool {
+    guard let found = (try? found(inDataDirectory: path)) ?? nil, let layout = found.contents.record.known else {
+      return false
+    }
+    return layout.members.allSatisfy { $0.disk != found.disk || $0.name == name }
   }
 
   /// What is in the file of a data directory, whoever serves that, and the disk's id; nil where there is neither.

@@ -27,11 +27,11 @@ struct ConfigurationCheck {
       ownDisk: standing?.disk, known: standing?.contents.addresses ?? [])
     let share =
       configuration.peers.isEmpty && layout == nil ? "every key" : "\(topology.ownSlotCount) of \(Slot.count) slots"
-    let goesBy = layout.map { "layout \($0.version)" } ?? "its own list"
+    let goesBy = layout.map { " by layout \($0.version)" } ?? (configuration.peers.isEmpty ? "" : " by its own list")
     Process.writeOutput(
       """
       configuration is valid
-      node         \(configuration.nodeName), owns \(share) by \(goesBy)
+      node         \(configuration.nodeName), owns \(share)\(goesBy)
       peers        \(configuration.peers.isEmpty ? "none" : configuration.peers.map(\.description).joined(separator: ", "))
       placement    \(configuration.cluster.placement.rawValue)
       fingerprint  \(topology.fingerprint)

@@ -29,7 +29,7 @@ enum Kvnode {
 
   private static func load(_ files: ConfigurationFiles) -> Configuration {
     do throws(ConfigurationError) {
-      let (configuration, warnings) = try files.load(isMember: LayoutFile.exists)
+      let (configuration, warnings) = try files.load(isMember: LayoutFile.allowsAbsence)
       warn(warnings)
       return configuration
     } catch {
@@ -80,7 +80,7 @@ enum Kvnode {
 
   private static func reload(_ files: ConfigurationFiles, _ logger: Logger) -> Reload {
     do throws(ConfigurationError) {
-      let (configuration, warnings) = try files.load(isMember: LayoutFile.exists)
+      let (configuration, warnings) = try files.load(isMember: LayoutFile.allowsAbsence)
       for warning in warnings { logger.warning("\(warning)") }
       return .loaded(configuration)
     } catch {

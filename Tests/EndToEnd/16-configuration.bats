@@ -56,7 +56,7 @@ accepts_nothing() { ! nc -z -w 1 "127.0.0.$1" 7776; }
   run --separate-stderr -0 "$KVNODE" --config "$configuration" --check-config
   assert_equal '' "$stderr"
   assert_equal 'configuration is valid' "${lines[0]}"
-  assert_equal 'node         node1, owns 16385 of 65536 slots' "${lines[1]}"
+  assert_equal 'node         node1, owns 16385 of 65536 slots by its own list' "${lines[1]}"
   assert_equal "peers        node1 (127.0.0.1:7776), node2 (127.0.0.2:7776), node3 (127.0.0.3:7776), node4 (127.0.0.4:7776)" \
     "${lines[2]}"
   assert_matches '^fingerprint  [0-9a-f]{16}$' "${lines[3]}"
@@ -162,7 +162,7 @@ kvnode: $configuration.d/50-bad.conf:3: MinFree=some: expected a percentage such
   echo 'not read' >"$configuration.d/30-third.conf.dpkg-old"
   echo 'not read' >"$configuration.d/.40-hidden.conf"
   run -0 "$KVNODE" --config "$configuration" --check-config
-  assert_equal "data         $CLUSTER/second" "${lines[4]}"
+  assert_equal "data         $CLUSTER/second" "${lines[5]}"
 }
 
 @test "the node's own name is not in [Peers]" {

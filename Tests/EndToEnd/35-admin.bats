@@ -275,7 +275,7 @@ is_traced() { ! grep -q '^TracerPid:[[:space:]]*0$' "/proc/$(node_pid "$1")/stat
   assert_equal 200 "$(admin 1 'metrics?name=x')"
   for method in PUT POST DELETE get; do
     assert_equal 405 "$(admin 1 metrics -X "$method")"
-    assert_equal 'GET, HEAD' "$(field Allow)"
+    assert_equal 'GET, HEAD, POST' "$(field Allow)"
   done
   assert_equal 200 "$(admin 1 healthz --head)"
   assert_equal 3 "$(field Content-Length)"
@@ -399,7 +399,7 @@ dropped_in_log() {
     echo hello >"$CLUSTER/node1/values/$(printf '%s\n' "$name" | md5sum | cut -c 1-2)/$name"
   done
   run -0 "$KVNODE" --config "$CLUSTER/node1.conf" --check-config
-  assert_matches 'values       2, stranded 1 \(by the peer list 1 to node2\), which no GET finds until the nodes agree on a layout' "$output"
+  assert_matches 'values       2, stranded 1 \(by the layout 1 to node2\), which no GET will find' "$output"
   start_cluster
   eventually 40 log_has 1 '1 stranded value, which no GET finds: other nodes answer for the keys'
   assert_matches 'kvnode_stranded_values\{owner="node2"\} 1' "$(curl -sf http://127.0.0.1:7777/metrics)"

@@ -177,7 +177,7 @@ has_all() {
   kill_node 3
   mv "$CLUSTER/node3" "$CLUSTER/lost"
   start_node 3
-  eventually 30 has_status 1 progress "[Peers] differs from the layout in force: node3 has another disk than before; mount that, or say that its values are lost"
+  eventually 30 has_status 1 progress "[Peers] differs from the layout in force: node3 has another disk than before; mount that, or give up what was on it (kvctl layout force --accept-loss node3)"
   # It says so, and that a key is absent it does not say.
   number=1
   until [[ $(get 1 "key$number") == ERROR:* ]]; do number=$((number + 1)); done
@@ -233,7 +233,7 @@ has_all() {
   for node in 1 2 3; do place "$node" rendezvous 3 "weight=2 zone=rack1"; done
   run -0 "$KVNODE" --check-config --config "$CLUSTER/node1.conf"
   assert_matches 'share        node3 50.0 % of all values' "$output"
-  layout_of 1 plan "$CLUSTER/node1.conf" --json >plan.json
+  layout_of 1 plan "$CLUSTER/node1.conf" --json >"$BATS_TEST_TMPDIR/plan.json"
   for node in 1 2 3; do reload "$node"; done
   eventually 120 is_settled 5 1 2 3
   assert_equal rendezvous "$(layout_of 1 --json | jq -r .current.placement)"
@@ -243,7 +243,7 @@ has_all() {
   # What was foreseen has come true.
   for node in 1 2 3; do
     assert_equal "$(values_on "$node")" \
-      "$(jq ".hosts[] | select(.name == \"node$node\") | .values - .leaving_values + .arriving_values" plan.json)"
+      "$(jq ".hosts[] | select(.name == \"node$node\") | .values - .leaving_values + .arriving_values" "$BATS_TEST_TMPDIR/plan.json")"
   done
   for node in 1 2 3; do
     place "$node" ranges
@@ -301,7 +301,7 @@ not_refused() { [[ $(layout_of "$1" --json | jq 'has("refused")') == false ]]; }
   start_listed 1 2 3
   put_values 40
   run layout_of 1 force --accept-loss node3 --yes
-  assert_matches 'LAYOUT: node3 is there: stop it first' "$output"
+  assert_matches 'LAYOUT: node3 has been heard of lately: stop it first' "$output"
   kept=$((40 - $(values_on 3)))
   kill_node 3
   rm -rf "$CLUSTER/node3"
@@ -391,17 +391,17 @@ holds_nothing() { (($(values_on "$1") == 0)); }
 
 @test "an order is given by its field alone, and with a meaning" {
   start_listed 1 2
-  admin_order() { curl --silent --output answer --write-out '%{http_code}' -X POST "$@"; }
+  admin_order() { curl --silent --output "$BATS_TEST_TMPDIR/answer" --write-out '%{http_code}' -X POST "$@"; }
   local url=http://$(node_address 1):7777/layout
   assert_equal 403 "$(admin_order "$url/cancel")"
   assert_equal 403 "$(admin_order "$url/force?lost=node2" -H 'Kvnode-Order: cancel')"
   assert_equal 400 "$(admin_order "$url/cancel" -H 'Kvnode-Order: cancel')"
-  assert_equal "LAYOUT: no change is under way" "$(cat answer)"
+  assert_equal "LAYOUT: no change is under way" "$(cat "$BATS_TEST_TMPDIR/answer")"
   assert_equal 400 "$(admin_order "$url/cancel?lost=node2" -H 'Kvnode-Order: cancel')"
   assert_equal 400 "$(admin_order "$url/force" -H 'Kvnode-Order: force')"
-  assert_equal "LAYOUT: nobody is named who is to be given up" "$(cat answer)"
+  assert_equal "LAYOUT: nobody is named who is to be given up" "$(cat "$BATS_TEST_TMPDIR/answer")"
   assert_equal 400 "$(admin_order "$url/force?lost=node9" -H 'Kvnode-Order: force')"
-  assert_equal "LAYOUT: node9 is not in the layout" "$(cat answer)"
+  assert_equal "LAYOUT: node9 is not in the layout" "$(cat "$BATS_TEST_TMPDIR/answer")"
   assert_equal 405 "$(admin_order "http://$(node_address 1):7777/status")"
   assert_equal "$(curl --silent --fail "http://$(node_address 2):$PORT/?layout" | jq -c .current)" \
     "$(curl --silent --fail "$url" | jq -c .current)"

@@ -288,7 +288,7 @@ private let ballot = Ballot(counter: 9, member: Member(1))
     #expect(forced.isQuorum([Hosts.disk("a")]))
     #expect(forced.isAgreed([Hosts.disk("a")]))
     #expect(!forced.isQuorum([Hosts.disk("b")]))
-    #expect(forced.version == 1 + Layout.forcedVersions)
+    #expect(forced.version == 1 + 2 * Layout.forcedVersions)
     let next = try #require(plan(forced, alone).following(forced, ballot))
     #expect(next.next?.members.map(\.name) == ["a"])
     #expect(next.lost == [Member(2)])
@@ -397,8 +397,8 @@ private let ballot = Ballot(counter: 9, member: Member(1))
     #expect(try order(["b"], heard: [Hosts.hello("c", wishes: "abc", in: layout)]) == .giveUp([Member(2)]))
     #expect(try order(["b", "c"]) == .giveUp([Member(2), Member(3)]))
     #expect(throws: LayoutOrder.Void("d is not in the layout")) { try order(["d"]) }
-    #expect(throws: LayoutOrder.Void("a is there: stop it first")) { try order(["a"]) }
-    #expect(throws: LayoutOrder.Void("b is there: stop it first")) {
+    #expect(throws: LayoutOrder.Void("a has been heard of lately: stop it first")) { try order(["a"]) }
+    #expect(throws: LayoutOrder.Void("b has been heard of lately: stop it first")) {
       try order(["b"], heard: [Hosts.hello("b", wishes: "abc", in: layout)])
     }
     // Another disk under its name is no sign of life of the old one.
@@ -608,8 +608,8 @@ private let ballot = Ballot(counter: 9, member: Member(1))
           addresses: [HostAddress(name: "b", address: "192.0.2.1:7776")])),
       .prepareLayout(ballot), .acceptLayout(ballot, changing), .learnLayout(Hosts.layout("a")),
       .learnLayout(drawn),
-      .held(HeldQuestion(version: 1, epoch: 2, group: 3, behind: nil, member: Member(4))),
-      .held(HeldQuestion(version: 1, epoch: 2, group: 3, behind: key, member: Member(4))),
+      .held(HeldQuestion(version: 1, epoch: 2, group: 3, behind: nil, member: Member(4), source: Member(5))),
+      .held(HeldQuestion(version: 1, epoch: 2, group: 3, behind: key, member: Member(4), source: Member(5))),
     ] + requests.map { .register(RegisterQuestion(version: 1, epoch: 2, key: key, request: $0, source: Member(9))) }
 
   private static let requests: [RegisterRequest] = [

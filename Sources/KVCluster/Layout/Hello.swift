@@ -57,17 +57,19 @@ package struct Hello: Hashable, Sendable {
   /// How many of them the wished list gives to others.
   package var strandedCount: UInt64
   package var synced: [SyncedGroup]
+  /// Whether nothing is left on the disk that others had to be asked about whether it is theirs by now.
+  package var isSwept: Bool
   /// Where the hosts of the layout are to be found: one that joins may not list those that leave.
   package var addresses: [HostAddress]
 
   package init(
     name: String, disk: DiskID, process: UInt64 = 0, cluster: ClusterID? = nil, version: UInt64 = 0, wish: Wish,
     valueCount: UInt64? = 0,
-    strandedCount: UInt64 = 0, synced: [SyncedGroup] = [], addresses: [HostAddress] = []
+    strandedCount: UInt64 = 0, synced: [SyncedGroup] = [], isSwept: Bool = true, addresses: [HostAddress] = []
   ) {
     (self.name, self.disk, self.process, self.cluster, self.version) = (name, disk, process, cluster, version)
     (self.wish, self.valueCount, self.strandedCount, self.synced) = (wish, valueCount, strandedCount, synced)
-    self.addresses = addresses
+    (self.isSwept, self.addresses) = (isSwept, addresses)
   }
 
   package func write(to writer: inout ByteWriter) {
@@ -83,6 +85,7 @@ package struct Hello: Hashable, Sendable {
       writer.write(synced.group)
       writer.write(synced.epoch)
     }
+    writer.write(isSwept)
     HostAddress.write(addresses, to: &writer)
   }
 
@@ -99,6 +102,7 @@ package struct Hello: Hashable, Sendable {
       let group = try reader.byte()
       return SyncedGroup(group: group, epoch: try reader.integer64())
     }
+    isSwept = try reader.bool()
     addresses = try HostAddress.read(&reader)
   }
 }

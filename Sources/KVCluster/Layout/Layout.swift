@@ -134,6 +134,16 @@ package struct Layout: Hashable, Sendable {
     return (isNew ? next ?? current : current).firstOwner(of: slot)
   }
 
+  /// Whether values move to somebody who was given up, and came from a list without one.
+  package var leadsIntoLoss: Bool { hasLost(next) && !hasLost(current) }
+
+  /// Whether values move away from somebody who was given up.
+  package var leadsAway: Bool { hasLost(current) && !hasLost(next) }
+
+  private func hasLost(_ list: MemberList?) -> Bool {
+    list?.members.contains { lost.contains($0.member) } ?? false
+  }
+
   /// How many groups have arrived at their next owners.
   package var movedGroupCount: Int { groups.count { $0.phase == .new } }
 
@@ -234,7 +244,8 @@ extension Layout {
   /// heard of again: they cannot have come as far.
   package func losing(_ members: Set<Member>, proposal: Ballot) -> Layout {
     var following = following(proposal)
-    following.version = version + Self.forcedVersions
+    // Two that are forced apart from each other are not of one version, so that the higher one prevails later.
+    following.version = version + Self.forcedVersions * (1 + UInt64(proposal.member.number))
     following.lost.formUnion(members)
     return following
   }

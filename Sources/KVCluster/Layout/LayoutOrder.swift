@@ -17,7 +17,11 @@ package enum LayoutOrder: Hashable, Sendable {
   /// The order to call off what is under way.
   package static func callingOff(_ layout: Layout) throws(Void) -> LayoutOrder {
     guard let next = layout.next else { throw Void("no change is under way") }
-    guard layout.current.wish != layout.refused else { throw Void("the change is being gone back on already") }
+    // To where somebody was given up nothing can go; then it may be turned round again.
+    guard layout.current.wish != layout.refused || layout.leadsIntoLoss else {
+      throw Void("the change is being gone back on already")
+    }
+    guard !layout.leadsAway else { throw Void("a host was given up that the list has to which this would go back") }
     guard next.wish != layout.current.wish else { throw Void("a disk that is replaced cannot be called off") }
     return .callOff(next.wish)
   }
@@ -32,7 +36,7 @@ package enum LayoutOrder: Hashable, Sendable {
       let disks = layout.members.filter { $0.name == name }
       guard !disks.isEmpty else { throw Void("\(name) is not in the layout") }
       let silent = disks.filter { disk in own.disk != disk.disk && !heard.contains { $0.disk == disk.disk } }
-      guard !silent.isEmpty else { throw Void("\(name) is there: stop it first") }
+      guard !silent.isEmpty else { throw Void("\(name) has been heard of lately: stop it first") }
       lost.formUnion(silent.map(\.member))
     }
     let gone = layout.lost.union(lost)
@@ -48,8 +52,12 @@ package enum LayoutOrder: Hashable, Sendable {
     case .callOff(let wish):
       layout.next?.wish == wish ? layout.reversing(refusing: wish, proposal: ballot) : nil
     case .giveUp(let members):
-      layout.lost.isSuperset(of: members) ? nil : layout.losing(members, proposal: ballot)
+      losing(members.intersection(layout.members.map(\.member)).subtracting(layout.lost), layout, ballot)
     }
+  }
+
+  private func losing(_ members: Set<Member>, _ layout: Layout, _ ballot: Ballot) -> Layout? {
+    members.isEmpty ? nil : layout.losing(members, proposal: ballot)
   }
 
   /// Whose votes are not waited for.

@@ -84,20 +84,34 @@ package struct LayoutPlan: Sendable {
 
   /// What is to follow a layout, or nil where that is to stay.
   package func following(_ layout: Layout, _ ballot: Ballot) -> Layout? {
-    if let (member, disk) = substitute(layout) { return layout.substituting(member, by: disk, proposal: ballot) }
-    guard let next = layout.next else { return beginning(layout, ballot) }
-    if isTakenBack(layout) { return layout.reversing(proposal: ballot) }
+    guard let next = layout.next else {
+      if let (member, disk) = substitute(layout) { return layout.substituting(member, by: disk, proposal: ballot) }
+      return beginning(layout, ballot)
+    }
     let old = layout.groups.indices.filter { layout.groups[$0].phase == .old }
     let moving = layout.groups.indices.filter { layout.groups[$0].phase == .moving }
     let arrived = moving.filter { isSynced($0, layout) }
     if !arrived.isEmpty { return layout.switching(arrived, proposal: ballot) }
+    // A copy that a group has left on its way from a lost disk is the last one, and arrives first.
+    if !moving.contains(where: { leavesLost($0, layout) }), let (member, disk) = substitute(layout) {
+      return layout.substituting(member, by: disk, proposal: ballot)
+    }
+    if isTakenBack(layout) { return layout.reversing(proposal: ballot) }
     let room = Self.movingMax - moving.count
     guard room > 0 else { return nil }
     let leaving = Array(old.lazy.filter { Self.changesOwners($0, from: layout.current, to: next) }.prefix(room))
     if !leaving.isEmpty { return layout.moving(leaving, proposal: ballot) }
     // Those whose owners stay have nothing to move, and go last, all at once.
     if !old.isEmpty { return layout.moving(old, proposal: ballot) }
-    return moving.isEmpty ? layout.finished(proposal: ballot) : nil
+    return moving.isEmpty && isSwept(layout) ? layout.finished(proposal: ballot) : nil
+  }
+
+  /// Whether everybody has asked the new owners about what lies on its disk. Until then these remember what was deleted;
+  /// afterwards they could not tell it from what they never had. Nobody waits so for a host that is not there.
+  private func isSwept(_ layout: Layout) -> Bool {
+    let hellos = layout.members.map { member in all.first { $0.disk == member.disk } }
+    guard hellos.allSatisfy({ $0 != nil }) else { return true }
+    return hellos.allSatisfy { $0?.version == layout.version && $0?.isSwept == true }
   }
 
   /// A host that was given up and is there again with a disk that is new to everybody.
@@ -110,6 +124,14 @@ package struct LayoutPlan: Sendable {
       return (member.member, hello.disk)
     }
     return nil
+  }
+
+  /// Whether a group moves from a host that was given up to one that was not.
+  private func leavesLost(_ group: Int, _ layout: Layout) -> Bool {
+    Self.slots(of: group).contains { slot in
+      let view = layout.view(of: slot)
+      return !layout.lost.isDisjoint(with: view.owners) && layout.lost.isDisjoint(with: view.nextOwners ?? [])
+    }
   }
 
   /// What begins, where nothing is under way.
@@ -128,7 +150,9 @@ package struct LayoutPlan: Sendable {
   /// so that it is not turned round again.
   private func isTakenBack(_ layout: Layout) -> Bool {
     let present = layout.current.wish
-    guard present != layout.next?.wish, present != layout.refused else { return false }
+    guard present != layout.next?.wish, present != layout.refused || layout.leadsIntoLoss, !layout.leadsAway else {
+      return false
+    }
     let wishing = Set(all.filter { $0.wish == present }.map(\.disk))
     return layout.isQuorum(wishing)
   }
@@ -248,6 +272,7 @@ package struct LayoutPlan: Sendable {
       }
       return LayoutProgress(text: "no layout yet: \(obstacle)", isWaiting: true)
     }
+    if known.next != nil, let reason = replaced(known) { return LayoutProgress(text: reason, isWaiting: true) }
     guard let next = known.next else {
       if own.wish == known.refused {
         return LayoutProgress(text: "the change that [Peers] asks for was called off: edit it", isWaiting: true)

@@ -42,6 +42,8 @@ extension LayoutReport {
   /// None is longer.
   package static let writtenBytesMax = 8 << 20
   private static let hostsMax = 4 * Layout.membersMax
+  /// Of hosts that wish yet other things nothing is told.
+  private static let wishesMax = 32
 
   package var bytes: [UInt8] {
     var writer = ByteWriter()
@@ -49,11 +51,14 @@ extension LayoutReport {
     writer.write(node)
     writer.write(layout) { $1.write(to: &$0) }
     HostAddress.write(addresses, to: &writer)
-    writer.write(hosts) { writer, host in
+    // Most hosts wish the same, and a wish names all of them.
+    let wishes = Array(Set(hosts.map(\.wish)).prefix(Self.wishesMax))
+    writer.write(wishes) { $1.write(to: &$0) }
+    writer.write(hosts.filter { wishes.contains($0.wish) }) { writer, host in
       writer.write(host.name)
       writer.write(host.disk)
       writer.write(host.version)
-      host.wish.write(to: &writer)
+      writer.write(UInt16(wishes.firstIndex(of: host.wish) ?? 0))
       writer.write(host.valueCount) { $0.write($1) }
       writer.write(host.ageSeconds)
     }
@@ -69,11 +74,15 @@ extension LayoutReport {
     node = try reader.hostName()
     layout = try reader.optional { reader throws(ByteReader.Malformed) in try Layout(reading: &reader) }
     addresses = try HostAddress.read(&reader)
+    let wishes = try reader.list(max: Self.wishesMax) { reader throws(ByteReader.Malformed) in
+      try Wish(reading: &reader)
+    }
     hosts = try reader.list(max: Self.hostsMax) { reader throws(ByteReader.Malformed) in
       let (name, disk, version) = (try reader.hostName(), try reader.disk(), try reader.integer64())
-      let wish = try Wish(reading: &reader)
+      let index = Int(try reader.integer16())
+      guard wishes.indices.contains(index) else { throw ByteReader.Malformed("a wish that is not there") }
       let count = try reader.optional { reader throws(ByteReader.Malformed) in try reader.integer64() }
-      let hello = Hello(name: name, disk: disk, version: version, wish: wish, valueCount: count)
+      let hello = Hello(name: name, disk: disk, version: version, wish: wishes[index], valueCount: count)
       return Host(hello, ageSeconds: try reader.integer32())
     }
     progress = try reader.optional { reader throws(ByteReader.Malformed) in try reader.text(max: 4096) }

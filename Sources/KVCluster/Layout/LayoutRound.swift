@@ -59,6 +59,7 @@ package struct LayoutRound: Sendable {
   package mutating func step(_ event: Event) -> [Effect] {
     switch (event, state) {
     case (_, .ended): return []
+    case (.answer(_, let disk), _) where isLost(disk): return []
     case (.timedOut, _): return fail()
     case (.answer(.outbid(let other), _), _):
       highest = max(highest, other)
@@ -75,6 +76,11 @@ package struct LayoutRound: Sendable {
       return [.decided(layout)]
     default: return []
     }
+  }
+
+  /// What a disk says that is given up does not count.
+  private func isLost(_ disk: DiskID) -> Bool {
+    known.member(of: disk).map { lost.contains($0) || known.lost.contains($0) } ?? false
   }
 
   /// A layout that was found is decided on by its own members: they must have promised too.

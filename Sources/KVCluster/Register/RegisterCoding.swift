@@ -33,6 +33,7 @@ extension HeldQuestion {
     writer.write(group)
     writer.write(behind) { $0.write($1.bytes) }
     writer.write(member.number)
+    writer.write(source.number)
   }
 
   init(reading reader: inout ByteReader) throws(ByteReader.Malformed) {
@@ -41,6 +42,7 @@ extension HeldQuestion {
     group = try reader.byte()
     behind = try reader.optional { reader throws(ByteReader.Malformed) in try reader.key() }
     member = Member(try reader.integer16())
+    source = Member(try reader.integer16())
   }
 }
 

@@ -54,7 +54,7 @@ package struct Configuration: Sendable, Equatable {
   /// - Throws: Every error in the files, each with what was expected.
   package static func parse(
     files: [(name: String, contents: [UInt8])], hostName: String, isNode: Bool = true,
-    isMember: (_ dataDirectory: String) -> Bool = { _ in false }
+    isMember: (_ name: String, _ dataDirectory: String) -> Bool = { _, _ in false }
   ) throws(ConfigurationError) -> (configuration: Configuration, warnings: [ConfigurationProblem]) {
     var reader = ConfigurationReader(hostName: hostName, mainFile: files.first?.name, isNode: isNode)
     for (name, contents) in files {

@@ -175,8 +175,9 @@ struct ConfigurationReader {
   }
 
   /// Checks what several lines decide together, and hands out the result.
-  mutating func finish(isMember: (String) -> Bool) throws(ConfigurationError) -> (Configuration, [ConfigurationProblem])
-  {
+  mutating func finish(isMember: (String, String) -> Bool) throws(ConfigurationError) -> (
+    Configuration, [ConfigurationProblem]
+  ) {
     configuration.listen = listen?.map(\.address) ?? defaults.listen
     configuration.peers = peerList.peers
     checkAdminListen()
@@ -214,7 +215,7 @@ struct ConfigurationReader {
   }
 
   /// Checks that the node has a name, and a place among the peers if there are any, or had one.
-  private mutating func checkName(_ isMember: (String) -> Bool) {
+  private mutating func checkName(_ isMember: (String, String) -> Bool) {
     guard isNode, !refused.contains("Name") else { return }
     let name = configuration.nodeName
     if deciding["Name"] == nil {
@@ -228,7 +229,7 @@ struct ConfigurationReader {
     }
     let names = peerList.names
     guard let firstPeer = peerList.firstAssignment, !names.contains(name) else { return }
-    guard !isMember(configuration.dataDirectory) else {
+    guard !isMember(name, configuration.dataDirectory) else {
       let message =
         "[Peers] does not have this node, \(name): what it stores moves to the others, and then it only relays"
       warnings.append(ConfigurationProblem(file: firstPeer.file, line: firstPeer.line, message: message))

@@ -22,7 +22,7 @@ package struct ConfigurationFiles: Sendable {
   /// `isNode` is false for a reader that is no node of the cluster itself: it need not be one of the peers. `isMember` is
   /// as `Configuration` has it.
   package func load(
-    isNode: Bool = true, isMember: (_ dataDirectory: String) -> Bool = { _ in false }
+    isNode: Bool = true, isMember: (_ name: String, _ dataDirectory: String) -> Bool = { _, _ in false }
   ) throws(ConfigurationError) -> (configuration: Configuration, warnings: [ConfigurationProblem]) {
     var files: [(name: String, contents: [UInt8])] = []
     if let main = try contents(of: path, isRequired: isRequired) { files.append((path, main)) }

@@ -29,7 +29,9 @@ struct AdminConnection: Sendable {
       }
       guard let parsed else { return }
       guard place.settle(asPeer: false) else { return }
-      let (page, includesBody) = await answer(parsed, &keepAlive)
+      let (remote, local) = (stream.peer?.address, stream.local?.address)
+      let isOwnHost = remote.map { $0.isLoopback || $0 == local } ?? false
+      let (page, includesBody) = await answer(parsed, isOwnHost: isOwnHost, &keepAlive)
       guard (try? await stream.send(page.encoded(keepAlive: keepAlive, includesBody: includesBody))) != nil else {
         return
       }
@@ -39,12 +41,12 @@ struct AdminConnection: Sendable {
   }
 
   private func answer(
-    _ parsed: Result<HTTPRequestHead, HTTPSyntaxError>, _ keepAlive: inout Bool
+    _ parsed: Result<HTTPRequestHead, HTTPSyntaxError>, isOwnHost: Bool, _ keepAlive: inout Bool
   ) async -> (AdminPage, includesBody: Bool) {
     do throws(HTTPSyntaxError) {
       let head = try parsed.get()
       keepAlive = try head.bodyFraming() == .none && head.keepAlive
-      if head.method == "POST" { return (try await order(head), true) }
+      if head.method == "POST" { return (try await order(head, isOwnHost: isOwnHost), true) }
       return (await page(head), head.method != "HEAD")
     } catch {
       keepAlive = false
@@ -78,13 +80,17 @@ struct AdminConnection: Sendable {
 
 /// Orders: `POST /layout/cancel`, and `POST /layout/force?lost=NAME`.
 extension AdminConnection {
-  /// A script in a browser cannot send it along, unless it asks first, and then it is refused.
+  /// A script in a browser cannot send it along, unless it asks first, and then it is refused; or unless its site has given
+  /// its own name this host's address, which is why orders are not taken under any name.
   private static let orderField = "Kvnode-Order"
 
-  private func order(_ head: HTTPRequestHead) async throws(HTTPSyntaxError) -> AdminPage {
+  private func order(_ head: HTTPRequestHead, isOwnHost: Bool) async throws(HTTPSyntaxError) -> AdminPage {
     let path = String(decoding: head.target.path, as: UTF8.self)
     guard let name = LayoutOrders.Name.allCases.first(where: { path == "/layout/\($0.rawValue)" }) else {
       return AdminPage(status: 405, text: "POST is for /layout/cancel and /layout/force alone\n")
+    }
+    guard isOwnHost, head.fields["Host"].map(CrossOrigin.isNobodys) ?? false else {
+      return AdminPage(status: 403, text: "orders are taken from this host alone, by its address or as localhost\n")
     }
     guard head.fields[Self.orderField] == name.rawValue else {
       return AdminPage(status: 403, text: "an order needs the field \(Self.orderField): \(name.rawValue)\n")

@@ -23,8 +23,6 @@ struct GroupMover: Sendable {
   private struct Obstacle: Error {
     /// Nil where it passes by itself.
     let text: String?
-    /// Whether the owner is not there to be asked.
-    var isSilence = false
   }
 
   /// Goes on until the task is cancelled.
@@ -61,13 +59,9 @@ struct GroupMover: Sendable {
     guard layout.current.copies == 1, layout.next?.copies == 1 else {
       throw Obstacle(text: "a later version has decided on several copies of each value")
     }
-    for source in sources(of: group, for: member, layout) {
-      do throws(Obstacle) {
-        try await bring(group, from: source, to: member, layout)
-      } catch {
-        // What was on it is given up.
-        guard error.isSilence, layout.lost.contains(source) else { throw error }
-      }
+    // What was on a disk that is given up nobody waits for.
+    for source in sources(of: group, for: member, layout) where !layout.lost.contains(source) {
+      try await bring(group, from: source, to: member, layout)
     }
   }
 
@@ -99,14 +93,15 @@ struct GroupMover: Sendable {
   ) async throws(Obstacle) -> (page: [HeldKey], isLast: Bool) {
     let cluster = layouts.current.value
     guard let peer = cluster.topology.peer(of: source) else {
-      throw Obstacle(text: "the address of member \(source.number) is not known", isSilence: true)
+      throw Obstacle(text: "the address of member \(source.number) is not known")
     }
     let question = HeldQuestion(
-      version: layout.version, epoch: layout.groups[group].epoch, group: UInt8(group), behind: behind, member: member)
+      version: layout.version, epoch: layout.groups[group].epoch, group: UInt8(group), behind: behind, member: member,
+      source: source)
     switch await calls.peers.ask(.held(question), of: peer, cluster) {
     case .held(let page, let isLast)?: return (page, isLast)
     case .otherLayout?: throw Obstacle(text: nil)
-    default: throw Obstacle(text: "\(peer.name) does not say what it has", isSilence: true)
+    default: throw Obstacle(text: "\(peer.name) does not say what it has")
     }
   }
 
@@ -141,13 +136,13 @@ struct GroupMover: Sendable {
   /// Has the disk here learn what is decided; its bytes come from the source, and before: whoever wants to write the key
   /// meanwhile does not wait for them.
   private func take(_ held: HeldKey, from source: Member, _ layout: Layout) async throws(Obstacle) {
-    let hasBytes = await calls.bring(held, from: source, pace)
+    let arrived = await calls.bring(held, from: source, pace)
     defer { calls.store.dropUpload(held.descriptor.upload, of: held.key) }
     let question = RegisterQuestion(
       version: layout.version, epoch: layout.groups[held.key.slot.group].epoch, key: held.key,
-      request: .learn(held.ballot, held.descriptor), source: hasBytes ? source : nil)
+      request: .learn(held.ballot, held.descriptor), source: arrived == .missing ? nil : source)
     switch await calls.take(question) {
-    case .register(.done, _): return metrics.countMovedValue()
+    case .register(.done, _): return arrived == .fetched ? metrics.countMovedValue() : ()
     case .register(.outbid, _), .register(.lacksBytes, _):
       try checkSpace(for: held)
       // It was written meanwhile, or so much was forgotten here that only a round can tell.

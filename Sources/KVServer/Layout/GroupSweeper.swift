@@ -27,13 +27,14 @@ struct GroupSweeper: Sendable {
     while await IOExecutor.current.wait(until: .after(pause)) == .timedOut {
       pause = Self.pace
       guard let layout = layouts.known else { continue }
-      for group in layouts.takeUnswept().sorted() {
+      for group in layouts.beginSweep().sorted() {
         let isPresent = !Task.isCancelled && layouts.known?.version == layout.version
         let isSwept = isPresent ? await sweep(group, layout) : false
         if isSwept { continue }
         layouts.sweepAgain(group)
         if isPresent { pause = Self.retryPause }
       }
+      layouts.endSweep()
     }
   }
 
@@ -89,6 +90,8 @@ struct GroupSweeper: Sendable {
       return .notTaken
     }
     guard let held, let owner = layout.view(of: key.slot).owners.first else { return .notTaken }
+    // From who is given up no word will come.
+    guard !layout.lost.contains(owner) else { return .notTaken }
     guard case .answer(.holds(let testimony), _) = await calls.ask(.read, key, of: owner, layout, source: nil) else {
       return .silence
     }

@@ -29,6 +29,8 @@ final class Layouts: Sendable {
     var estimate: MoveEstimate?
     /// Groups whose files may have become others'.
     var unswept: Set<Int> = []
+    /// Those of them that are being looked at.
+    var sweeping: Set<Int> = []
   }
 
   private struct Heard {
@@ -90,7 +92,7 @@ final class Layouts: Sendable {
       version: known?.version ?? 0,
       wish: Wish(configuration),
       valueCount: store.usage.isCounted && stranded.last != nil ? UInt64(store.usage.total.count.values) : nil,
-      strandedCount: UInt64(stranded.last?.total ?? 0), synced: Array(synced),
+      strandedCount: UInt64(stranded.last?.total ?? 0), synced: Array(synced), isSwept: isSwept,
       addresses: book.map { HostAddress(name: $0.name, address: "\($0.address)") })
   }
 
@@ -100,10 +102,16 @@ final class Layouts: Sendable {
   }
 
   /// What hosts have told of themselves so lately that it counts.
-  var heardLately: [Hello] {
+  private var heardLately: [Hello] { heard(within: Self.freshness) }
+
+  /// What hosts have told of themselves not longer ago.
+  func heard(within age: Duration) -> [Hello] {
     let now = Instant.now
-    return state.withLock { $0.heard.values.filter { now.since($0.at) < Self.freshness }.map(\.hello) }
+    return state.withLock { $0.heard.values.filter { now.since($0.at) < age }.map(\.hello) }
   }
+
+  /// Whoever was heard of within this time is not given up.
+  static let signOfLife = Duration.seconds(15)
 
   /// What is told of the layout.
   var report: LayoutReport {
@@ -216,15 +224,18 @@ final class Layouts: Sendable {
   }
 
   /// The groups that may hold what has become others', once.
-  func takeUnswept() -> Set<Int> {
+  func beginSweep() -> Set<Int> {
     state.withLock { state in
-      defer { state.unswept = [] }
-      return state.unswept
+      (state.sweeping, state.unswept) = (state.unswept, [])
+      return state.sweeping
     }
   }
 
+  /// Those that were begun with have been looked at.
+  func endSweep() { state.withLock { $0.sweeping = [] } }
+
   /// Whether all of them have been looked at.
-  var isSwept: Bool { state.withLock { $0.unswept.isEmpty || $0.file.record.known == nil } }
+  var isSwept: Bool { state.withLock { $0.unswept.isEmpty && $0.sweeping.isEmpty || $0.file.record.known == nil } }
 
   /// Has a group looked at again.
   func sweepAgain(_ group: Int) { state.withLock { _ = $0.unswept.insert(group) } }
@@ -238,7 +249,8 @@ extension Layouts {
   }
 
   func accept(_ ballot: Ballot, _ layout: Layout) -> LayoutAnswer? {
-    guard twin == nil, reach(ballot), known.map({ $0.cluster == layout.cluster }) ?? true else { return nil }
+    guard twin == nil, reach(ballot), known.map({ $0.cluster == layout.cluster }) ?? true, !givesUpTheLiving(layout)
+    else { return nil }
     return changing.withLock { _ in
       // Nothing counts before it is on the disk.
       var acceptor = state.withLock { $0.acceptor }
@@ -248,6 +260,13 @@ extension Layouts {
       state.withLock { ($0.acceptor, $0.file) = (acceptor, file) }
       return answer
     }
+  }
+
+  /// Whether a layout gives somebody up who is there.
+  private func givesUpTheLiving(_ layout: Layout) -> Bool {
+    let given = layout.lost.subtracting(known?.lost ?? [])
+    let living = heard(within: Self.signOfLife).map(\.disk) + [ownDisk]
+    return layout.members.contains { given.contains($0.member) && living.contains($0.disk) }
   }
 
   /// Goes by a layout that was decided, if it is newer. What was missed under the present one is put aside before.
@@ -337,8 +356,12 @@ extension Layouts {
   private func go(by layout: Layout, _ file: LayoutFile.Contents, _ acceptor: LayoutAcceptor) {
     store.votes.become(layout.member(of: ownDisk) ?? Member(0))
     let shared = layout.sharedGroups
+    // Whoever is given up stores nothing alone any more.
+    let isLost = layout.member(of: ownDisk).map(layout.lost.contains) ?? false
     store.set(
-      layout.groups.indices.map { GroupGates.Gate(epoch: layout.groups[$0].epoch, isShared: shared.contains($0)) })
+      layout.groups.indices.map {
+        GroupGates.Gate(epoch: layout.groups[$0].epoch, isShared: isLost || shared.contains($0))
+      })
     current.take(layout, disk: ownDisk, known: file.addresses)
     state.withLock { state in
       (state.acceptor, state.file) = (acceptor, file)
@@ -353,6 +376,11 @@ extension Layouts {
   }
 
   private func log(_ layout: Layout, since earlier: Layout?) {
+    let lost = layout.members.filter { layout.lost.contains($0.member) }.map(\.name)
+    if !lost.isEmpty, layout.lost != earlier?.lost {
+      logger.warning(
+        "hosts are given up, with what only they stored", metadata: ["hosts": "\(lost.joined(separator: " "))"])
+    }
     guard earlier?.lists != layout.lists else { return }
     logger.notice(
       "a layout is in force",

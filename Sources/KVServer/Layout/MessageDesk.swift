@@ -48,7 +48,10 @@ struct MessageDesk: Sendable {
 
   private func held(_ question: HeldQuestion) async -> NodeAnswer? {
     let group = Int(question.group)
-    guard let layout = layouts.known, layouts.epoch(of: group) == question.epoch else {
+    // Whoever has another disk by now has nothing to say of what is on the one that is asked.
+    guard let layout = layouts.known, layouts.epoch(of: group) == question.epoch, layouts.twin == nil,
+      layouts.current.value.topology.ownMember == question.source
+    else {
       return .otherLayout(layouts.known?.version ?? 0)
     }
     do throws(StoreError) {

@@ -66,19 +66,27 @@ struct RegisterCalls: Sendable {
 }
 
 extension RegisterCalls {
-  /// Brings a value's bytes here before anybody votes about them, at the pace of what moves. False where they are not to
-  /// be had; true also where they are here already.
-  func bring(_ held: HeldKey, from source: Member, _ pace: MovePace) async -> Bool {
+  /// What came of bringing bytes here.
+  enum Brought {
+    case fetched
+    /// They are here already, or something later is; or there are none.
+    case present
+    case missing
+  }
+
+  /// Brings a value's bytes here before anybody votes about them, at the pace of what moves.
+  func bring(_ held: HeldKey, from source: Member, _ pace: MovePace) async -> Brought {
     let cluster = layouts.current.value
-    guard held.descriptor.kind == .value, let peer = cluster.topology.peer(of: source) else { return false }
+    guard held.descriptor.kind == .value else { return .present }
+    guard let peer = cluster.topology.peer(of: source) else { return .missing }
     return await withTaskExecutorPreference(disk) {
       do throws(StoreError) {
         if let own = try await store.held(held.key) {
-          if own.ballot >= held.ballot || own.descriptor.upload == held.descriptor.upload { return true }
+          if own.ballot >= held.ballot || own.descriptor.upload == held.descriptor.upload { return .present }
         }
-      } catch { return false }
-      return await UploadFetch(store: store, peers: peers, cluster: cluster, peer: peer, pace: pace)
-        .fetch(held.descriptor, of: held.key)
+      } catch { return .missing }
+      let fetch = UploadFetch(store: store, peers: peers, cluster: cluster, peer: peer, pace: pace)
+      return await fetch.fetch(held.descriptor, of: held.key) ? .fetched : .missing
     }
   }
 }

@@ -36,13 +36,19 @@ struct CrossOrigin {
   func checkHost(_ head: HTTPRequestHead) throws(Failure) {
     guard !settings.allowedHosts.isEmpty, let host = head.fields["Host"] else { return }
     let name = Self.name(of: host)
-    if IPAddress(name) != nil || name == "localhost" { return }
+    if Self.isNobodys(host) { return }
     let isPeer = peers.contains { peer in
       if case .name(let peerName) = peer.address.host { peerName.lowercased() == name } else { false }
     }
     guard !settings.allowedHosts.contains(name), !isPeer else { return }
     let quoted = HTTPSyntaxError.quote(Array(host.utf8).span)
     throw Failure(.forbidden, "the host \(quoted) is not one of this node's (AllowedHosts=)")
+  }
+
+  /// Whether it is an address, or localhost: no site can have that for its name.
+  static func isNobodys(_ host: String) -> Bool {
+    let name = name(of: host)
+    return IPAddress(name[...]) != nil || name == "localhost"
   }
 
   /// The host without its port, in lower case, without the brackets of an IPv6 address or the dot at the end of a name.
