@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 
+from audited import NOT_DONE
 from cluster import PORT, Node
 
 HOSTS = range(1, 6)
@@ -19,7 +20,6 @@ WRITERS = 4
 PAUSE_SECONDS = 0.01
 SIZES = (10, 1000, 100_000, 2_000_000)
 SETTLE_SECONDS = 300
-UNKNOWN = "it is not known whether it was done"
 
 
 class Unanswered(Exception):
@@ -72,7 +72,7 @@ class Load:
         finally:
             connection.close()
         if answer.status in (500, 503, 507):
-            raise Unanswered(content) if UNKNOWN in content.decode() else Refused(content)
+            raise Refused(content) if NOT_DONE.search(content.decode()) else Unanswered(content)
         with self.lock:
             self.answered += 1
         return answer.status, content, answer.headers

@@ -25,6 +25,14 @@ on() {
 }
 
 boot_cluster() {
+  local node
+  peers_file >"$BATS_FILE_TMPDIR/peers.conf"
+  boot_machines prepare
+  for node in "${nodes[@]}"; do eventually has_layout "$node"; done
+}
+
+# boot_machines COMMAND: boots one for each of nodes, and runs the command for all at once, each time with a node's name.
+boot_machines() {
   local node pids=() pid
   [ -f "${KVNODE_DEB:-}" ] || {
     echo "KVNODE_DEB names no package; start the tests with $here/run" >&2
@@ -32,9 +40,8 @@ boot_cluster() {
   }
   rig down
   rig up ${#nodes[@]}
-  peers_file >"$BATS_FILE_TMPDIR/peers.conf"
   for node in "${nodes[@]}"; do
-    prepare "$node" >"$BATS_FILE_TMPDIR/prepare-$node.log" 2>&1 3>&- &
+    "$1" "$node" >"$BATS_FILE_TMPDIR/prepare-$node.log" 2>&1 3>&- &
     pids+=($!)
   done
   for pid in "${pids[@]}"; do
@@ -43,7 +50,6 @@ boot_cluster() {
       return 1
     }
   done
-  for node in "${nodes[@]}"; do eventually has_layout "$node"; done
 }
 
 has_layout() { [[ $(on "$1" kvctl status --json || true) == *'"layout":'* ]]; }
