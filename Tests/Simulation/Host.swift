@@ -5,7 +5,7 @@ import KVCore
 enum Reply {
   case answer(RegisterAnswer, member: Member)
   /// The owner goes by a newer layout.
-  case layout(Layout)
+  case layout(DecidedLayout)
 }
 
 /// A host of the simulated cluster: a disk, and a process while it is up.
@@ -21,9 +21,14 @@ final class Host {
   private(set) var layoutAcceptor = LayoutAcceptor(.init(), horizon: 0)
   private var acceptor = Acceptor(horizon: 0)
   private var uploadCounter: UInt64 = 0
-  /// What waits for each key, where something is being done about it.
-  private var busy: [[() -> Void]?]
-  private(set) var views: [View] = []
+  /// What is asked about a key, perhaps at a time when something else is being done about it.
+  private struct Asked {
+    let inquiry: Inquiry
+    /// By which number the inquiry meant this host; nil where it came from within.
+    let member: Member?
+  }
+  private var isBusy: [Bool]
+  private var waiting: [[Asked]]
   private let skew: Double
 
   init(_ index: Int, _ world: World, _ disk: Disk, skew: Double) {
@@ -31,13 +36,14 @@ final class Host {
     self.world = world
     self.disk = disk
     self.skew = skew
-    busy = Array(repeating: nil, count: world.keys.count)
+    isBusy = Array(repeating: false, count: world.keys.count)
+    waiting = Array(repeating: [], count: world.keys.count)
   }
 
   func isUp(since boot: Int) -> Bool { isUp && self.boot == boot }
 
   /// The layout that it goes by, and what follows from it.
-  private(set) var layout: Layout?
+  private(set) var known: DecidedLayout?
   private(set) var member: Member?
 
   // MARK: Life
@@ -48,50 +54,45 @@ final class Host {
     needsReboot = false
     boot += 1
     staged = []
-    busy = Array(repeating: nil, count: world.keys.count)
+    for key in isBusy.indices { (isBusy[key], waiting[key]) = (false, []) }
     if options.rules.contains(.syncsAtStart) { disk.syncAll() }
     acceptor = Acceptor(
       horizon: disk.seen.horizon, rules: options.rules, promisesMax: options.promisesMax, horizonStep: 10)
     layoutAcceptor = LayoutAcceptor(disk.seen.layout, horizon: disk.seen.horizon)
-    noteLayout()
+    let decided = layoutAcceptor.record.known
+    if decided?.version != known?.version { go(by: decided.map { DecidedLayout($0, world.slots) }) }
   }
 
   func stop(cutsPower: Bool) {
     isUp = false
-    if cutsPower || needsReboot { disk.cutPower(&world.random) }
+    if cutsPower || needsReboot { disk.cutPower(&world.network.random) }
   }
 
   func replaceDisk(_ disk: Disk) {
     isUp = false
     self.disk = disk
-  }
-
-  /// What the process does as long as it is the same one.
-  func whileAlive(_ body: @escaping () -> Void) -> () -> Void {
-    let born = boot
-    return { [self] in if isUp(since: born) { body() } }
+    go(by: nil)
   }
 
   // MARK: Layout
 
   /// A layout that is decided: what was missed under the present one is put aside before it is gone by.
-  func adopt(_ layout: Layout) {
-    let earlier = self.layout
-    guard layoutAcceptor.learn(layout) else { return }
-    noteLayout()
+  func adopt(_ newer: DecidedLayout) {
+    let earlier = known?.layout
+    guard newer.version > earlier?.version ?? 0, layoutAcceptor.learn(newer.layout) else { return }
+    go(by: newer)
     if world.options.rules.contains(.rejoinsEmpty), let member {
       for (key, slot) in world.slots.enumerated() where disk.seen.files[key] != nil {
-        if let earlier, layout.keeps(slot, at: member, since: earlier) { continue }
+        if let earlier, newer.layout.keeps(slot, at: member, since: earlier) { continue }
         disk.writeSynced(.file(key, nil))
       }
     }
     disk.writeSynced(.layout(layoutAcceptor.record))
   }
 
-  private func noteLayout() {
-    layout = layoutAcceptor.record.known
-    member = layout?.member(of: disk.id)
-    views = layout.map { world.slots.map($0.view) } ?? []
+  private func go(by layout: DecidedLayout?) {
+    known = layout
+    member = layout?.layout.member(of: disk.id)
   }
 
   func prepareLayout(_ ballot: Ballot) -> LayoutAnswer {
@@ -139,58 +140,70 @@ final class Host {
 
   // MARK: Requests
 
-  /// A request of somebody who goes by a layout. One at a time a key.
-  func handle(
-    _ request: RegisterRequest, _ key: Int, from sender: Layout, answer: @escaping (Reply) -> Void
-  ) {
-    if sender.version > layout?.version ?? 0 { adopt(sender) }
-    enqueue(key) { [self] done in
-      guard let layout else { return done() }
-      let group = world.slots[key].group
-      let isOld = layout.groups[group].epoch != sender.groups[group].epoch
-      if isOld, world.options.rules.contains(.fences) {
-        answer(.layout(layout))
-        return done()
-      }
-      guard let member, views[key].hasVoter(member) || !world.options.rules.contains(.fences) else {
-        answer(.answer(.unable, member: self.member ?? Member(0)))
-        return done()
-      }
-      let effects = acceptor.step(
-        request, world.keys[key], group: UInt8(group), disk.testimony(key, group: world.groups[key]),
-        isStaged: isStaged(request))
-      perform(effects[...], key) {
-        if let reply = $0 { answer(.answer(reply, member: member)) }
-        done()
-      }
+  /// A question of somebody who goes by a layout. One at a time a key.
+  func handle(_ inquiry: Inquiry, _ asked: Member) { handle(Asked(inquiry: inquiry, member: asked)) }
+
+  /// The same from within.
+  func handle(_ request: RegisterRequest, _ key: Int, from known: DecidedLayout, answer: @escaping (Reply) -> Void) {
+    let inquiry = Inquiry(self, boot: nil, request, key, known) { reply, _ in answer(reply) }
+    handle(Asked(inquiry: inquiry, member: nil))
+  }
+
+  private func handle(_ asked: Asked) {
+    let inquiry = asked.inquiry
+    if inquiry.known.version > known?.version ?? 0 { adopt(inquiry.known) }
+    if isBusy[inquiry.key] { return waiting[inquiry.key].append(asked) }
+    isBusy[inquiry.key] = true
+    take(asked)
+  }
+
+  private func take(_ asked: Asked) {
+    let inquiry = asked.inquiry
+    let key = inquiry.key
+    guard let known else { return goOn(key) }
+    if known.views[key].epoch != inquiry.known.views[key].epoch, world.options.rules.contains(.fences) {
+      answer(.layout(known), to: asked)
+      return goOn(key)
     }
+    guard let member, known.views[key].hasVoter(member) || !world.options.rules.contains(.fences) else {
+      answer(.answer(.unable, member: member ?? Member(0)), to: asked)
+      return goOn(key)
+    }
+    let effects = acceptor.step(
+      inquiry.request, world.keys[key], group: UInt8(world.slots[key].group),
+      disk.testimony(key, group: world.groups[key]), isStaged: isStaged(inquiry.request))
+    if effects.count == 1, case .answer(let reply) = effects[0] {
+      answer(.answer(reply, member: member), to: asked)
+      return goOn(key)
+    }
+    let born = boot
+    perform(effects[...], key) { [self] in
+      if let reply = $0 { answer(.answer(reply, member: member), to: asked) }
+      if isUp(since: born) { goOn(key) }
+    }
+  }
+
+  private func answer(_ reply: Reply, to asked: Asked) {
+    if let member = asked.member {
+      world.answer(reply, to: asked.inquiry, asked: member, from: self)
+    } else {
+      asked.inquiry.take?(reply, Member(0))
+    }
+  }
+
+  /// What was asked next about the key.
+  private func goOn(_ key: Int) {
+    guard !waiting[key].isEmpty else {
+      isBusy[key] = false
+      return
+    }
+    take(waiting[key].removeFirst())
   }
 
   private func isStaged(_ request: RegisterRequest) -> Bool {
     switch request {
     case .accept(_, let descriptor), .learn(_, let descriptor): staged.contains(descriptor.upload)
     default: false
-    }
-  }
-
-  private func enqueue(_ key: Int, _ work: @escaping (@escaping () -> Void) -> Void) {
-    let run = { [self] in
-      work(
-        whileAlive { [self] in
-          guard var waiting = busy[key], !waiting.isEmpty else {
-            busy[key] = nil
-            return
-          }
-          let next = waiting.removeFirst()
-          busy[key] = waiting
-          next()
-        })
-    }
-    if busy[key] == nil {
-      busy[key] = []
-      run()
-    } else {
-      busy[key]?.append(run)
     }
   }
 
@@ -210,17 +223,15 @@ final class Host {
     case (_, nil): preconditionFailure("a ballot of one's own changes no key")
     }
     let token = disk.write(write)
-    world.after(
-      world.random.ticks(0.05...1.5),
-      whileAlive { [self] in
-        guard world.isCalm || !world.random.chance(world.options.failingSyncs) else { return failSync(answer) }
-        let isLast = !world.isCalm && world.random.chance(world.options.midwayKills)
-        if isLast, world.random.chance(0.5) { return world.crash(self, cutsPower: false) }
-        disk.sync(token)
-        if isLast { return world.crash(self, cutsPower: false) }
-        if case .raiseHorizon(let horizon) = effect { acceptor.raised(to: horizon) }
-        perform(effects.dropFirst(), key, answer)
-      })
+    world.after(world.network.random.ticks(0.05...1.5), at: self) { [self] in
+      guard world.isCalm || !world.network.random.chance(world.options.failingSyncs) else { return failSync(answer) }
+      let isLast = !world.isCalm && world.network.random.chance(world.options.midwayKills)
+      if isLast, world.network.random.chance(0.5) { return world.crash(self, cutsPower: false) }
+      disk.sync(token)
+      if isLast { return world.crash(self, cutsPower: false) }
+      if case .raiseHorizon(let horizon) = effect { acceptor.raised(to: horizon) }
+      perform(effects.dropFirst(), key, answer)
+    }
   }
 
   private func failSync(_ answer: (RegisterAnswer?) -> Void) {
@@ -228,6 +239,6 @@ final class Host {
     acceptor.syncFailed()
     world.count(.failedSyncs)
     answer(.unable)
-    world.after(world.random.ticks(5...60), whileAlive { [self] in world.crash(self, cutsPower: true) })
+    world.after(world.network.random.ticks(5...60), at: self) { [self] in world.crash(self, cutsPower: true) }
   }
 }

@@ -1,30 +1,15 @@
-import HeapModule
 import KVCluster
 import KVCore
 
 /// A cluster with its clients, its network and its faults, all of which follow from a seed.
 final class World {
-  private struct Event: Comparable {
-    let time: Double
-    let number: Int
-    let body: () -> Void
-
-    static func == (left: Event, right: Event) -> Bool { left.number == right.number }
-    static func < (left: Event, right: Event) -> Bool {
-      left.time < right.time || (left.time == right.time && left.number < right.number)
-    }
-  }
-
   /// After this no fault begins, even if clients are still at it.
   private static let faultsUntil = 700.0
   /// So long after the last fault nothing may be left to do.
   private static let settlesWithin = 1500.0
 
-  var random: Randomness
+  var network: Network
   let options: Options
-  private(set) var now = 0.0
-  private var events = Heap<Event>()
-  private var eventCount = 0
   private(set) var hosts: [Host] = []
   let keys: [Key]
   let slots: [Slot]
@@ -33,8 +18,6 @@ final class World {
   /// The numbers of those groups.
   let groupNumbers: [Int]
   var history: [Operation] = []
-  private(set) var counts = Counts()
-  private var cuts: Set<[Int]> = []
   private var lastDisk: UInt64 = 0
   private(set) lazy var layoutDriver = LayoutDriver(self)
   private var clientsLeft = 0
@@ -45,7 +28,7 @@ final class World {
   private var isOver = false
 
   init(seed: UInt64, rules: Rules = .all, setting: Options.Setting? = nil) {
-    random = Randomness(seed: seed)
+    var random = Randomness(seed: seed)
     options = Options(&random, rules: rules, setting: setting)
     // Two of the keys share a group, and so a floor.
     slots = [0x1000, 0x1001, 0xa000].prefix(options.keyCount).map { Slot(number: $0) }
@@ -56,8 +39,9 @@ final class World {
       guard let key = try? Key([UInt8(index) + 97]) else { preconditionFailure("one byte is a key") }
       return key
     }
+    network = Network(options, random)
     for index in 0..<options.hostCount {
-      hosts.append(Host(index, self, newDisk(), skew: random.pick([0, 0, 0, 5, 40])))
+      hosts.append(Host(index, self, newDisk(), skew: network.random.pick([0, 0, 0, 5, 40])))
     }
   }
 
@@ -72,7 +56,7 @@ final class World {
       hosts.prefix(max(options.copies, 3)).map {
         LayoutMember(member: Member(UInt16($0.index + 1)), name: String($0.index), disk: $0.disk.id)
       }, copies: options.copies)
-    let layout = Layout(first: first, proposal: .none)
+    let layout = DecidedLayout(Layout(first: first, proposal: .none), slots)
     for host in hosts {
       host.start()
       host.adopt(layout)
@@ -81,79 +65,81 @@ final class World {
     startFaults()
     layoutDriver.start()
     watch()
-    while !isOver, let event = events.popMin() {
-      now = event.time
-      event.body()
-    }
+    while !isOver, let event = network.next() { handle(event) }
     // The hosts and what is left to happen hold on to each other.
-    events = Heap()
+    network.forgetAll()
     hosts = []
     return verdict
   }
 
-  func after(_ delay: Double, _ body: @escaping () -> Void) {
-    eventCount += 1
-    events.insert(Event(time: now + delay, number: eventCount, body: body))
+  private func handle(_ event: Agenda.Event) {
+    switch event {
+    case .any(let body): body()
+    case .process(let host, let boot, let body): if host.isUp(since: boot) { body() }
+    case .parcel(let parcel): if network.arrives(parcel) { parcel.arrive() }
+    }
   }
 
-  func count(_ what: Counts.What) { counts[what] += 1 }
+  func after(_ delay: Double, _ body: @escaping () -> Void) { network.add(.any(body), after: delay) }
 
-  var isCalm: Bool { calmSince < .infinity }
+  /// Something that a host's process does as long as it is the same one.
+  func after(_ delay: Double, at host: Host, _ body: @escaping () -> Void) {
+    network.add(.process(host, boot: host.boot, body), after: delay)
+  }
+
+  var now: Double { network.now }
+  var counts: Counts { network.counts }
+  func count(_ what: Counts.What) { network.counts[what] += 1 }
+
+  var isCalm: Bool { network.isCalm }
+
+  // MARK: Layout
+
+  var newestLayout: Layout? { newestLayout { _ in true } }
+
+  func newestLayout(where isMeant: (Host) -> Bool) -> Layout? {
+    var newest: DecidedLayout?
+    for host in hosts where isMeant(host) {
+      if let known = host.known, known.version > newest?.version ?? 0 { newest = known }
+    }
+    return newest?.layout
+  }
+
+  /// The hosts' disks, in the order of the hosts.
+  var disks: [DiskID] { hosts.map { $0.disk.id } }
 
   // MARK: Network
 
   /// Something that happens at another host, if the message gets there; once, twice or never.
-  func send(
-    from source: Host, to target: Int, _ request: RegisterRequest? = nil, _ body: @escaping (Host) -> Void
-  ) {
-    let destination = hosts[target]
-    if destination === source {
-      let boot = source.boot
-      return after(0.1) { if source.isUp(since: boot) { body(source) } }
-    }
-    if isCut(source.index, target) || isLost(request) { return count(.lostMessages) }
-    let from = source.index
-    let deliver = { [self] in if destination.isUp, !isCut(from, target) { body(destination) } }
-    let isTwice = random.chance(options.duplication)
-    if isTwice { count(.doubledMessages) }
-    for _ in 0..<(isTwice ? 2 : 1) {
-      let isSlow = isLate(request)
-      if isSlow { count(.lateMessages) }
-      after(isSlow ? random.ticks(options.slowTicks) : random.ticks(0.5...4), deliver)
-    }
-    guard case .learn? = request, !isCalm, random.chance(options.lateLessons) else { return }
-    count(.lateMessages)
-    after(random.ticks(options.slowTicks), deliver)
+  func send(from source: Host, to target: Int, _ body: @escaping (Host) -> Void) {
+    network.send(Call(from: source, to: hosts[target], body))
   }
 
-  private func isLost(_ request: RegisterRequest?) -> Bool {
-    guard !isCalm else { return false }
-    if case .accept? = request, random.chance(options.acceptLoss) { return true }
-    return random.chance(options.loss)
+  func ask(_ inquiry: Inquiry, _ member: Member) {
+    guard let target = inquiry.known.hostIndex(of: member) else { return }
+    network.send(Question(inquiry, member, to: hosts[target]))
   }
 
-  private func isLate(_ request: RegisterRequest?) -> Bool {
-    guard !isCalm else { return false }
-    if case .accept? = request, random.chance(options.acceptSlowness) { return true }
-    return random.chance(options.slowness)
+  func answer(_ reply: Reply, to inquiry: Inquiry, asked: Member, from owner: Host) {
+    if inquiry.take != nil { network.send(Answer(reply, to: inquiry, asked, from: owner)) }
   }
-
-  private func isCut(_ source: Int, _ target: Int) -> Bool { !cuts.isEmpty && cuts.contains([source, target]) }
 
   // MARK: Faults
 
   private func startFaults() {
     if let ticks = options.crashTicks { again(ticks) { [self] in crashSome() } }
     if let ticks = options.cutTicks { again(ticks) { [self] in cutSome() } }
-    if let ticks = options.repairTicks { again(ticks) { [self] in Repairer(random.pick(hosts)).repair(someKey) } }
-    if let ticks = options.purgeTicks { again(ticks) { [self] in Repairer(random.pick(hosts)).purge(someKey) } }
+    if let ticks = options.repairTicks {
+      again(ticks) { [self] in Repairer(network.random.pick(hosts)).repair(someKey) }
+    }
+    if let ticks = options.purgeTicks { again(ticks) { [self] in Repairer(network.random.pick(hosts)).purge(someKey) } }
   }
 
-  private var someKey: Int { random.below(keys.count) }
+  private var someKey: Int { network.random.below(keys.count) }
 
   /// Something that happens over and over, until faults end.
   func again(_ ticks: ClosedRange<Double>, _ body: @escaping () -> Void) {
-    after(random.ticks(ticks)) { [self] in
+    after(network.random.ticks(ticks)) { [self] in
       guard !isCalm else { return }
       body()
       again(ticks, body)
@@ -161,29 +147,29 @@ final class World {
   }
 
   private func crashSome() {
-    let host = random.pick(hosts)
-    if host.isUp, hosts.count(where: \.isUp) > 2 { crash(host, cutsPower: random.chance(0.3)) }
+    let host = network.random.pick(hosts)
+    if host.isUp, hosts.count(where: \.isUp) > 2 { crash(host, cutsPower: network.random.chance(0.3)) }
   }
 
   func crash(_ host: Host, cutsPower: Bool) {
     host.stop(cutsPower: cutsPower)
     count(cutsPower ? .powerCuts : .kills)
-    after(random.ticks(options.downTicks)) { if !host.isUp { host.start() } }
+    after(network.random.ticks(options.downTicks)) { if !host.isUp { host.start() } }
   }
 
   private func cutSome() {
-    let alone = random.below(hosts.count)
-    var pairs: Set<[Int]> = []
-    let isWhole = random.chance(0.5)
-    let other = random.below(hosts.count)
+    let alone = network.random.below(hosts.count)
+    var ways: UInt64 = 0
+    let isWhole = network.random.chance(0.5)
+    let other = network.random.below(hosts.count)
     for index in hosts.indices where index != alone && (isWhole || index == other) {
-      pairs.insert([alone, index])
+      ways |= network.way(alone, index)
       // Half of the lesser cuts are in one direction.
-      if isWhole || random.chance(0.5) { pairs.insert([index, alone]) }
+      if isWhole || network.random.chance(0.5) { ways |= network.way(index, alone) }
     }
-    cuts.formUnion(pairs)
+    network.cut(ways)
     count(.partitions)
-    after(random.ticks(5...80)) { [self] in cuts.subtract(pairs) }
+    after(network.random.ticks(5...80)) { [self] in network.mend(ways) }
   }
 
   // MARK: Clients
@@ -197,7 +183,7 @@ final class World {
   private func startClients() {
     for _ in 0..<options.clientCount {
       clientsLeft += 1
-      after(random.ticks(0...10)) { [self] in
+      after(network.random.ticks(0...10)) { [self] in
         SimulatedClient(self).act(options.operationsEach) { [self] in clientsLeft -= 1 }
       }
     }
@@ -210,18 +196,23 @@ final class World {
   private func watch() {
     after(10) { [self] in
       if !isCalm, clientsLeft == 0 || now > Self.faultsUntil { calmDown() }
-      if isCalm, let unrest {
+      if isCalm, !isAtRest {
         // One host repairs, and not too often: rounds of many would outbid each other for long.
         if now > lastRepair + 30 {
           lastRepair = now
           for key in keys.indices { Repairer(hosts[0]).repair(key) }
         }
-        if now > calmSince + Self.settlesWithin { return end(unrest) }
+        if now > calmSince + Self.settlesWithin { return end(unrest ?? "nothing came to rest") }
       } else if isCalm {
         return readAll()
       }
       watch()
     }
+  }
+
+  private var isAtRest: Bool {
+    clientsLeft == 0 && hosts.allSatisfy { $0.isUp && !$0.needsReboot } && layoutDriver.isAtRest
+      && keys.indices.allSatisfy { disagreement(about: $0) == nil }
   }
 
   /// What is still to come to rest, or nil.
@@ -233,14 +224,15 @@ final class World {
 
   private func calmDown() {
     calmSince = now
-    cuts = []
+    network.isCalm = true
+    network.mend(.max)
     for host in hosts where !host.isUp { host.start() }
   }
 
   /// How the owners of a key differ. A deletion that is forgotten is as good as one that is not.
   private func disagreement(about key: Int) -> String? {
-    guard let layout = hosts[0].layout else { return "no layout" }
-    let owners = layout.view(of: slots[key]).owners.compactMap(layout.hostIndex)
+    guard let known = hosts[0].known else { return "no layout" }
+    let owners = known.views[key].owners.compactMap(known.hostIndex)
     let values = owners.map { owner in
       hosts[owner].disk.seen.files[key].flatMap { $0.descriptor.kind == .value ? $0 : nil }
     }
@@ -253,7 +245,13 @@ final class World {
 
   private func readAll() {
     var unread = Set(keys.indices)
-    for key in keys.indices { SimulatedClient(self).readOnce(key) { if case .found = $0 { unread.remove(key) } } }
+    for key in keys.indices {
+      SimulatedClient(self).readOnce(key) { [self] in
+        guard case .found = $0 else { return }
+        unread.remove(key)
+        if unread.isEmpty { end(nil) }
+      }
+    }
     after(200) { [self] in end(unread.min().map { "key \(keys[$0]) cannot be read at the end" }) }
   }
 
@@ -262,7 +260,7 @@ final class World {
     let wrong = keys.indices.first { key in !Checker(history.filter { $0.key == key }).isLinearizable }
     verdict =
       layoutDriver.contradiction ?? wrong.map { "the history of key \(keys[$0]) is not linearizable" } ?? problem
-    for operation in history { counts.add(operation) }
+    for operation in history { network.counts.add(operation) }
   }
 
   func printHistory() {
