@@ -20,6 +20,7 @@ final class Host {
   private(set) var needsReboot = false
   private(set) var layoutAcceptor = LayoutAcceptor(.init(), horizon: 0)
   private var acceptor = Acceptor(horizon: 0)
+  private var floors = Floors(horizon: 0)
   private var uploadCounter: UInt64 = 0
   /// What is asked about a key, perhaps at a time when something else is being done about it.
   private struct Asked {
@@ -30,6 +31,8 @@ final class Host {
   private var isBusy: [Bool]
   private var waiting: [[Asked]]
   private let skew: Double
+  /// What it has besides where hosts plan as nodes do.
+  var planning: Planning?
 
   init(_ index: Int, _ world: World, _ disk: Disk, skew: Double) {
     self.index = index
@@ -58,9 +61,17 @@ final class Host {
     if options.rules.contains(.syncsAtStart) { disk.syncAll() }
     acceptor = Acceptor(
       horizon: disk.seen.horizon, rules: options.rules, promisesMax: options.promisesMax, horizonStep: 10)
+    floors = Floors(horizon: disk.seen.horizon, rules: options.rules)
     layoutAcceptor = LayoutAcceptor(disk.seen.layout, horizon: disk.seen.horizon)
+    planning?.restart()
     let decided = layoutAcceptor.record.known
     if decided?.version != known?.version { go(by: decided.map { DecidedLayout($0, world.slots) }) }
+  }
+
+  /// Ends in good order, as a process does that is asked to.
+  func close() {
+    isUp = false
+    if needsReboot { disk.cutPower(&world.network.random) } else { disk.close(acceptor.highest) }
   }
 
   func stop(cutsPower: Bool) {
@@ -78,16 +89,27 @@ final class Host {
 
   /// A layout that is decided: what was missed under the present one is put aside before it is gone by.
   func adopt(_ newer: DecidedLayout) {
-    let earlier = known?.layout
-    guard newer.version > earlier?.version ?? 0, layoutAcceptor.learn(newer.layout) else { return }
+    guard newer.version > known?.version ?? 0, mayGo(by: newer.layout) else { return }
+    // Whoever agreed to the first layout was there from the beginning.
+    let accepted = layoutAcceptor.record.layout
+    let isFounder = accepted?.version == 1 && accepted?.cluster == newer.layout.cluster
+    let earlier = known?.layout ?? (isFounder ? accepted : nil)
+    guard layoutAcceptor.learn(newer.layout) else { return }
     go(by: newer)
-    if world.options.rules.contains(.rejoinsEmpty), let member {
+    if world.options.rules.contains(.rejoinsEmpty), newer.version > 1, let member {
       for (key, slot) in world.slots.enumerated() where disk.seen.files[key] != nil {
         if let earlier, newer.layout.keeps(slot, at: member, since: earlier) { continue }
         disk.writeSynced(.file(key, nil))
       }
     }
     disk.writeSynced(.layout(layoutAcceptor.record))
+  }
+
+  /// A cluster that this host's file does not name must not get hold of it, nor another cluster than its own.
+  private func mayGo(by layout: Layout) -> Bool {
+    if let known { return known.layout.cluster == layout.cluster }
+    guard let planning else { return true }
+    return layout.members.contains { planning.wish.names.contains($0.name) }
   }
 
   private func go(by layout: DecidedLayout?) {
@@ -100,7 +122,8 @@ final class Host {
     return layoutAcceptor.prepare(ballot)
   }
 
-  func acceptLayout(_ ballot: Ballot, _ layout: Layout) -> LayoutAnswer {
+  func acceptLayout(_ ballot: Ballot, _ layout: Layout) -> LayoutAnswer? {
+    guard known.map({ $0.layout.cluster == layout.cluster }) ?? true else { return nil }
     raiseHorizon(to: ballot.counter)
     let answer = layoutAcceptor.accept(ballot, layout)
     disk.writeSynced(.layout(layoutAcceptor.record))
@@ -108,6 +131,7 @@ final class Host {
   }
 
   private func raiseHorizon(to counter: UInt64) {
+    acceptor.saw(counter)
     guard counter > disk.durable.horizon else { return }
     disk.writeSynced(.horizon(counter + 10))
     acceptor.raised(to: disk.seen.horizon)
@@ -171,7 +195,7 @@ final class Host {
     }
     let effects = acceptor.step(
       inquiry.request, world.keys[key], group: UInt8(world.slots[key].group),
-      disk.testimony(key, group: world.groups[key]), isStaged: isStaged(inquiry.request))
+      testimony(key), isStaged: isStaged(inquiry.request))
     if effects.count == 1, case .answer(let reply) = effects[0] {
       answer(.answer(reply, member: member), to: asked)
       return goOn(key)
@@ -181,6 +205,13 @@ final class Host {
       if let reply = $0 { answer(.answer(reply, member: member), to: asked) }
       if isUp(since: born) { goOn(key) }
     }
+  }
+
+  func testimony(_ key: Int) -> Testimony {
+    let contents = disk.seen
+    let floor =
+      world.options.writesFloors ? contents.floors[world.groups[key]] : floors.floor(of: UInt8(world.slots[key].group))
+    return Testimony(held: contents.files[key], floor: floor)
   }
 
   private func answer(_ reply: Reply, to asked: Asked) {
@@ -217,9 +248,17 @@ final class Host {
     switch (effect, key) {
     case (.answer(let reply), _): return answer(reply)
     case (.raiseHorizon(let horizon), _): write = .horizon(horizon)
+    case (.raiseFloor, let key?) where !world.options.writesFloors:
+      floors.forget(group: UInt8(world.slots[key].group), upTo: acceptor.highest)
+      return perform(effects.dropFirst(), key, answer)
     case (.raiseFloor(let floor), let key?): write = .floor(world.groups[key], floor)
     case (.remove, let key?): write = .file(key, nil)
-    case (.store(let held, from: _), let key?): write = .file(key, held)
+    case (.store(var held, from: let source), let key?):
+      // What was in place may have been damaged since.
+      if source == .place, held.descriptor.kind == .value, world.options.rules.contains(.acceptsOnlyBytes) {
+        held.hasBytes = disk.seen.files[key]?.hasBytes ?? false
+      }
+      write = .file(key, held)
     case (_, nil): preconditionFailure("a ballot of one's own changes no key")
     }
     let token = disk.write(write)

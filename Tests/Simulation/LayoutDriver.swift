@@ -2,7 +2,7 @@ import KVCluster
 import KVCore
 
 /// What an operator wishes, and how the hosts get there: rounds about the layout, and groups that move.
-final class LayoutDriver {
+final class LayoutDriver: Government {
   /// A wish: which hosts, how many copies.
   struct Wish: Equatable {
     var hosts: [Int]
@@ -18,14 +18,10 @@ final class LayoutDriver {
   private var wish: Wish
   private var synced: [Sync: Set<Member>] = [:]
   private var isCancelling = false
-  /// Whether all owners have held the same since a disk was lost last.
-  private var isWhole = true
   /// A host has one round under way at a time.
   private var proposingUntil: [Double]
   private var highest = Ballot.none
-  /// Every layout that was told to be decided, by version.
-  private var decided: [UInt64: Layout] = [:]
-  private(set) var contradiction: String?
+  private var decisions = Decisions()
 
   init(_ world: World) {
     self.world = world
@@ -40,14 +36,15 @@ final class LayoutDriver {
     world.again(ticks) { [self] in wishSomething() }
   }
 
-  /// Whether the wished list is in force and everybody knows.
+  var contradiction: String? { decisions.contradiction }
+  var isHopeless: Bool { false }
+
   var isAtRest: Bool {
     guard contradiction == nil, let newest = world.newestLayout, newest.next == nil else { return false }
     return Self.list(wish, world.disks, newest) == newest.current
       && world.hosts.allSatisfy { $0.known?.version == newest.version }
   }
 
-  /// What is still to be done, where something is.
   var unrest: String? {
     if isAtRest { return nil }
     if let contradiction { return contradiction }
@@ -81,8 +78,8 @@ final class LayoutDriver {
   }
 
   private func wishAnew(_ layout: Layout) {
-    if isFull(layout) { isWhole = true }
-    if wish.copies >= 3, layout.current.copies >= 3, isWhole, world.network.random.chance(world.options.losses) {
+    if world.isFull(layout) { world.isWhole = true }
+    if wish.copies >= 3, layout.current.copies >= 3, world.isWhole, world.network.random.chance(world.options.losses) {
       return loseDisk(of: world.network.random.pick(layout.current.members))
     }
     var hosts = wish.hosts
@@ -109,32 +106,11 @@ final class LayoutDriver {
     world.network.random.pick(world.hosts.indices.filter { !hosts.contains($0) })
   }
 
-  /// Whether all members know the layout, and all owners of all keys hold the same, with its bytes, on disk.
-  private func isFull(_ layout: Layout) -> Bool {
-    let disks: [Disk?] = layout.current.members.map { member in
-      let host = world.hosts.first { $0.disk.id == member.disk }
-      return host?.known?.version == layout.version ? host?.disk : nil
-    }
-    guard layout.next == nil, !disks.contains(where: { $0 == nil }) else { return false }
-    return world.slots.enumerated().allSatisfy { key, slot in
-      let owners = layout.current.owners(of: slot)
-      let states = zip(layout.current.members, disks).filter { owners.contains($0.0.member) }.map {
-        $0.1?.durable.files[key]
-      }
-      return Set(states).count == 1 && states[0]?.hasBytes ?? true
-    }
-  }
-
   /// A disk is lost. The next one is not before all is whole again.
   private func loseDisk(of member: LayoutMember) {
     guard let host = world.hosts.first(where: { $0.disk.id == member.disk }) else { return }
-    isWhole = false
-    world.count(.lostDisks)
-    let disk = world.newDisk()
-    host.stop(cutsPower: false)
-    host.replaceDisk(
-      world.options.rules.contains(.renumbersDisks) ? disk : Disk(host.disk.id, keyCount: world.keys.count))
-    host.start()
+    world.isWhole = false
+    world.loseDisk(of: host)
   }
 
   // MARK: Rounds about the layout
@@ -149,7 +125,7 @@ final class LayoutDriver {
       }
       tick(host)
     }
-    if !isWhole, host.index == 0, let layout = host.known?.layout, isFull(layout) { isWhole = true }
+    if !world.isWhole, host.index == 0, let layout = host.known?.layout, world.isFull(layout) { world.isWhole = true }
     if world.isCalm { isCancelling = false }
     // A layout that a host missed reaches it with the next exchange.
     guard let known = host.known, host.isUp, world.network.random.chance(0.5) else { return }
@@ -170,7 +146,7 @@ final class LayoutDriver {
     proposingUntil[host.index] = world.now + 40
     host.ballot(above: highest) { [self] ballot in
       highest = max(highest, ballot)
-      LayoutRun(host, LayoutRound(at: ballot, from: known, propose: propose), ballot) { [self] layout in
+      LayoutRun(host, LayoutRound(at: ballot, from: known, propose: propose), ballot) { [self] layout, _ in
         proposingUntil[host.index] = 0
         if let layout { decide(layout, host) }
       }.start()
@@ -178,10 +154,7 @@ final class LayoutDriver {
   }
 
   private func decide(_ layout: Layout, _ host: Host) {
-    if let other = decided[layout.version], other != layout {
-      contradiction = "two layouts of version \(layout.version) were decided"
-    }
-    decided[layout.version] = layout
+    decisions.add(layout)
     world.count(.layouts)
     let known = DecidedLayout(layout, world.slots)
     host.adopt(known)

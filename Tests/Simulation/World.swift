@@ -19,7 +19,11 @@ final class World {
   let groupNumbers: [Int]
   var history: [Operation] = []
   private var lastDisk: UInt64 = 0
-  private(set) lazy var layoutDriver = LayoutDriver(self)
+  private let layoutRules: LayoutRules
+  private(set) lazy var layoutDriver: any Government =
+    options.setting == .founding ? PlanDriver(self, rules: layoutRules) : LayoutDriver(self)
+  /// Whether all owners have held the same since a disk lost something last.
+  var isWhole = true
   private var clientsLeft = 0
   /// When the last fault was over.
   private var calmSince = Double.infinity
@@ -27,7 +31,8 @@ final class World {
   private var verdict: String?
   private var isOver = false
 
-  init(seed: UInt64, rules: Rules = .all, setting: Options.Setting? = nil) {
+  init(seed: UInt64, rules: Rules = .all, layoutRules: LayoutRules = .all, setting: Options.Setting? = nil) {
+    self.layoutRules = layoutRules
     var random = Randomness(seed: seed)
     options = Options(&random, rules: rules, setting: setting)
     // Two of the keys share a group, and so a floor.
@@ -52,15 +57,7 @@ final class World {
 
   /// Whether the world went well; nil, or what went wrong.
   func run() -> String? {
-    let first = MemberList(
-      hosts.prefix(max(options.copies, 3)).map {
-        LayoutMember(member: Member(UInt16($0.index + 1)), name: String($0.index), disk: $0.disk.id)
-      }, copies: options.copies)
-    let layout = DecidedLayout(Layout(first: first, proposal: .none), slots)
-    for host in hosts {
-      host.start()
-      host.adopt(layout)
-    }
+    if options.setting == .founding { beginWithoutLayout() } else { beginWithLayout() }
     startClients()
     startFaults()
     layoutDriver.start()
@@ -70,6 +67,36 @@ final class World {
     network.forgetAll()
     hosts = []
     return verdict
+  }
+
+  /// One host may have had values before it had others.
+  private func beginWithoutLayout() {
+    if options.isOld {
+      for key in keys.indices {
+        let upload = UploadID(member: Member(0), counter: UInt64(key + 1))
+        let descriptor = Descriptor(
+          upload: upload, kind: .value, valueBytes: key + 1, committedAtNanoseconds: 0,
+          checksum: ValueChecksum(high: 0, low: 0))
+        let ballot = Ballot(counter: 1, member: Member(0))
+        hosts[0].disk.writeSynced(.file(key, Held(ballot: ballot, descriptor: descriptor, hasBytes: true)))
+        var operation = Operation(key: key, kind: .put, value: key + 1, begun: -2)
+        (operation.ended, operation.result) = (-1, .done)
+        history.append(operation)
+      }
+    }
+    for host in hosts { host.start() }
+  }
+
+  private func beginWithLayout() {
+    let first = MemberList(
+      hosts.prefix(max(options.copies, 3)).map {
+        LayoutMember(member: Member(UInt16($0.index + 1)), name: String($0.index), disk: $0.disk.id)
+      }, copies: options.copies)
+    let layout = DecidedLayout(Layout(first: first, proposal: .none), slots)
+    for host in hosts {
+      host.start()
+      host.adopt(layout)
+    }
   }
 
   private func handle(_ event: Agenda.Event) {
@@ -129,6 +156,7 @@ final class World {
   private func startFaults() {
     if let ticks = options.crashTicks { again(ticks) { [self] in crashSome() } }
     if let ticks = options.cutTicks { again(ticks) { [self] in cutSome() } }
+    if let ticks = options.rotTicks { again(ticks) { [self] in damageSome() } }
     if let ticks = options.repairTicks {
       again(ticks) { [self] in Repairer(network.random.pick(hosts)).repair(someKey) }
     }
@@ -148,13 +176,67 @@ final class World {
 
   private func crashSome() {
     let host = network.random.pick(hosts)
-    if host.isUp, hosts.count(where: \.isUp) > 2 { crash(host, cutsPower: network.random.chance(0.3)) }
+    guard host.isUp, hosts.count(where: \.isUp) > 2 else { return }
+    if network.random.chance(options.stops) { return stop(host) }
+    crash(host, cutsPower: network.random.chance(0.3))
+  }
+
+  private func stop(_ host: Host) {
+    host.close()
+    count(.stops)
+    startAgain(host)
   }
 
   func crash(_ host: Host, cutsPower: Bool) {
     host.stop(cutsPower: cutsPower)
     count(cutsPower ? .powerCuts : .kills)
+    startAgain(host)
+  }
+
+  private func startAgain(_ host: Host) {
     after(network.random.ticks(options.downTicks)) { if !host.isUp { host.start() } }
+  }
+
+  func loseDisk(of host: Host) {
+    count(.lostDisks)
+    let disk = newDisk()
+    host.stop(cutsPower: false)
+    host.replaceDisk(options.rules.contains(.renumbersDisks) ? disk : Disk(host.disk.id, keyCount: keys.count))
+    host.start()
+  }
+
+  /// The bytes of a value rot on one disk. The next disk fails only when all is whole again.
+  private func damageSome() {
+    guard let layout = newestLayout else { return }
+    let key = someKey
+    if isFull(layout) { isWhole = true }
+    guard isWhole, layout.current.copies >= 3 else { return }
+    let host = network.random.pick(hosts)
+    guard let held = host.disk.durable.files[key], held.descriptor.kind == .value, held.hasBytes,
+      hosts.contains(where: { other in
+        guard other !== host, let copy = other.disk.durable.files[key] else { return false }
+        return copy.descriptor.upload == held.descriptor.upload && copy.hasBytes
+      })
+    else { return }
+    isWhole = false
+    count(.damages)
+    host.disk.damage(key, keepingVote: options.rules.contains(.keepsVotes))
+  }
+
+  /// Whether all members know the layout, and all owners of all keys hold the same, with its bytes, on disk.
+  func isFull(_ layout: Layout) -> Bool {
+    let disks: [Disk?] = layout.current.members.map { member in
+      let host = hosts.first { $0.disk.id == member.disk }
+      return host?.known?.version == layout.version ? host?.disk : nil
+    }
+    guard layout.next == nil, !disks.contains(where: { $0 == nil }) else { return false }
+    return slots.enumerated().allSatisfy { key, slot in
+      let owners = layout.current.owners(of: slot)
+      let states = zip(layout.current.members, disks).filter { owners.contains($0.0.member) }.map {
+        $0.1?.durable.files[key]
+      }
+      return Set(states).count == 1 && states[0]?.hasBytes ?? true
+    }
   }
 
   private func cutSome() {
@@ -196,6 +278,7 @@ final class World {
   private func watch() {
     after(10) { [self] in
       if !isCalm, clientsLeft == 0 || now > Self.faultsUntil { calmDown() }
+      if isCalm, layoutDriver.isHopeless { return endWithoutLayout() }
       if isCalm, !isAtRest {
         // One host repairs, and not too often: rounds of many would outbid each other for long.
         if now > lastRepair + 30 {
@@ -237,10 +320,17 @@ final class World {
       hosts[owner].disk.seen.files[key].flatMap { $0.descriptor.kind == .value ? $0 : nil }
     }
     if Set(values.map { $0?.descriptor.upload }).count > 1 {
-      let held = owners.map { hosts[$0].disk.testimony(key, group: groups[key]) }
+      let held = owners.map { hosts[$0].testimony(key) }
       return "the owners of key \(keys[key]) differ at the end: \(held.map(\.words))"
     }
     return values.contains { $0?.hasBytes == false } ? "an owner of key \(keys[key]) lacks its bytes at the end" : nil
+  }
+
+  /// A disk was lost in the midst of the first round. No harm is done where nobody was told anything.
+  private func endWithoutLayout() {
+    count(.hopelessFoundings)
+    end(
+      history.allSatisfy { $0.begun < 0 || $0.result == .unknown || $0.result == .nothing } ? nil : "no layout is left")
   }
 
   private func readAll() {

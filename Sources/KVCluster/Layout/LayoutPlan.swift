@@ -10,8 +10,10 @@ package struct LayoutPlan: Sendable {
   private let own: Hello
   /// By name, without this host.
   private let heard: [String: Hello]
+  private let movingMax: Int
 
-  package init(known: Layout?, own: Hello, heard: [Hello]) {
+  package init(known: Layout?, own: Hello, heard: [Hello], movingMax: Int = Self.movingMax) {
+    self.movingMax = movingMax
     self.known = known
     self.own = own
     // Where two disks go by one name, a member's word counts.
@@ -95,7 +97,7 @@ package struct LayoutPlan: Sendable {
     }
     let arrived = moving.filter { isSynced($0, layout) }
     if !arrived.isEmpty { return layout.switching(arrived, proposal: ballot) }
-    let room = Self.movingMax - moving.count
+    let room = movingMax - moving.count
     guard room > 0 else { return nil }
     let leaving = Array(old.lazy.filter { Self.changesOwners($0, from: layout.current, to: next) }.prefix(room))
     if !leaving.isEmpty { return layout.moving(leaving, proposal: ballot) }
