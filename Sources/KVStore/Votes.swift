@@ -13,13 +13,9 @@ package final class Votes: Sendable {
   private struct State {
     var record: NodeRecord
     var acceptor: Acceptor
-    /// What may have been forgotten, by group; of the others, all that an earlier process used.
-    var floors: [UInt8: Ballot] = [:]
-    let startFloor: Ballot
+    var floors: Floors
     /// The highest counter when the horizon was last raised: while nothing is used, nothing need be written.
     var usedAtRaise: UInt64
-
-    func floor(of group: UInt8) -> Ballot { floors[group] ?? startFloor }
   }
 
   private let root: Directory
@@ -46,7 +42,8 @@ package final class Votes: Sendable {
     }
     var acceptor = Acceptor(horizon: horizon, horizonStep: Self.horizonStepMicroseconds)
     acceptor.raised(to: record.horizon)
-    state = Mutex(State(record: record, acceptor: acceptor, startFloor: .last(of: horizon), usedAtRaise: horizon))
+    state = Mutex(
+      State(record: record, acceptor: acceptor, floors: Floors(horizon: horizon), usedAtRaise: horizon))
   }
 
   /// What was written of it at the start: in no round at or below this does the disk take part.
@@ -87,7 +84,7 @@ package final class Votes: Sendable {
     _ request: RegisterRequest, _ key: Key, group: UInt8, _ held: Held?, isStaged: Bool
   ) -> [Acceptor.Effect] {
     state.withLock { state in
-      let testimony = Testimony(held: held, floor: state.floor(of: group))
+      let testimony = Testimony(held: held, floor: state.floors.floor(of: group))
       return state.acceptor.step(request, key, group: group, testimony, isStaged: isStaged)
     }
   }
@@ -95,9 +92,7 @@ package final class Votes: Sendable {
   /// A file is to be removed, so that its key will look as if it had never been: whoever asks about a key of the group is
   /// told that something up to this ballot may be forgotten. A later process says so of all that was before it.
   func forget(group: UInt8) {
-    state.withLock { state in
-      state.floors[group] = max(state.floor(of: group), .last(of: state.acceptor.highest))
-    }
+    state.withLock { $0.floors.forget(group: group, upTo: $0.acceptor.highest) }
   }
 
   /// Whether a round above a ballot was promised for the key.
@@ -106,7 +101,7 @@ package final class Votes: Sendable {
   }
 
   /// What may have been forgotten of a group.
-  func floor(of group: UInt8) -> Ballot { state.withLock { $0.floor(of: group) } }
+  func floor(of group: UInt8) -> Ballot { state.withLock { $0.floors.floor(of: group) } }
 
   /// A sync has failed: what the disk has is not known until a restart.
   func syncFailed() { state.withLock { $0.acceptor.syncFailed() } }

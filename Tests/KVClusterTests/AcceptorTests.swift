@@ -133,6 +133,9 @@ private let lessons = [
   Row(
     testDescription: "certainly not forgotten", has: testimony(nil, floor: 9), request: .learn(ballot(10), value(1)),
     isStaged: true, effects: [.store(held(10, value(1)), from: .staging), done]),
+  Row(
+    testDescription: "above the horizon", request: .learn(ballot(101), deletion(2)),
+    effects: [.raiseHorizon(151), .store(held(101, deletion(2)), from: .place), done]),
 ]
 
 private let purges = [

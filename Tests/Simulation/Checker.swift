@@ -35,6 +35,9 @@ struct Checker {
   private struct Place: Hashable {
     let taken: UInt64
     let state: Int?
+
+    /// States are few and small.
+    func hash(into hasher: inout Hasher) { hasher.combine(taken ^ UInt64(state ?? 0) << 58) }
   }
 
   private let operations: [Operation]

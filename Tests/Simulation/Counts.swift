@@ -1,9 +1,11 @@
 /// How often what happened.
 struct Counts {
   enum What: Int, CaseIterable {
-    case operations, gets, writes, refusals, withoutEffect, unknown, slowReads, layouts, wishes, syncedGroups, lessons,
+    case operations, gets, writes, refusals, withoutEffect, unknown, slowReads, layouts, foundings, hopelessFoundings,
+      wishes, syncedGroups, lessons,
       purges
-    case kills, powerCuts, partitions, lostMessages, lateMessages, doubledMessages, failedSyncs, lostDisks
+    case kills, stops, powerCuts, partitions, lostMessages, lateMessages, doubledMessages, failedSyncs, lostDisks,
+      damages
 
     var word: String {
       switch self {
@@ -15,11 +17,14 @@ struct Counts {
       case .unknown: "outcomes unknown"
       case .slowReads: "gets that needed a round"
       case .layouts: "layouts decided"
+      case .foundings: "first layouts decided"
+      case .hopelessFoundings: "first layouts never decided"
       case .wishes: "changes wished"
       case .syncedGroups: "groups synced"
       case .lessons: "lessons"
       case .purges: "purges"
       case .kills: "kills"
+      case .stops: "stops in good order"
       case .powerCuts: "power cuts"
       case .partitions: "partitions"
       case .lostMessages: "messages lost"
@@ -27,6 +32,7 @@ struct Counts {
       case .doubledMessages: "messages doubled"
       case .failedSyncs: "syncs failed"
       case .lostDisks: "disks lost"
+      case .damages: "values damaged"
       }
     }
   }

@@ -22,6 +22,11 @@ struct Disk {
       floors = Array(repeating: .none, count: keyCount)
     }
 
+    mutating func damage(_ key: Int, keepingVote keepsVote: Bool) {
+      guard files[key]?.descriptor.kind == .value else { return }
+      if keepsVote { files[key]?.hasBytes = false } else { files[key] = nil }
+    }
+
     mutating func apply(_ write: Write) {
       switch write {
       case .file(let key, let held): files[key] = held
@@ -71,5 +76,16 @@ struct Disk {
     seen = durable
   }
 
-  func testimony(_ key: Int, group: Int) -> Testimony { Testimony(held: seen.files[key], floor: seen.floors[group]) }
+  /// A process ends in good order: the next one need skip only what was used.
+  mutating func close(_ highest: UInt64) {
+    syncAll()
+    seen.horizon = highest
+    durable.horizon = highest
+  }
+
+  /// The bytes of a value are damaged. Its vote stays where that is kept apart from them.
+  mutating func damage(_ key: Int, keepingVote keepsVote: Bool) {
+    seen.damage(key, keepingVote: keepsVote)
+    durable.damage(key, keepingVote: keepsVote)
+  }
 }

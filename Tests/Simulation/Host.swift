@@ -5,7 +5,7 @@ import KVCore
 enum Reply {
   case answer(RegisterAnswer, member: Member)
   /// The owner goes by a newer layout.
-  case layout(Layout)
+  case layout(DecidedLayout)
 }
 
 /// A host of the simulated cluster: a disk, and a process while it is up.
@@ -20,24 +20,33 @@ final class Host {
   private(set) var needsReboot = false
   private(set) var layoutAcceptor = LayoutAcceptor(.init(), horizon: 0)
   private var acceptor = Acceptor(horizon: 0)
+  private var floors = Floors(horizon: 0)
   private var uploadCounter: UInt64 = 0
-  /// What waits for each key, where something is being done about it.
-  private var busy: [[() -> Void]?]
-  private(set) var views: [View] = []
+  /// What is asked about a key, perhaps at a time when something else is being done about it.
+  private struct Asked {
+    let inquiry: Inquiry
+    /// By which number the inquiry meant this host; nil where it came from within.
+    let member: Member?
+  }
+  private var isBusy: [Bool]
+  private var waiting: [[Asked]]
   private let skew: Double
+  /// What it has besides where hosts plan as nodes do.
+  var planning: Planning?
 
   init(_ index: Int, _ world: World, _ disk: Disk, skew: Double) {
     self.index = index
     self.world = world
     self.disk = disk
     self.skew = skew
-    busy = Array(repeating: nil, count: world.keys.count)
+    isBusy = Array(repeating: false, count: world.keys.count)
+    waiting = Array(repeating: [], count: world.keys.count)
   }
 
   func isUp(since boot: Int) -> Bool { isUp && self.boot == boot }
 
   /// The layout that it goes by, and what follows from it.
-  private(set) var layout: Layout?
+  private(set) var known: DecidedLayout?
   private(set) var member: Member?
 
   // MARK: Life
@@ -48,50 +57,64 @@ final class Host {
     needsReboot = false
     boot += 1
     staged = []
-    busy = Array(repeating: nil, count: world.keys.count)
+    for key in isBusy.indices { (isBusy[key], waiting[key]) = (false, []) }
     if options.rules.contains(.syncsAtStart) { disk.syncAll() }
     acceptor = Acceptor(
       horizon: disk.seen.horizon, rules: options.rules, promisesMax: options.promisesMax, horizonStep: 10)
+    floors = Floors(horizon: disk.seen.horizon, rules: options.rules)
     layoutAcceptor = LayoutAcceptor(disk.seen.layout, horizon: disk.seen.horizon)
-    noteLayout()
+    planning?.restart()
+    let decided = layoutAcceptor.record.known
+    if decided?.version != known?.version { go(by: decided.map { DecidedLayout($0, world.slots) }) }
+  }
+
+  /// Ends in good order, as a process does that is asked to.
+  func close() {
+    isUp = false
+    if needsReboot { disk.cutPower(&world.network.random) } else { disk.close(acceptor.highest) }
   }
 
   func stop(cutsPower: Bool) {
     isUp = false
-    if cutsPower || needsReboot { disk.cutPower(&world.random) }
+    if cutsPower || needsReboot { disk.cutPower(&world.network.random) }
   }
 
   func replaceDisk(_ disk: Disk) {
     isUp = false
     self.disk = disk
-  }
-
-  /// What the process does as long as it is the same one.
-  func whileAlive(_ body: @escaping () -> Void) -> () -> Void {
-    let born = boot
-    return { [self] in if isUp(since: born) { body() } }
+    go(by: nil)
   }
 
   // MARK: Layout
 
   /// A layout that is decided: what was missed under the present one is put aside before it is gone by.
-  func adopt(_ layout: Layout) {
-    let earlier = self.layout
-    guard layoutAcceptor.learn(layout) else { return }
-    noteLayout()
-    if world.options.rules.contains(.rejoinsEmpty), let member {
+  func adopt(_ newer: DecidedLayout) {
+    guard newer.version > known?.version ?? 0, mayGo(by: newer.layout) else { return }
+    // Whoever agreed to the first layout was there from the beginning.
+    let accepted = layoutAcceptor.record.layout
+    let isFounder = accepted?.version == 1 && accepted?.cluster == newer.layout.cluster
+    let earlier = known?.layout ?? (isFounder ? accepted : nil)
+    guard layoutAcceptor.learn(newer.layout) else { return }
+    go(by: newer)
+    if world.options.rules.contains(.rejoinsEmpty), newer.version > 1, let member {
       for (key, slot) in world.slots.enumerated() where disk.seen.files[key] != nil {
-        if let earlier, layout.keeps(slot, at: member, since: earlier) { continue }
+        if let earlier, newer.layout.keeps(slot, at: member, since: earlier) { continue }
         disk.writeSynced(.file(key, nil))
       }
     }
     disk.writeSynced(.layout(layoutAcceptor.record))
   }
 
-  private func noteLayout() {
-    layout = layoutAcceptor.record.known
-    member = layout?.member(of: disk.id)
-    views = layout.map { world.slots.map($0.view) } ?? []
+  /// A cluster that this host's file does not name must not get hold of it, nor another cluster than its own.
+  private func mayGo(by layout: Layout) -> Bool {
+    if let known { return known.layout.cluster == layout.cluster }
+    guard let planning else { return true }
+    return layout.members.contains { planning.wish.names.contains($0.name) }
+  }
+
+  private func go(by layout: DecidedLayout?) {
+    known = layout
+    member = layout?.layout.member(of: disk.id)
   }
 
   func prepareLayout(_ ballot: Ballot) -> LayoutAnswer {
@@ -99,7 +122,8 @@ final class Host {
     return layoutAcceptor.prepare(ballot)
   }
 
-  func acceptLayout(_ ballot: Ballot, _ layout: Layout) -> LayoutAnswer {
+  func acceptLayout(_ ballot: Ballot, _ layout: Layout) -> LayoutAnswer? {
+    guard known.map({ $0.layout.cluster == layout.cluster }) ?? true else { return nil }
     raiseHorizon(to: ballot.counter)
     let answer = layoutAcceptor.accept(ballot, layout)
     disk.writeSynced(.layout(layoutAcceptor.record))
@@ -107,6 +131,7 @@ final class Host {
   }
 
   private func raiseHorizon(to counter: UInt64) {
+    acceptor.saw(counter)
     guard counter > disk.durable.horizon else { return }
     disk.writeSynced(.horizon(counter + 10))
     acceptor.raised(to: disk.seen.horizon)
@@ -139,58 +164,77 @@ final class Host {
 
   // MARK: Requests
 
-  /// A request of somebody who goes by a layout. One at a time a key.
-  func handle(
-    _ request: RegisterRequest, _ key: Int, from sender: Layout, answer: @escaping (Reply) -> Void
-  ) {
-    if sender.version > layout?.version ?? 0 { adopt(sender) }
-    enqueue(key) { [self] done in
-      guard let layout else { return done() }
-      let group = world.slots[key].group
-      let isOld = layout.groups[group].epoch != sender.groups[group].epoch
-      if isOld, world.options.rules.contains(.fences) {
-        answer(.layout(layout))
-        return done()
-      }
-      guard let member, views[key].hasVoter(member) || !world.options.rules.contains(.fences) else {
-        answer(.answer(.unable, member: self.member ?? Member(0)))
-        return done()
-      }
-      let effects = acceptor.step(
-        request, world.keys[key], group: UInt8(group), disk.testimony(key, group: world.groups[key]),
-        isStaged: isStaged(request))
-      perform(effects[...], key) {
-        if let reply = $0 { answer(.answer(reply, member: member)) }
-        done()
-      }
+  /// A question of somebody who goes by a layout. One at a time a key.
+  func handle(_ inquiry: Inquiry, _ asked: Member) { handle(Asked(inquiry: inquiry, member: asked)) }
+
+  /// The same from within.
+  func handle(_ request: RegisterRequest, _ key: Int, from known: DecidedLayout, answer: @escaping (Reply) -> Void) {
+    let inquiry = Inquiry(self, boot: nil, request, key, known) { reply, _ in answer(reply) }
+    handle(Asked(inquiry: inquiry, member: nil))
+  }
+
+  private func handle(_ asked: Asked) {
+    let inquiry = asked.inquiry
+    if inquiry.known.version > known?.version ?? 0 { adopt(inquiry.known) }
+    if isBusy[inquiry.key] { return waiting[inquiry.key].append(asked) }
+    isBusy[inquiry.key] = true
+    take(asked)
+  }
+
+  private func take(_ asked: Asked) {
+    let inquiry = asked.inquiry
+    let key = inquiry.key
+    guard let known else { return goOn(key) }
+    if known.views[key].epoch != inquiry.known.views[key].epoch, world.options.rules.contains(.fences) {
+      answer(.layout(known), to: asked)
+      return goOn(key)
     }
+    guard let member, known.views[key].hasVoter(member) || !world.options.rules.contains(.fences) else {
+      answer(.answer(.unable, member: member ?? Member(0)), to: asked)
+      return goOn(key)
+    }
+    let effects = acceptor.step(
+      inquiry.request, world.keys[key], group: UInt8(world.slots[key].group),
+      testimony(key), isStaged: isStaged(inquiry.request))
+    if effects.count == 1, case .answer(let reply) = effects[0] {
+      answer(.answer(reply, member: member), to: asked)
+      return goOn(key)
+    }
+    let born = boot
+    perform(effects[...], key) { [self] in
+      if let reply = $0 { answer(.answer(reply, member: member), to: asked) }
+      if isUp(since: born) { goOn(key) }
+    }
+  }
+
+  func testimony(_ key: Int) -> Testimony {
+    let contents = disk.seen
+    let floor =
+      world.options.writesFloors ? contents.floors[world.groups[key]] : floors.floor(of: UInt8(world.slots[key].group))
+    return Testimony(held: contents.files[key], floor: floor)
+  }
+
+  private func answer(_ reply: Reply, to asked: Asked) {
+    if let member = asked.member {
+      world.answer(reply, to: asked.inquiry, asked: member, from: self)
+    } else {
+      asked.inquiry.take?(reply, Member(0))
+    }
+  }
+
+  /// What was asked next about the key.
+  private func goOn(_ key: Int) {
+    guard !waiting[key].isEmpty else {
+      isBusy[key] = false
+      return
+    }
+    take(waiting[key].removeFirst())
   }
 
   private func isStaged(_ request: RegisterRequest) -> Bool {
     switch request {
     case .accept(_, let descriptor), .learn(_, let descriptor): staged.contains(descriptor.upload)
     default: false
-    }
-  }
-
-  private func enqueue(_ key: Int, _ work: @escaping (@escaping () -> Void) -> Void) {
-    let run = { [self] in
-      work(
-        whileAlive { [self] in
-          guard var waiting = busy[key], !waiting.isEmpty else {
-            busy[key] = nil
-            return
-          }
-          let next = waiting.removeFirst()
-          busy[key] = waiting
-          next()
-        })
-    }
-    if busy[key] == nil {
-      busy[key] = []
-      run()
-    } else {
-      busy[key]?.append(run)
     }
   }
 
@@ -204,23 +248,29 @@ final class Host {
     switch (effect, key) {
     case (.answer(let reply), _): return answer(reply)
     case (.raiseHorizon(let horizon), _): write = .horizon(horizon)
+    case (.raiseFloor, let key?) where !world.options.writesFloors:
+      floors.forget(group: UInt8(world.slots[key].group), upTo: acceptor.highest)
+      return perform(effects.dropFirst(), key, answer)
     case (.raiseFloor(let floor), let key?): write = .floor(world.groups[key], floor)
     case (.remove, let key?): write = .file(key, nil)
-    case (.store(let held, from: _), let key?): write = .file(key, held)
+    case (.store(var held, from: let source), let key?):
+      // What was in place may have been damaged since.
+      if source == .place, held.descriptor.kind == .value, world.options.rules.contains(.acceptsOnlyBytes) {
+        held.hasBytes = disk.seen.files[key]?.hasBytes ?? false
+      }
+      write = .file(key, held)
     case (_, nil): preconditionFailure("a ballot of one's own changes no key")
     }
     let token = disk.write(write)
-    world.after(
-      world.random.ticks(0.05...1.5),
-      whileAlive { [self] in
-        guard world.isCalm || !world.random.chance(world.options.failingSyncs) else { return failSync(answer) }
-        let isLast = !world.isCalm && world.random.chance(world.options.midwayKills)
-        if isLast, world.random.chance(0.5) { return world.crash(self, cutsPower: false) }
-        disk.sync(token)
-        if isLast { return world.crash(self, cutsPower: false) }
-        if case .raiseHorizon(let horizon) = effect { acceptor.raised(to: horizon) }
-        perform(effects.dropFirst(), key, answer)
-      })
+    world.after(world.network.random.ticks(0.05...1.5), at: self) { [self] in
+      guard world.isCalm || !world.network.random.chance(world.options.failingSyncs) else { return failSync(answer) }
+      let isLast = !world.isCalm && world.network.random.chance(world.options.midwayKills)
+      if isLast, world.network.random.chance(0.5) { return world.crash(self, cutsPower: false) }
+      disk.sync(token)
+      if isLast { return world.crash(self, cutsPower: false) }
+      if case .raiseHorizon(let horizon) = effect { acceptor.raised(to: horizon) }
+      perform(effects.dropFirst(), key, answer)
+    }
   }
 
   private func failSync(_ answer: (RegisterAnswer?) -> Void) {
@@ -228,6 +278,6 @@ final class Host {
     acceptor.syncFailed()
     world.count(.failedSyncs)
     answer(.unable)
-    world.after(world.random.ticks(5...60), whileAlive { [self] in world.crash(self, cutsPower: true) })
+    world.after(world.network.random.ticks(5...60), at: self) { [self] in world.crash(self, cutsPower: true) }
   }
 }

@@ -2,7 +2,7 @@ import KVCluster
 import KVCore
 
 /// What an operator wishes, and how the hosts get there: rounds about the layout, and groups that move.
-final class LayoutDriver {
+final class LayoutDriver: Government {
   /// A wish: which hosts, how many copies.
   struct Wish: Equatable {
     var hosts: [Int]
@@ -18,14 +18,10 @@ final class LayoutDriver {
   private var wish: Wish
   private var synced: [Sync: Set<Member>] = [:]
   private var isCancelling = false
-  /// Whether all owners have held the same since a disk was lost last.
-  private var isWhole = true
   /// A host has one round under way at a time.
   private var proposingUntil: [Double]
   private var highest = Ballot.none
-  /// Every layout that was told to be decided, by version.
-  private var decided: [UInt64: Layout] = [:]
-  private(set) var contradiction: String?
+  private var decisions = Decisions()
 
   init(_ world: World) {
     self.world = world
@@ -34,17 +30,28 @@ final class LayoutDriver {
   }
 
   func start() {
+    // Where nobody wishes for anything there is nothing to decide.
+    guard let ticks = world.options.wishTicks else { return }
     for host in world.hosts { tick(host) }
-    if let ticks = world.options.wishTicks { world.again(ticks) { [self] in wishSomething() } }
+    world.again(ticks) { [self] in wishSomething() }
   }
 
-  /// What is still to be done, or nil where the wished list is in force and everybody knows.
+  var contradiction: String? { decisions.contradiction }
+  var isHopeless: Bool { false }
+
+  var isAtRest: Bool {
+    guard contradiction == nil, let newest = world.newestLayout, newest.next == nil else { return false }
+    return Self.list(wish, world.disks, newest) == newest.current
+      && world.hosts.allSatisfy { $0.known?.version == newest.version }
+  }
+
   var unrest: String? {
+    if isAtRest { return nil }
     if let contradiction { return contradiction }
-    guard let newest = world.hosts.compactMap(\.layout).max(by: { $0.version < $1.version }) else { return "no layout" }
+    guard let newest = world.newestLayout else { return "no layout" }
     if newest.next != nil { return unfinished(newest) }
-    if Self.list(wish, world.hosts.map(\.disk.id), newest) != newest.current { return "a wish is not fulfilled" }
-    return world.hosts.allSatisfy { $0.layout?.version == newest.version } ? nil : "a host has an old layout"
+    if Self.list(wish, world.disks, newest) != newest.current { return "a wish is not fulfilled" }
+    return "a host has an old layout"
   }
 
   private func unfinished(_ newest: Layout) -> String {
@@ -61,32 +68,30 @@ final class LayoutDriver {
   // MARK: Wishes
 
   private func wishSomething() {
-    guard let newest = world.hosts.filter(\.isUp).compactMap(\.layout).max(by: { $0.version < $1.version }) else {
-      return
-    }
+    guard let newest = world.newestLayout(where: \.isUp) else { return }
     if newest.next == nil {
       isCancelling = false
       wishAnew(newest)
-    } else if world.random.chance(0.2) {
+    } else if world.network.random.chance(0.2) {
       isCancelling = true
     }
   }
 
   private func wishAnew(_ layout: Layout) {
-    if isFull(layout) { isWhole = true }
-    if wish.copies >= 3, layout.current.copies >= 3, isWhole, world.random.chance(world.options.losses) {
-      return loseDisk(of: world.random.pick(layout.current.members))
+    if world.isFull(layout) { world.isWhole = true }
+    if wish.copies >= 3, layout.current.copies >= 3, world.isWhole, world.network.random.chance(world.options.losses) {
+      return loseDisk(of: world.network.random.pick(layout.current.members))
     }
     var hosts = wish.hosts
     world.count(.wishes)
-    if world.random.chance(world.options.exchangesOfTwo) {
+    if world.network.random.chance(world.options.exchangesOfTwo) {
       for _ in 0..<2 { exchange(&hosts) }
     } else {
-      switch world.random.below(4) {
+      switch world.network.random.below(4) {
       case 0 where hosts.count < world.hosts.count:
-        hosts.insert(spare(hosts), at: world.random.below(hosts.count + 1))
-      case 1 where hosts.count > max(3, wish.copies): hosts.remove(at: world.random.below(hosts.count))
-      case 2 where world.options.setting == .mixed: wish.copies = world.random.pick([1, 3, 3])
+        hosts.insert(spare(hosts), at: world.network.random.below(hosts.count + 1))
+      case 1 where hosts.count > max(3, wish.copies): hosts.remove(at: world.network.random.below(hosts.count))
+      case 2 where world.options.setting == .mixed: wish.copies = world.network.random.pick([1, 3, 3])
       default: exchange(&hosts)
       }
     }
@@ -94,61 +99,42 @@ final class LayoutDriver {
   }
 
   private func exchange(_ hosts: inout [Int]) {
-    if hosts.count < world.hosts.count { hosts[world.random.below(hosts.count)] = spare(hosts) }
+    if hosts.count < world.hosts.count { hosts[world.network.random.below(hosts.count)] = spare(hosts) }
   }
 
-  private func spare(_ hosts: [Int]) -> Int { world.random.pick(world.hosts.indices.filter { !hosts.contains($0) }) }
-
-  /// Whether all members know the layout, and all owners of all keys hold the same, with its bytes, on disk.
-  private func isFull(_ layout: Layout) -> Bool {
-    let disks: [Disk?] = layout.current.members.map { member in
-      let host = world.hosts.first { $0.disk.id == member.disk }
-      return host?.layout?.version == layout.version ? host?.disk : nil
-    }
-    guard layout.next == nil, !disks.contains(where: { $0 == nil }) else { return false }
-    return world.slots.enumerated().allSatisfy { key, slot in
-      let owners = layout.current.owners(of: slot)
-      let states = zip(layout.current.members, disks).filter { owners.contains($0.0.member) }.map {
-        $0.1?.durable.files[key]
-      }
-      return Set(states).count == 1 && states[0]?.hasBytes ?? true
-    }
+  private func spare(_ hosts: [Int]) -> Int {
+    world.network.random.pick(world.hosts.indices.filter { !hosts.contains($0) })
   }
 
   /// A disk is lost. The next one is not before all is whole again.
   private func loseDisk(of member: LayoutMember) {
     guard let host = world.hosts.first(where: { $0.disk.id == member.disk }) else { return }
-    isWhole = false
-    world.count(.lostDisks)
-    let disk = world.newDisk()
-    host.stop(cutsPower: false)
-    host.replaceDisk(
-      world.options.rules.contains(.renumbersDisks) ? disk : Disk(host.disk.id, keyCount: world.keys.count))
-    host.start()
+    world.isWhole = false
+    world.loseDisk(of: host)
   }
 
   // MARK: Rounds about the layout
 
   private func tick(_ host: Host) {
-    world.after(world.random.ticks(8...30)) { [self] in
-      if host.isUp, host.layout != nil {
+    world.after(world.network.random.ticks(8...30)) { [self] in
+      if host.isUp, host.known != nil {
         // One proposes; the others now and then, in case it is gone without their knowledge.
         let isFirst = !world.hosts.contains { $0.isUp && $0.index < host.index }
-        if isFirst || (!world.isCalm && world.random.chance(0.1)) { advance(host) }
+        if isFirst || (!world.isCalm && world.network.random.chance(0.1)) { advance(host) }
         syncGroups(host)
       }
       tick(host)
     }
-    if !isWhole, host.index == 0, let layout = host.layout, isFull(layout) { isWhole = true }
+    if !world.isWhole, host.index == 0, let layout = host.known?.layout, world.isFull(layout) { world.isWhole = true }
     if world.isCalm { isCancelling = false }
     // A layout that a host missed reaches it with the next exchange.
-    guard let layout = host.layout, host.isUp, world.random.chance(0.5) else { return }
-    world.send(from: host, to: world.random.below(world.hosts.count)) { $0.adopt(layout) }
+    guard let known = host.known, host.isUp, world.network.random.chance(0.5) else { return }
+    world.send(from: host, to: world.network.random.below(world.hosts.count)) { $0.adopt(known) }
   }
 
   private func advance(_ host: Host) {
-    guard let known = host.layout, proposingUntil[host.index] <= world.now else { return }
-    let (disks, wish, synced, isCancelling) = (world.hosts.map(\.disk.id), wish, synced, isCancelling)
+    guard let known = host.known?.layout, proposingUntil[host.index] <= world.now else { return }
+    let (disks, wish, synced, isCancelling) = (world.disks, wish, synced, isCancelling)
     let keySlots = world.slots
     let switchesEarly = !world.options.rules.contains(.switchesWhenSynced)
     let propose: @Sendable (Layout, Ballot) -> Layout? = { layout, ballot in
@@ -160,7 +146,7 @@ final class LayoutDriver {
     proposingUntil[host.index] = world.now + 40
     host.ballot(above: highest) { [self] ballot in
       highest = max(highest, ballot)
-      LayoutRun(host, LayoutRound(at: ballot, from: known, propose: propose), ballot) { [self] layout in
+      LayoutRun(host, LayoutRound(at: ballot, from: known, propose: propose), ballot) { [self] layout, _ in
         proposingUntil[host.index] = 0
         if let layout { decide(layout, host) }
       }.start()
@@ -168,14 +154,12 @@ final class LayoutDriver {
   }
 
   private func decide(_ layout: Layout, _ host: Host) {
-    if let other = decided[layout.version], other != layout {
-      contradiction = "two layouts of version \(layout.version) were decided"
-    }
-    decided[layout.version] = layout
+    decisions.add(layout)
     world.count(.layouts)
-    host.adopt(layout)
-    for target in world.hosts.indices where world.random.chance(world.options.hearing) {
-      world.send(from: host, to: target) { $0.adopt(layout) }
+    let known = DecidedLayout(layout, world.slots)
+    host.adopt(known)
+    for target in world.hosts.indices where world.network.random.chance(world.options.hearing) {
+      world.send(from: host, to: target) { $0.adopt(known) }
     }
   }
 
@@ -187,8 +171,6 @@ final class LayoutDriver {
       let list = list(wish, disks, layout)
       return list == layout.current ? nil : layout.changing(to: list, proposal: ballot)
     }
-    // A change towards a disk that is lost cannot end.
-    let isCancelling = isCancelling || next.members.contains { !disks.contains($0.disk) }
     let inUse = keySlots.map(\.group)
     var (moving, old): ([Int], [Int]) = ([], [])
     for group in layout.groups.indices {
@@ -198,10 +180,12 @@ final class LayoutDriver {
       case .new: break
       }
     }
-    if isCancelling, !moving.isEmpty, moving.count + old.count == layout.groups.count {
-      return layout.cancelling(moving, proposal: ballot)
+    // A change is gone back on once, from wherever it stands; one towards a disk that is lost cannot end.
+    let isAhead = next.members.map(\.disk) == wish.hosts.map { disks[$0] }
+    let hasLost = { (list: MemberList) in list.members.contains { !disks.contains($0.disk) } }
+    if isCancelling && isAhead || hasLost(next) && !hasLost(layout.current) {
+      return layout.reversing(proposal: ballot)
     }
-    if isCancelling, moving.isEmpty, old.count == layout.groups.count { return layout.finished(proposal: ballot) }
     let arrived = moving.filter { !inUse.contains($0) || isSynced($0) }
     if !arrived.isEmpty { return layout.switching(arrived, proposal: ballot) }
     // The groups without keys go first, and then one at a time.
@@ -233,127 +217,14 @@ final class LayoutDriver {
   // MARK: Moving groups
 
   private func syncGroups(_ host: Host) {
-    guard let layout = host.layout, let member = host.member else { return }
-    for group in world.groupNumbers where layout.groups[group].phase == .moving {
-      let sync = Sync(group: group, epoch: layout.groups[group].epoch)
+    guard let known = host.known, let member = host.member else { return }
+    for group in world.groupNumbers where known.layout.groups[group].phase == .moving {
+      let sync = Sync(group: group, epoch: known.layout.groups[group].epoch)
       if synced[sync]?.contains(member) != true {
-        GroupSync(host, layout, member, group) { [self] in
+        GroupSync(host, known, member, group) { [self] in
           synced[sync, default: []].insert(member)
           world.count(.syncedGroups)
         }.start()
-      }
-    }
-  }
-}
-
-/// Carries a round about the layout over the network.
-final class LayoutRun {
-  private let host: Host
-  private let ballot: Ballot
-  private var round: LayoutRound
-  private let ended: (Layout?) -> Void
-
-  init(_ host: Host, _ round: LayoutRound, _ ballot: Ballot, ended: @escaping (Layout?) -> Void) {
-    self.host = host
-    self.round = round
-    self.ballot = ballot
-    self.ended = ended
-  }
-
-  func start() {
-    perform(round.start())
-    host.world.after(40, host.whileAlive { [self] in perform(round.step(.timedOut)) })
-  }
-
-  private func perform(_ effects: [LayoutRound.Effect]) {
-    let ballot = ballot
-    for effect in effects {
-      switch effect {
-      case .prepare(let members): ask(members) { $0.prepareLayout(ballot) }
-      case .accept(let layout, let members): ask(members) { $0.acceptLayout(ballot, layout) }
-      case .decided(let layout): ended(layout)
-      case .settled, .failed: ended(nil)
-      }
-    }
-  }
-
-  private func ask(_ members: [LayoutMember], _ body: @escaping (Host) -> LayoutAnswer) {
-    let world = host.world
-    let boot = host.boot
-    for member in members {
-      guard let target = Int(member.name) else { continue }
-      world.send(from: host, to: target) { [self] voter in
-        let answer = body(voter)
-        let disk = voter.disk.id
-        world.send(from: voter, to: host.index) { [self] _ in
-          if host.isUp(since: boot) { perform(round.step(.answer(answer, from: disk))) }
-        }
-      }
-    }
-  }
-}
-
-/// Brings a new owner's group up to what its old owners hold, key by key.
-final class GroupSync {
-  private let host: Host
-  private let world: World
-  private let layout: Layout
-  private let member: Member
-  private let keys: [Int]
-  private let done: () -> Void
-  private var floor = Ballot.none
-
-  init(_ host: Host, _ layout: Layout, _ member: Member, _ group: Int, done: @escaping () -> Void) {
-    self.host = host
-    world = host.world
-    self.layout = layout
-    self.member = member
-    self.done = done
-    let slots = world.slots
-    keys = slots.indices.filter { key in
-      slots[key].group == group && layout.view(of: slots[key]).nextOwners?.contains(member) == true
-    }
-  }
-
-  func start() { next(keys[...]) }
-
-  private func next(_ left: ArraySlice<Int>) {
-    guard let key = left.first else { return done() }
-    let view = layout.view(of: world.slots[key])
-    // All answers are from this epoch: no older round can come to a decision without these owners any more.
-    let old = View(epoch: view.epoch, owners: view.owners)
-    ReadingRun(host, key, old) { [self] outcome, _ in
-      switch outcome {
-      case .chosen(let held, _, _): take(held, key) { [self] in next(left.dropFirst()) }
-      case .unsettled: settle(key) { [self] in next(left.dropFirst()) }
-      default: break
-      }
-    }?.start()
-  }
-
-  /// The round's quorum may be without this owner, so it reads what was decided.
-  private func settle(_ key: Int, _ then: @escaping () -> Void) {
-    RoundRun(host, key, .certainty) { [self] outcome, _ in
-      guard case .chosen = outcome else { return }
-      ReadingRun(host, key) { [self] outcome, _ in
-        if case .chosen(let held, _, _) = outcome { take(held, key, then) }
-      }?.start()
-    }?.start()
-  }
-
-  private func take(_ held: Held?, _ key: Int, tries: Int = 2, _ then: @escaping () -> Void) {
-    guard let held else { return then() }
-    host.handle(.learn(held.ballot, held.descriptor), key, from: layout) { [self] reply in
-      switch reply {
-      case .answer(.done, _): then()
-      case .answer(.lacksBytes, _) where tries > 0:
-        var isFetched = false
-        Fetch(world, key, held.descriptor.upload, to: host.index, askedBy: host) { [self] in
-          if !isFetched { take(held, key, tries: tries - 1, then) }
-          isFetched = true
-        }.start()
-      case .answer(.outbid, _) where tries > 0: settle(key, then)
-      default: break
       }
     }
   }

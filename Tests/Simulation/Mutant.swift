@@ -30,6 +30,13 @@ struct Mutant {
     self.schedulesMax = schedulesMax
   }
 
+  private init(founding name: String, _ rule: LayoutRules, within schedulesMax: UInt64) {
+    self.name = name
+    first = 1
+    worlds = .foundings(LayoutRules.all.subtracting(rule))
+    self.schedulesMax = schedulesMax
+  }
+
   static let all = [
     Mutant("readsOnlyChosen", .readsOnlyChosen, .contended, within: 500),
     Mutant("refusesOnlyOnChosen", .refusesOnlyOnChosen, .contended, within: 500),
@@ -46,12 +53,16 @@ struct Mutant {
     Mutant("switchesWhenSynced", .switchesWhenSynced, .moving, within: 3000),
     Mutant("renumbersDisks", .renumbersDisks, .losing, within: 1000),
     Mutant("syncsAtStart", .syncsAtStart, .dying, within: 5000),
-    Mutant("stopsAtFailedSync", .stopsAtFailedSync, .syncing, within: 500),
+    Mutant("stopsAtFailedSync", .stopsAtFailedSync, .syncing, within: 2000),
     Mutant("acceptsOnlyBytes", .acceptsOnlyBytes, .dying, within: 500),
     Mutant("raisesFloorFirst", .raisesFloorFirst, .purging, within: 6000),
     Mutant("remembersEvicted", .remembersEvicted, .crowded, within: 500),
     Mutant("tellsRequestsApart", .tellsRequestsApart, .contended, within: 2000),
     Mutant("datesLessons", .datesLessons, .moving, from: 1_110_001, within: 1000),
+    Mutant("floorsAtHorizon", .floorsAtHorizon, .purging, within: 6000),
+    Mutant("keepsVotes", .keepsVotes, .rotting, within: 3000),
+    Mutant(founding: "asksAllFounders", .asksAllFounders, within: 1000),
+    Mutant(founding: "carriesFoundingsThrough", .carriesFoundingsThrough, within: 1000),
     Mutant("keepsPromises", .keepsPromises, within: 1000),
     Mutant("asksPredecessors", .asksPredecessors, within: 1000),
     Mutant("asksSuccessors", .asksSuccessors, within: 1000),
@@ -65,10 +76,14 @@ enum Worlds {
   case clusters(Rules, Options.Setting?)
   /// The layout's register alone.
   case registers(LayoutRules)
+  /// The round about the first layout alone.
+  case foundings(LayoutRules)
 
   init?(named name: String) {
     if name == "register" {
       self = .registers(.all)
+    } else if name == "firstRound" {
+      self = .foundings(.all)
     } else if let setting = Options.Setting(rawValue: name) {
       self = .clusters(.all, setting)
     } else {
@@ -76,5 +91,5 @@ enum Worlds {
     }
   }
 
-  static let names = Options.Setting.allCases.map(\.rawValue) + ["register"]
+  static let names = Options.Setting.allCases.map(\.rawValue) + ["register", "firstRound"]
 }

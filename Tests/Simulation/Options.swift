@@ -20,6 +20,10 @@ struct Options {
     case crowded
     /// Hosts that die between the bytes and the round.
     case dying
+    /// Bytes that rot.
+    case rotting
+    /// Hosts that agree on their first layout, and plan as nodes do after that.
+    case founding
   }
 
   var rules = Rules.all
@@ -45,6 +49,11 @@ struct Options {
   var failingSyncs = 0.0
   /// How far apart the faults are; nil where there are none of a kind.
   var crashTicks: ClosedRange<Double>?
+  /// How many of the crashes are stops in good order.
+  var stops = 0.0
+  /// Whether floors are written, or kept in memory as nodes do.
+  var writesFloors = false
+  var rotTicks: ClosedRange<Double>?
   /// How many of the syncs are the last thing that a process does, just before or just after it.
   var midwayKills = 0.0
   var downTicks = 0.1...3
@@ -57,13 +66,17 @@ struct Options {
   var exchangesOfTwo = 0.2
   /// How many of the hosts hear of a new layout at once.
   var hearing = 0.8
+  /// How many of the operators' files differ at first.
+  var differingFiles = 0.0
+  /// Whether a host has had values before there was a layout.
+  var isOld = false
   /// How many keys an acceptor remembers promises of.
   var promisesMax = Acceptor.promisesMax
 
   init(_ random: inout Randomness, rules: Rules, setting: Setting?) {
     self.rules = rules
     // Drawn in any case, so that a seed means the same where its setting is given.
-    let drawn = random.pick([.mixed, .mixed, .mixed] + Setting.allCases)
+    let drawn = random.pick([.mixed, .mixed, .mixed] + Setting.allCases.filter { $0 != .founding })
     self.setting = setting ?? drawn
     loss = random.pick([0, 0.02, 0.1, 0.2])
     duplication = random.pick([0, 0.05, 0.2])
@@ -77,7 +90,11 @@ struct Options {
     case .syncing: failSyncs(&random)
     case .crowded: crowd(&random)
     case .dying: die(&random)
+    case .rotting: rot(&random)
+    case .founding: found(&random)
     }
+    writesFloors = random.chance(0.3)
+    stops = random.pick([0, 0.2])
   }
 
   private mutating func mix(_ random: inout Randomness) {
@@ -93,6 +110,7 @@ struct Options {
     if random.chance(0.9) { purgeTicks = isHot ? 2...10 : 8...40 }
     if random.chance(0.7) { wishTicks = 20...100 }
     promisesMax = random.pick([1, 2, 1000])
+    if random.chance(0.5) { rotTicks = 10...60 }
   }
 
   private mutating func contend(_ random: inout Randomness) {
@@ -121,6 +139,9 @@ struct Options {
     downTicks = 0.1...1
     repairTicks = 2...5
     purgeTicks = 1...3
+    // An owner that is cut off hears of what was decided before it hears of a round.
+    if random.chance(0.4) { cutTicks = 5...30 }
+    if random.chance(0.4) { crashTicks = 3...20 }
   }
 
   private mutating func move(_ random: inout Randomness) {
@@ -179,6 +200,33 @@ struct Options {
     slowTicks = 2...20
     if random.chance(0.5) { repairTicks = 2...10 }
     if random.chance(0.5) { purgeTicks = 2...10 }
+  }
+
+  private mutating func found(_ random: inout Randomness) {
+    copies = random.pick([1, 3, 3, 3])
+    keyCount = random.pick([1, 3])
+    isOld = random.chance(0.3)
+    differingFiles = random.pick([0, 0, 0.3])
+    thinkingTicks = 0...10
+    if random.chance(0.6) { crashTicks = random.pick([2...12, 10...40]) }
+    downTicks = random.pick([0.1...3, 2...60])
+    if random.chance(0.5) { cutTicks = 10...60 }
+    if random.chance(0.6) { wishTicks = random.pick([5...30, 30...150]) }
+    losses = random.pick([0.3, 0.7])
+    if random.chance(0.5) { repairTicks = 5...20 }
+    if random.chance(0.5) { purgeTicks = 5...20 }
+  }
+
+  private mutating func rot(_ random: inout Randomness) {
+    operations = [.get, .get, .get, .put, .put, .exchange, .create, .delete]
+    operationsEach = 8
+    thinkingTicks = 0...10
+    acceptLoss = random.pick([0, 0.2, 0.4])
+    rotTicks = 3...20
+    if random.chance(0.5) { crashTicks = 5...40 }
+    if random.chance(0.7) { repairTicks = 4...20 }
+    if random.chance(0.3) { purgeTicks = 4...20 }
+    if random.chance(0.3) { wishTicks = 10...60 }
   }
 }
 

@@ -7,7 +7,7 @@ final class RegisterWorld {
   private enum Message {
     case prepare(round: Int, Ballot)
     case accept(round: Int, Ballot, Layout)
-    case answer(round: Int, LayoutAnswer, from: Int)
+    case answer(round: Int, LayoutAnswer, from: DiskID)
     case learn(Layout)
   }
 
@@ -16,6 +16,8 @@ final class RegisterWorld {
     let host: Int
     let boot: Int
     var round: LayoutRound
+    /// Whose votes it does without.
+    let lost: Set<Member>
   }
 
   /// What was accepted at a ballot, and by whom.
@@ -37,6 +39,10 @@ final class RegisterWorld {
   private var bag: [(target: Int, message: Message)] = []
   private var acceptances: [Ballot: Acceptance] = [:]
   private var decided: [UInt64: Layout] = [:]
+  /// Hosts that are gone with their disks, until others stand in for them.
+  private var gone: Set<Int> = []
+  /// Which disk each host has.
+  private var disks = (0..<hostCount).map { DiskID.of($0) }
   private var problem: String?
   private(set) var counts = Counts()
 
@@ -58,6 +64,8 @@ final class RegisterWorld {
       switch random.below(20) {
       case 0: propose(at: random.below(Self.hostCount))
       case 1 where random.chance(0.3): restart(random.below(Self.hostCount))
+      case 2 where random.chance(0.05): lose(random.below(Self.hostCount))
+      case 2 where random.chance(0.1): replace()
       default: deliver()
       }
     }
@@ -70,35 +78,75 @@ final class RegisterWorld {
     acceptors[host] = LayoutAcceptor(acceptors[host].record, horizon: counters[host], rules: rules)
   }
 
+  /// A host is gone for good, as long as some are left in each list.
+  private func lose(_ host: Int) {
+    let left = Set(0..<Self.hostCount).subtracting(gone).subtracting([host])
+    let lists = acceptors.compactMap { $0.record.known ?? nil }.flatMap(\.lists)
+    guard left.count >= 3,
+      lists.allSatisfy({ list in list.members.contains { member in left.contains { disks[$0] == member.disk } } })
+    else { return }
+    counts[.lostDisks] += 1
+    gone.insert(host)
+  }
+
+  /// It comes back with an empty disk, which knows of nothing.
+  private func replace() {
+    guard let host = gone.min() else { return }
+    gone.remove(host)
+    boots[host] += 1
+    disks[host] = DiskID(high: disks[host].high + 1, low: UInt64(host))
+    acceptors[host] = LayoutAcceptor(.init(), horizon: 0, rules: rules)
+  }
+
   // MARK: Rounds
 
   private func propose(at host: Int) {
-    guard let known = acceptors[host].record.known else { return }
+    guard !gone.contains(host), let known = acceptors[host].record.known else { return }
     counters[host] += UInt64(random.pick([1, 1, 1, 5]))
     let ballot = Ballot(counter: counters[host], member: Member(UInt16(host + 1)))
     let seed = random.next()
-    let round = LayoutRound(at: ballot, from: known, rules: rules) { layout, ballot in
+    let lost = Set(known.members.filter { !isThere($0.disk) }.map(\.member)).subtracting(known.lost)
+    let isForced = !lost.isEmpty && random.chance(0.5)
+    let disks = disks
+    let round = LayoutRound(at: ballot, from: known, without: isForced ? lost : [], rules: rules) { layout, ballot in
       var random = Randomness(seed: seed)
-      return random.chance(0.8) ? Self.successor(of: layout, ballot, &random) : nil
+      if isForced {
+        let open = lost.intersection(layout.members.map(\.member)).subtracting(layout.lost)
+        return open.isEmpty ? nil : layout.losing(open, proposal: ballot)
+      }
+      return random.chance(0.8) ? Self.successor(of: layout, ballot, disks, &random) : nil
     }
-    proposers.append(Proposer(ballot: ballot, host: host, boot: boots[host], round: round))
+    proposers.append(
+      Proposer(ballot: ballot, host: host, boot: boots[host], round: round, lost: isForced ? lost : []))
     perform(round.start(), proposers.count - 1)
   }
 
-  private static func successor(of layout: Layout, _ ballot: Ballot, _ random: inout Randomness) -> Layout {
-    guard layout.next != nil else { return layout.changing(to: list(after: layout, &random), proposal: ballot) }
+  private func isThere(_ disk: DiskID) -> Bool {
+    disks.firstIndex(of: disk).map { !gone.contains($0) } ?? false
+  }
+
+  private static func successor(
+    of layout: Layout, _ ballot: Ballot, _ disks: [DiskID], _ random: inout Randomness
+  ) -> Layout {
+    for member in layout.members where layout.lost.contains(member.member) {
+      guard let disk = Int(member.name).map({ disks[$0] }), layout.member(of: disk) == nil, random.chance(0.5) else {
+        continue
+      }
+      return layout.substituting(member.member, by: disk, proposal: ballot)
+    }
+    if layout.next != nil, random.chance(0.1) { return layout.reversing(proposal: ballot) }
+    guard layout.next != nil else { return layout.changing(to: list(after: layout, disks, &random), proposal: ballot) }
     let all = Array(layout.groups.indices)
     switch layout.groups[0].phase {
     case .old where random.chance(0.3): return layout.finished(proposal: ballot)
     case .old: return layout.moving(all, proposal: ballot)
-    case .moving where random.chance(0.2): return layout.cancelling(all, proposal: ballot)
     case .moving: return layout.switching(all, proposal: ballot)
     case .new: return layout.finished(proposal: ballot)
     }
   }
 
   /// Others, or mostly the same, in which each disk keeps its number.
-  private static func list(after layout: Layout, _ random: inout Randomness) -> MemberList {
+  private static func list(after layout: Layout, _ disks: [DiskID], _ random: inout Randomness) -> MemberList {
     var hosts = Array(0..<hostCount)
     random.shuffle(&hosts)
     if random.chance(0.5) {
@@ -108,9 +156,9 @@ final class RegisterWorld {
     }
     var last = layout.lastMember.number
     let members = hosts.prefix(random.pick([1, 2, 3, 3, 3])).map { host in
-      if let known = layout.current.members.first(where: { $0.name == String(host) }) { return known }
+      if let known = layout.current.members.first(where: { $0.disk == disks[host] }) { return known }
       last += 1
-      return LayoutMember(Member(last), at: host)
+      return LayoutMember(member: Member(last), name: String(host), disk: disks[host])
     }
     return MemberList(members, copies: 3)
   }
@@ -122,6 +170,8 @@ final class RegisterWorld {
       case .prepare(let members): send(.prepare(round: round, proposer.ballot), to: members)
       case .accept(let layout, let members): send(.accept(round: round, proposer.ballot, layout), to: members)
       case .decided(let layout):
+        // A layout that those who are given up may have helped to decide is carried through without them.
+        if !proposer.lost.isEmpty, decided[layout.version] == nil { decided[layout.version] = layout }
         if decided[layout.version] != layout { problem = "a layout is said to be decided that is not" }
         for host in 0..<Self.hostCount where random.chance(0.6) { bag.append((host, .learn(layout))) }
       case .failed(let above): counters[proposer.host] = max(counters[proposer.host], above.counter)
@@ -146,32 +196,33 @@ final class RegisterWorld {
   }
 
   private func handle(_ message: Message, at host: Int) {
+    guard !gone.contains(host) else { return }
     switch message {
     case .prepare(let round, let ballot):
       counters[host] = max(counters[host], ballot.counter)
-      bag.append((proposers[round].host, .answer(round: round, acceptors[host].prepare(ballot), from: host)))
+      bag.append((proposers[round].host, .answer(round: round, acceptors[host].prepare(ballot), from: disks[host])))
     case .accept(let round, let ballot, let layout):
       counters[host] = max(counters[host], ballot.counter)
       let answer = acceptors[host].accept(ballot, layout)
       if case .done = answer { note(ballot, layout, host) }
-      bag.append((proposers[round].host, .answer(round: round, answer, from: host)))
+      bag.append((proposers[round].host, .answer(round: round, answer, from: disks[host])))
     case .answer(let round, let answer, let source):
       guard boots[host] == proposers[round].boot else { return }
-      perform(proposers[round].round.step(.answer(answer, from: .of(source))), round)
+      perform(proposers[round].round.step(.answer(answer, from: source)), round)
     case .learn(let layout): _ = acceptors[host].learn(layout)
     }
   }
 
   /// Whether a layout is decided is for those who accepted it to say, not for the round.
   private func note(_ ballot: Ballot, _ layout: Layout, _ host: Int) {
-    acceptances[ballot, default: Acceptance(layout: layout)].disks.insert(.of(host))
-    guard let acceptance = acceptances[ballot], layout.isQuorum(acceptance.disks),
-      layout.predecessors.allSatisfy({ $0.isMajority(acceptance.disks) })
+    acceptances[ballot, default: Acceptance(layout: layout)].disks.insert(disks[host])
+    guard let acceptance = acceptances[ballot], layout.isQuorum(acceptance.disks), layout.isAgreed(acceptance.disks)
     else { return }
     guard let other = decided[layout.version] else {
       counts[.layouts] += 1
       decided[layout.version] = layout
-      if decided[layout.version - 1]?.lists != layout.predecessors {
+      let isForced = layout.version > Layout.forcedVersions && decided[layout.version - 1] == nil
+      if !isForced, decided[layout.version - 1]?.lists != layout.predecessors {
         problem = "a layout follows from an undecided one"
       }
       return

@@ -5,7 +5,7 @@ import KVCore
 final class RoundRun {
   private let host: Host
   private let key: Int
-  private let layout: Layout
+  private let known: DecidedLayout
   private let boot: Int
   private var round: Round
   private var phase = 0
@@ -15,13 +15,13 @@ final class RoundRun {
     _ host: Host, _ key: Int, _ purpose: Round.Purpose, mayBeWritten: Bool = false,
     finish: @escaping (Round.Outcome, Bool) -> Void
   ) {
-    guard let layout = host.layout else { return nil }
+    guard let known = host.known else { return nil }
     self.host = host
     self.key = key
-    self.layout = layout
+    self.known = known
     self.finish = finish
     boot = host.boot
-    round = Round(purpose, host.views[key], mayBeWritten: mayBeWritten, rules: host.world.options.rules)
+    round = Round(purpose, known.views[key], mayBeWritten: mayBeWritten, rules: host.world.options.rules)
   }
 
   func start() { perform(round.start()) }
@@ -43,26 +43,18 @@ final class RoundRun {
 
   private func wantBallot(_ above: Ballot, _ attempt: Int) {
     let world = host.world
-    let begin = host.whileAlive { [self] in host.ballot(above: above) { self.step(.begin($0)) } }
-    if attempt == 1 { begin() } else { world.after(world.random.ticks(0.5...8) * Double(1 << (attempt - 2)), begin) }
+    let begin = { [self] in host.ballot(above: above) { self.step(.begin($0)) } }
+    if attempt == 1 { return begin() }
+    world.after(world.network.random.ticks(0.5...8) * Double(1 << (attempt - 2)), at: host, begin)
   }
 
   private func send(_ request: RegisterRequest, _ members: [Member]) {
     phase += 1
-    for member in members { ask(request, member) }
+    let inquiry = Inquiry(host, boot: boot, request, key, known) { [self] in take($0, request, $1) }
+    for member in members { host.world.ask(inquiry, member) }
     let waiting = phase
-    host.world.after(
-      25 * host.world.random.ticks(0.7...1.3),
-      host.whileAlive { [self] in if phase == waiting { step(.timedOut) } })
-  }
-
-  private func ask(_ request: RegisterRequest, _ member: Member) {
-    guard let target = layout.hostIndex(of: member) else { return }
-    let world = host.world
-    world.send(from: host, to: target, request) { [self] owner in
-      owner.handle(request, key, from: layout) { reply in
-        world.send(from: owner, to: self.host.index) { _ in self.alive { self.take(reply, request, member) } }
-      }
+    host.world.after(25 * host.world.network.random.ticks(0.7...1.3), at: host) { [self] in
+      if phase == waiting { step(.timedOut) }
     }
   }
 
@@ -73,15 +65,15 @@ final class RoundRun {
   private func take(_ reply: Reply, _ request: RegisterRequest, _ asked: Member) {
     switch reply {
     case .answer(let answer, let member): step(.answer(answer, to: request, asked: asked, member: member))
-    case .layout(let layout):
-      host.adopt(layout)
+    case .layout(let newer):
+      host.adopt(newer)
       step(.moved)
     }
   }
 
   /// Has an owner fetch the bytes that it lacks, from whoever has them.
   private func supply(_ upload: UploadID, _ member: Member) {
-    guard let target = layout.hostIndex(of: member) else { return }
+    guard let target = known.hostIndex(of: member) else { return }
     Fetch(host.world, key, upload, to: target, askedBy: host) { [self] in alive { step(.supplied(member)) } }.start()
   }
 }
@@ -125,7 +117,7 @@ final class ReadingRun {
   private let host: Host
   private let key: Int
   /// What all answers go by.
-  let layout: Layout
+  let known: DecidedLayout
   private(set) var reading: Reading
   private var finish: ((Reading.Outcome?, ReadingRun) -> Void)?
 
@@ -134,28 +126,19 @@ final class ReadingRun {
     _ host: Host, _ key: Int, _ view: View? = nil, waitsForAll: Bool = false,
     finish: @escaping (Reading.Outcome?, ReadingRun) -> Void
   ) {
-    guard let layout = host.layout else { return nil }
+    guard let known = host.known else { return nil }
     self.host = host
     self.key = key
-    self.layout = layout
+    self.known = known
     self.finish = finish
-    reading = Reading(view ?? host.views[key], waitsForAll: waitsForAll, rules: host.world.options.rules)
+    reading = Reading(view ?? known.views[key], waitsForAll: waitsForAll, rules: host.world.options.rules)
   }
 
   func start() {
     let world = host.world
-    let boot = host.boot
-    for member in reading.asked {
-      guard let target = layout.hostIndex(of: member) else { continue }
-      world.send(from: host, to: target) { [self] owner in
-        owner.handle(.read, key, from: layout) { reply in
-          world.send(from: owner, to: self.host.index) { _ in
-            if self.host.isUp(since: boot) { self.take(reply, member) }
-          }
-        }
-      }
-    }
-    world.after(25 * world.random.ticks(0.7...1.3), host.whileAlive { [self] in end(reading.end()) })
+    let inquiry = Inquiry(host, boot: host.boot, .read, key, known) { [self] in take($0, $1) }
+    for member in reading.asked { world.ask(inquiry, member) }
+    world.after(25 * world.network.random.ticks(0.7...1.3), at: host) { [self] in end(reading.end()) }
   }
 
   private func take(_ reply: Reply, _ asked: Member) {
@@ -163,8 +146,8 @@ final class ReadingRun {
     switch reply {
     case .answer(let answer, let member):
       if let outcome = reading.take(answer, asked: asked, member: member) { end(outcome) }
-    case .layout(let layout):
-      host.adopt(layout)
+    case .layout(let newer):
+      host.adopt(newer)
       end(nil)
     }
   }
@@ -172,12 +155,5 @@ final class ReadingRun {
   private func end(_ outcome: Reading.Outcome?) {
     finish?(outcome, self)
     finish = nil
-  }
-}
-
-extension Layout {
-  /// The host of a member, which is called by its number.
-  func hostIndex(of member: Member) -> Int? {
-    members.first { $0.member == member }.flatMap { Int($0.name) }
   }
 }

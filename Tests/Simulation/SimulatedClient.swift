@@ -10,19 +10,19 @@ struct SimulatedClient {
   /// So many operations, one after the other; `leave` is called after the last.
   func act(_ left: Int, leave: @escaping () -> Void) {
     guard left > 0, !world.isCalm else { return leave() }
-    let key = world.random.below(world.keys.count)
+    let key = world.network.random.below(world.keys.count)
     let kind = kind(of: key)
     operate(kind, key) { [self] _ in
-      world.after(world.random.ticks(world.options.thinkingTicks)) { [self] in act(left - 1, leave: leave) }
+      world.after(world.network.random.ticks(world.options.thinkingTicks)) { [self] in act(left - 1, leave: leave) }
     }
   }
 
   func readOnce(_ key: Int, then: @escaping (Operation.Result) -> Void) { operate(.get, key, then: then) }
 
   private func operate(_ kind: Operation.Kind, _ key: Int, then: @escaping (Operation.Result) -> Void) {
-    let up = world.hosts.filter { $0.isUp && $0.layout != nil }
+    let up = world.hosts.filter { $0.isUp && $0.known != nil }
     guard !up.isEmpty else { return world.after(10) { [self] in operate(kind, key, then: then) } }
-    let host = world.random.pick(up)
+    let host = world.network.random.pick(up)
     let place = world.history.count
     let operation = Operation(key: key, kind: kind, value: place + 1, begun: world.now)
     world.history.append(operation)
@@ -42,15 +42,15 @@ struct SimulatedClient {
   }
 
   private func kind(of key: Int) -> Operation.Kind {
-    switch world.random.pick(world.options.operations) {
+    switch world.network.random.pick(world.options.operations) {
     case .get: return .get
     case .put: return .put
     case .delete: return .delete
     case .create: return .create
-    case .exchange where world.random.chance(0.6): return .exchange(expected: world.newest(key))
+    case .exchange where world.network.random.chance(0.6): return .exchange(expected: world.newest(key))
     case .exchange:
       let values = world.history.filter { $0.key == key && !$0.kind.isGet }.suffix(3).map(\.value)
-      return .exchange(expected: values.isEmpty ? nil : world.random.pick(values))
+      return .exchange(expected: values.isEmpty ? nil : world.network.random.pick(values))
     }
   }
 
@@ -98,7 +98,7 @@ struct SimulatedClient {
       isOver = true
       end(.found(held.descriptor.valueBytes))
     }.start()
-    world.after(30, host.whileAlive { if !isOver { again() } })
+    world.after(30, at: host) { if !isOver { again() } }
   }
 
   // MARK: Writing
@@ -107,14 +107,14 @@ struct SimulatedClient {
   private func stage(
     _ operation: Operation, _ key: Int, at host: Host, _ end: @escaping (Operation.Result) -> Void
   ) {
-    guard let layout = host.layout else { return end(.nothing) }
-    let view = host.views[key]
+    guard let known = host.known else { return end(.nothing) }
+    let view = known.views[key]
     let upload = host.newUpload()
     var sealed: Set<Member> = []
     var isOver = false
     let boot = host.boot
     for member in view.voters {
-      guard let target = layout.hostIndex(of: member) else { continue }
+      guard let target = known.hostIndex(of: member) else { continue }
       world.send(from: host, to: target) { [self] owner in
         owner.stage(upload)
         world.send(from: owner, to: host.index) { [self] _ in
@@ -125,11 +125,10 @@ struct SimulatedClient {
         }
       }
     }
-    let giveUp = {
+    world.after(40, at: host) {
       if !isOver { end(.nothing) }
       isOver = true
     }
-    world.after(40, host.whileAlive(giveUp))
   }
 
   private func write(

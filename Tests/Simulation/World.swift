@@ -1,30 +1,15 @@
-import HeapModule
 import KVCluster
 import KVCore
 
 /// A cluster with its clients, its network and its faults, all of which follow from a seed.
 final class World {
-  private struct Event: Comparable {
-    let time: Double
-    let number: Int
-    let body: () -> Void
-
-    static func == (left: Event, right: Event) -> Bool { left.number == right.number }
-    static func < (left: Event, right: Event) -> Bool {
-      left.time < right.time || (left.time == right.time && left.number < right.number)
-    }
-  }
-
   /// After this no fault begins, even if clients are still at it.
   private static let faultsUntil = 700.0
   /// So long after the last fault nothing may be left to do.
   private static let settlesWithin = 1500.0
 
-  var random: Randomness
+  var network: Network
   let options: Options
-  private(set) var now = 0.0
-  private var events = Heap<Event>()
-  private var eventCount = 0
   private(set) var hosts: [Host] = []
   let keys: [Key]
   let slots: [Slot]
@@ -33,10 +18,12 @@ final class World {
   /// The numbers of those groups.
   let groupNumbers: [Int]
   var history: [Operation] = []
-  private(set) var counts = Counts()
-  private var cuts: Set<[Int]> = []
   private var lastDisk: UInt64 = 0
-  private(set) lazy var layoutDriver = LayoutDriver(self)
+  private let layoutRules: LayoutRules
+  private(set) lazy var layoutDriver: any Government =
+    options.setting == .founding ? PlanDriver(self, rules: layoutRules) : LayoutDriver(self)
+  /// Whether all owners have held the same since a disk lost something last.
+  var isWhole = true
   private var clientsLeft = 0
   /// When the last fault was over.
   private var calmSince = Double.infinity
@@ -44,8 +31,9 @@ final class World {
   private var verdict: String?
   private var isOver = false
 
-  init(seed: UInt64, rules: Rules = .all, setting: Options.Setting? = nil) {
-    random = Randomness(seed: seed)
+  init(seed: UInt64, rules: Rules = .all, layoutRules: LayoutRules = .all, setting: Options.Setting? = nil) {
+    self.layoutRules = layoutRules
+    var random = Randomness(seed: seed)
     options = Options(&random, rules: rules, setting: setting)
     // Two of the keys share a group, and so a floor.
     slots = [0x1000, 0x1001, 0xa000].prefix(options.keyCount).map { Slot(number: $0) }
@@ -56,8 +44,9 @@ final class World {
       guard let key = try? Key([UInt8(index) + 97]) else { preconditionFailure("one byte is a key") }
       return key
     }
+    network = Network(options, random)
     for index in 0..<options.hostCount {
-      hosts.append(Host(index, self, newDisk(), skew: random.pick([0, 0, 0, 5, 40])))
+      hosts.append(Host(index, self, newDisk(), skew: network.random.pick([0, 0, 0, 5, 40])))
     }
   }
 
@@ -68,92 +57,117 @@ final class World {
 
   /// Whether the world went well; nil, or what went wrong.
   func run() -> String? {
-    let first = MemberList(
-      hosts.prefix(max(options.copies, 3)).map {
-        LayoutMember(member: Member(UInt16($0.index + 1)), name: String($0.index), disk: $0.disk.id)
-      }, copies: options.copies)
-    let layout = Layout(first: first, proposal: .none)
-    for host in hosts {
-      host.start()
-      host.adopt(layout)
-    }
+    if options.setting == .founding { beginWithoutLayout() } else { beginWithLayout() }
     startClients()
     startFaults()
     layoutDriver.start()
     watch()
-    while !isOver, let event = events.popMin() {
-      now = event.time
-      event.body()
-    }
+    while !isOver, let event = network.next() { handle(event) }
     // The hosts and what is left to happen hold on to each other.
-    events = Heap()
+    network.forgetAll()
     hosts = []
     return verdict
   }
 
-  func after(_ delay: Double, _ body: @escaping () -> Void) {
-    eventCount += 1
-    events.insert(Event(time: now + delay, number: eventCount, body: body))
+  /// One host may have had values before it had others.
+  private func beginWithoutLayout() {
+    if options.isOld {
+      for key in keys.indices {
+        let upload = UploadID(member: Member(0), counter: UInt64(key + 1))
+        let descriptor = Descriptor(
+          upload: upload, kind: .value, valueBytes: key + 1, committedAtNanoseconds: 0,
+          checksum: ValueChecksum(high: 0, low: 0))
+        let ballot = Ballot(counter: 1, member: Member(0))
+        hosts[0].disk.writeSynced(.file(key, Held(ballot: ballot, descriptor: descriptor, hasBytes: true)))
+        var operation = Operation(key: key, kind: .put, value: key + 1, begun: -2)
+        (operation.ended, operation.result) = (-1, .done)
+        history.append(operation)
+      }
+    }
+    for host in hosts { host.start() }
   }
 
-  func count(_ what: Counts.What) { counts[what] += 1 }
+  private func beginWithLayout() {
+    let first = MemberList(
+      hosts.prefix(max(options.copies, 3)).map {
+        LayoutMember(member: Member(UInt16($0.index + 1)), name: String($0.index), disk: $0.disk.id)
+      }, copies: options.copies)
+    let layout = DecidedLayout(Layout(first: first, proposal: .none), slots)
+    for host in hosts {
+      host.start()
+      host.adopt(layout)
+    }
+  }
 
-  var isCalm: Bool { calmSince < .infinity }
+  private func handle(_ event: Agenda.Event) {
+    switch event {
+    case .any(let body): body()
+    case .process(let host, let boot, let body): if host.isUp(since: boot) { body() }
+    case .parcel(let parcel): if network.arrives(parcel) { parcel.arrive() }
+    }
+  }
+
+  func after(_ delay: Double, _ body: @escaping () -> Void) { network.add(.any(body), after: delay) }
+
+  /// Something that a host's process does as long as it is the same one.
+  func after(_ delay: Double, at host: Host, _ body: @escaping () -> Void) {
+    network.add(.process(host, boot: host.boot, body), after: delay)
+  }
+
+  var now: Double { network.now }
+  var counts: Counts { network.counts }
+  func count(_ what: Counts.What) { network.counts[what] += 1 }
+
+  var isCalm: Bool { network.isCalm }
+
+  // MARK: Layout
+
+  var newestLayout: Layout? { newestLayout { _ in true } }
+
+  func newestLayout(where isMeant: (Host) -> Bool) -> Layout? {
+    var newest: DecidedLayout?
+    for host in hosts where isMeant(host) {
+      if let known = host.known, known.version > newest?.version ?? 0 { newest = known }
+    }
+    return newest?.layout
+  }
+
+  /// The hosts' disks, in the order of the hosts.
+  var disks: [DiskID] { hosts.map { $0.disk.id } }
 
   // MARK: Network
 
   /// Something that happens at another host, if the message gets there; once, twice or never.
-  func send(
-    from source: Host, to target: Int, _ request: RegisterRequest? = nil, _ body: @escaping (Host) -> Void
-  ) {
-    let destination = hosts[target]
-    if destination === source {
-      let boot = source.boot
-      return after(0.1) { if source.isUp(since: boot) { body(source) } }
-    }
-    if isCut(source.index, target) || isLost(request) { return count(.lostMessages) }
-    let from = source.index
-    let deliver = { [self] in if destination.isUp, !isCut(from, target) { body(destination) } }
-    let isTwice = random.chance(options.duplication)
-    if isTwice { count(.doubledMessages) }
-    for _ in 0..<(isTwice ? 2 : 1) {
-      let isSlow = isLate(request)
-      if isSlow { count(.lateMessages) }
-      after(isSlow ? random.ticks(options.slowTicks) : random.ticks(0.5...4), deliver)
-    }
-    guard case .learn? = request, !isCalm, random.chance(options.lateLessons) else { return }
-    count(.lateMessages)
-    after(random.ticks(options.slowTicks), deliver)
+  func send(from source: Host, to target: Int, _ body: @escaping (Host) -> Void) {
+    network.send(Call(from: source, to: hosts[target], body))
   }
 
-  private func isLost(_ request: RegisterRequest?) -> Bool {
-    guard !isCalm else { return false }
-    if case .accept? = request, random.chance(options.acceptLoss) { return true }
-    return random.chance(options.loss)
+  func ask(_ inquiry: Inquiry, _ member: Member) {
+    guard let target = inquiry.known.hostIndex(of: member) else { return }
+    network.send(Question(inquiry, member, to: hosts[target]))
   }
 
-  private func isLate(_ request: RegisterRequest?) -> Bool {
-    guard !isCalm else { return false }
-    if case .accept? = request, random.chance(options.acceptSlowness) { return true }
-    return random.chance(options.slowness)
+  func answer(_ reply: Reply, to inquiry: Inquiry, asked: Member, from owner: Host) {
+    if inquiry.take != nil { network.send(Answer(reply, to: inquiry, asked, from: owner)) }
   }
-
-  private func isCut(_ source: Int, _ target: Int) -> Bool { !cuts.isEmpty && cuts.contains([source, target]) }
 
   // MARK: Faults
 
   private func startFaults() {
     if let ticks = options.crashTicks { again(ticks) { [self] in crashSome() } }
     if let ticks = options.cutTicks { again(ticks) { [self] in cutSome() } }
-    if let ticks = options.repairTicks { again(ticks) { [self] in Repairer(random.pick(hosts)).repair(someKey) } }
-    if let ticks = options.purgeTicks { again(ticks) { [self] in Repairer(random.pick(hosts)).purge(someKey) } }
+    if let ticks = options.rotTicks { again(ticks) { [self] in damageSome() } }
+    if let ticks = options.repairTicks {
+      again(ticks) { [self] in Repairer(network.random.pick(hosts)).repair(someKey) }
+    }
+    if let ticks = options.purgeTicks { again(ticks) { [self] in Repairer(network.random.pick(hosts)).purge(someKey) } }
   }
 
-  private var someKey: Int { random.below(keys.count) }
+  private var someKey: Int { network.random.below(keys.count) }
 
   /// Something that happens over and over, until faults end.
   func again(_ ticks: ClosedRange<Double>, _ body: @escaping () -> Void) {
-    after(random.ticks(ticks)) { [self] in
+    after(network.random.ticks(ticks)) { [self] in
       guard !isCalm else { return }
       body()
       again(ticks, body)
@@ -161,29 +175,83 @@ final class World {
   }
 
   private func crashSome() {
-    let host = random.pick(hosts)
-    if host.isUp, hosts.count(where: \.isUp) > 2 { crash(host, cutsPower: random.chance(0.3)) }
+    let host = network.random.pick(hosts)
+    guard host.isUp, hosts.count(where: \.isUp) > 2 else { return }
+    if network.random.chance(options.stops) { return stop(host) }
+    crash(host, cutsPower: network.random.chance(0.3))
+  }
+
+  private func stop(_ host: Host) {
+    host.close()
+    count(.stops)
+    startAgain(host)
   }
 
   func crash(_ host: Host, cutsPower: Bool) {
     host.stop(cutsPower: cutsPower)
     count(cutsPower ? .powerCuts : .kills)
-    after(random.ticks(options.downTicks)) { if !host.isUp { host.start() } }
+    startAgain(host)
+  }
+
+  private func startAgain(_ host: Host) {
+    after(network.random.ticks(options.downTicks)) { if !host.isUp { host.start() } }
+  }
+
+  func loseDisk(of host: Host) {
+    count(.lostDisks)
+    let disk = newDisk()
+    host.stop(cutsPower: false)
+    host.replaceDisk(options.rules.contains(.renumbersDisks) ? disk : Disk(host.disk.id, keyCount: keys.count))
+    host.start()
+  }
+
+  /// The bytes of a value rot on one disk. The next disk fails only when all is whole again.
+  private func damageSome() {
+    guard let layout = newestLayout else { return }
+    let key = someKey
+    if isFull(layout) { isWhole = true }
+    guard isWhole, layout.current.copies >= 3 else { return }
+    let host = network.random.pick(hosts)
+    guard let held = host.disk.durable.files[key], held.descriptor.kind == .value, held.hasBytes,
+      hosts.contains(where: { other in
+        guard other !== host, let copy = other.disk.durable.files[key] else { return false }
+        return copy.descriptor.upload == held.descriptor.upload && copy.hasBytes
+      })
+    else { return }
+    isWhole = false
+    count(.damages)
+    host.disk.damage(key, keepingVote: options.rules.contains(.keepsVotes))
+  }
+
+  /// Whether all members know the layout, and all owners of all keys hold the same, with its bytes, on disk.
+  func isFull(_ layout: Layout) -> Bool {
+    let disks: [Disk?] = layout.current.members.map { member in
+      let host = hosts.first { $0.disk.id == member.disk }
+      return host?.known?.version == layout.version ? host?.disk : nil
+    }
+    guard layout.next == nil, !disks.contains(where: { $0 == nil }) else { return false }
+    return slots.enumerated().allSatisfy { key, slot in
+      let owners = layout.current.owners(of: slot)
+      let states = zip(layout.current.members, disks).filter { owners.contains($0.0.member) }.map {
+        $0.1?.durable.files[key]
+      }
+      return Set(states).count == 1 && states[0]?.hasBytes ?? true
+    }
   }
 
   private func cutSome() {
-    let alone = random.below(hosts.count)
-    var pairs: Set<[Int]> = []
-    let isWhole = random.chance(0.5)
-    let other = random.below(hosts.count)
+    let alone = network.random.below(hosts.count)
+    var ways: UInt64 = 0
+    let isWhole = network.random.chance(0.5)
+    let other = network.random.below(hosts.count)
     for index in hosts.indices where index != alone && (isWhole || index == other) {
-      pairs.insert([alone, index])
+      ways |= network.way(alone, index)
       // Half of the lesser cuts are in one direction.
-      if isWhole || random.chance(0.5) { pairs.insert([index, alone]) }
+      if isWhole || network.random.chance(0.5) { ways |= network.way(index, alone) }
     }
-    cuts.formUnion(pairs)
+    network.cut(ways)
     count(.partitions)
-    after(random.ticks(5...80)) { [self] in cuts.subtract(pairs) }
+    after(network.random.ticks(5...80)) { [self] in network.mend(ways) }
   }
 
   // MARK: Clients
@@ -197,7 +265,7 @@ final class World {
   private func startClients() {
     for _ in 0..<options.clientCount {
       clientsLeft += 1
-      after(random.ticks(0...10)) { [self] in
+      after(network.random.ticks(0...10)) { [self] in
         SimulatedClient(self).act(options.operationsEach) { [self] in clientsLeft -= 1 }
       }
     }
@@ -210,18 +278,24 @@ final class World {
   private func watch() {
     after(10) { [self] in
       if !isCalm, clientsLeft == 0 || now > Self.faultsUntil { calmDown() }
-      if isCalm, let unrest {
+      if isCalm, layoutDriver.isHopeless { return endWithoutLayout() }
+      if isCalm, !isAtRest {
         // One host repairs, and not too often: rounds of many would outbid each other for long.
         if now > lastRepair + 30 {
           lastRepair = now
           for key in keys.indices { Repairer(hosts[0]).repair(key) }
         }
-        if now > calmSince + Self.settlesWithin { return end(unrest) }
+        if now > calmSince + Self.settlesWithin { return end(unrest ?? "nothing came to rest") }
       } else if isCalm {
         return readAll()
       }
       watch()
     }
+  }
+
+  private var isAtRest: Bool {
+    clientsLeft == 0 && hosts.allSatisfy { $0.isUp && !$0.needsReboot } && layoutDriver.isAtRest
+      && keys.indices.allSatisfy { disagreement(about: $0) == nil }
   }
 
   /// What is still to come to rest, or nil.
@@ -233,27 +307,41 @@ final class World {
 
   private func calmDown() {
     calmSince = now
-    cuts = []
+    network.isCalm = true
+    network.mend(.max)
     for host in hosts where !host.isUp { host.start() }
   }
 
   /// How the owners of a key differ. A deletion that is forgotten is as good as one that is not.
   private func disagreement(about key: Int) -> String? {
-    guard let layout = hosts[0].layout else { return "no layout" }
-    let owners = layout.view(of: slots[key]).owners.compactMap(layout.hostIndex)
+    guard let known = hosts[0].known else { return "no layout" }
+    let owners = known.views[key].owners.compactMap(known.hostIndex)
     let values = owners.map { owner in
       hosts[owner].disk.seen.files[key].flatMap { $0.descriptor.kind == .value ? $0 : nil }
     }
     if Set(values.map { $0?.descriptor.upload }).count > 1 {
-      let held = owners.map { hosts[$0].disk.testimony(key, group: groups[key]) }
+      let held = owners.map { hosts[$0].testimony(key) }
       return "the owners of key \(keys[key]) differ at the end: \(held.map(\.words))"
     }
     return values.contains { $0?.hasBytes == false } ? "an owner of key \(keys[key]) lacks its bytes at the end" : nil
   }
 
+  /// A disk was lost in the midst of the first round. No harm is done where nobody was told anything.
+  private func endWithoutLayout() {
+    count(.hopelessFoundings)
+    end(
+      history.allSatisfy { $0.begun < 0 || $0.result == .unknown || $0.result == .nothing } ? nil : "no layout is left")
+  }
+
   private func readAll() {
     var unread = Set(keys.indices)
-    for key in keys.indices { SimulatedClient(self).readOnce(key) { if case .found = $0 { unread.remove(key) } } }
+    for key in keys.indices {
+      SimulatedClient(self).readOnce(key) { [self] in
+        guard case .found = $0 else { return }
+        unread.remove(key)
+        if unread.isEmpty { end(nil) }
+      }
+    }
     after(200) { [self] in end(unread.min().map { "key \(keys[$0]) cannot be read at the end" }) }
   }
 
@@ -262,7 +350,7 @@ final class World {
     let wrong = keys.indices.first { key in !Checker(history.filter { $0.key == key }).isLinearizable }
     verdict =
       layoutDriver.contradiction ?? wrong.map { "the history of key \(keys[$0]) is not linearizable" } ?? problem
-    for operation in history { counts.add(operation) }
+    for operation in history { network.counts.add(operation) }
   }
 
   func printHistory() {

@@ -44,10 +44,20 @@ func simulate(_ worlds: Worlds, _ seeds: Range<UInt64>, printsHistory: Bool, unt
     case .clusters(.all, nil) where seed % 8 == 0:
       let world = RegisterWorld(seed: seed, rules: .all)
       report.add(world.run(), world.counts, seed: seed)
+    case .clusters(.all, nil) where seed % 256 == 100:
+      let world = World(seed: seed, setting: .founding)
+      report.add(world.run(), world.counts, seed: seed)
+      if printsHistory { world.printHistory() }
+    case .clusters(.all, nil) where seed % 8 == 4:
+      let world = FoundingWorld(seed: seed, rules: .all)
+      report.add(world.run(), world.counts, seed: seed)
     case .clusters(let rules, let setting):
       let world = World(seed: seed, rules: rules, setting: setting)
       report.add(world.run(), world.counts, seed: seed)
       if printsHistory { world.printHistory() }
+    case .foundings(let rules):
+      let world = FoundingWorld(seed: seed, rules: rules)
+      report.add(world.run(), world.counts, seed: seed)
     case .registers(let rules):
       let world = RegisterWorld(seed: seed, rules: rules)
       report.add(world.run(), world.counts, seed: seed)

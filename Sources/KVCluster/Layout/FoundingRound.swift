@@ -18,11 +18,13 @@ package struct FoundingRound: Sendable {
   private let ballot: Ballot
   private let proposed: Layout
   private let disks: Set<DiskID>
+  private let rules: LayoutRules
   private var state = State.preparing(promised: [])
   private var found: (ballot: Ballot, layout: Layout)?
 
   /// A round at a ballot for a first layout.
-  package init(at ballot: Ballot, for layout: Layout, askedOf disks: [DiskID]) {
+  package init(at ballot: Ballot, for layout: Layout, askedOf disks: [DiskID], rules: LayoutRules = .all) {
+    self.rules = rules
     self.ballot = ballot
     proposed = layout
     self.disks = Set(disks)
@@ -37,7 +39,8 @@ package struct FoundingRound: Sendable {
       promised.insert(disk)
       if let layout, accepted > found?.ballot ?? .none { found = (accepted, layout) }
       state = .preparing(promised: promised)
-      guard disks.isSubset(of: promised) else { return [] }
+      guard isEnough(promised) else { return [] }
+      if !rules.contains(.carriesFoundingsThrough) { found = nil }
       // A layout of others than these is theirs to decide.
       if let found, !Set(found.layout.members.map(\.disk)).isSubset(of: disks) { return fail(above: ballot) }
       let layout = found?.layout ?? proposed
@@ -46,11 +49,16 @@ package struct FoundingRound: Sendable {
     case (.answer(.done, let disk), .accepting(let layout, var done)):
       done.insert(disk)
       state = .accepting(layout, done: done)
-      guard disks.isSubset(of: done) else { return [] }
+      guard isEnough(done) else { return [] }
       state = .ended
       return [.decided(layout)]
     default: return []
     }
+  }
+
+  private func isEnough(_ agreeing: Set<DiskID>) -> Bool {
+    if rules.contains(.asksAllFounders) { return disks.isSubset(of: agreeing) }
+    return View.isMajority(agreeing, of: disks)
   }
 
   private mutating func fail(above: Ballot) -> [Effect] {

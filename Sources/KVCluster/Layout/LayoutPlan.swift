@@ -10,10 +10,15 @@ package struct LayoutPlan: Sendable {
   private let own: Hello
   /// By name, without this host.
   private let heard: [String: Hello]
+  private let movingMax: Int
   private let digest: @Sendable ([UInt8]) -> [UInt8]
 
   /// `digest` is MD5 (RFC 1321), for what is drawn.
-  package init(known: Layout?, own: Hello, heard: [Hello], digest: @escaping @Sendable ([UInt8]) -> [UInt8]) {
+  package init(
+    known: Layout?, own: Hello, heard: [Hello], movingMax: Int = Self.movingMax,
+    digest: @escaping @Sendable ([UInt8]) -> [UInt8]
+  ) {
+    self.movingMax = movingMax
     self.known = known
     self.own = own
     self.digest = digest
@@ -97,7 +102,7 @@ package struct LayoutPlan: Sendable {
       return layout.substituting(member, by: disk, proposal: ballot)
     }
     if isTakenBack(layout) { return layout.reversing(proposal: ballot) }
-    let room = Self.movingMax - moving.count
+    let room = movingMax - moving.count
     guard room > 0 else { return nil }
     let leaving = Array(old.lazy.filter { Self.changesOwners($0, from: layout.current, to: next) }.prefix(room))
     if !leaving.isEmpty { return layout.moving(leaving, proposal: ballot) }

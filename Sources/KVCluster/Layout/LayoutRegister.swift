@@ -78,4 +78,8 @@ package struct LayoutRules: OptionSet, Hashable, Sendable {
   package static let asksSuccessors = LayoutRules(rawValue: 1 << 2)
   /// Where a newer layout turns up, its members are asked too before anything is proposed.
   package static let extendsPrepare = LayoutRules(rawValue: 1 << 3)
+  /// A first layout is decided only where all that are listed agree.
+  package static let asksAllFounders = LayoutRules(rawValue: 1 << 4)
+  /// A first layout that somebody has accepted before is carried through.
+  package static let carriesFoundingsThrough = LayoutRules(rawValue: 1 << 5)
 }

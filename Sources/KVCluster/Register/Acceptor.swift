@@ -153,7 +153,8 @@ package struct Acceptor: Hashable, Sendable {
     // The promise is not looked at: whoever was promised more has seen, or will see, what is decided.
     guard let store = store(ballot, descriptor, testimony.held, isStaged) else { return [.answer(.lacksBytes)] }
     highestCounter = max(highestCounter, ballot.counter)
-    return [store, .answer(.done)]
+    // After a restart the horizon is the floor of what is absent: it must be above all that may be forgotten.
+    return reach(ballot.counter) + [store, .answer(.done)]
   }
 
   private mutating func purge(

@@ -31,7 +31,7 @@ package struct Reading: Sendable {
   package mutating func take(_ answer: RegisterAnswer, asked: Member, member: Member) -> Outcome? {
     let member = rules.contains(.countsDisks) ? member : asked
     guard view.hasVoter(member) else { return nil }
-    if case .holds(let testimony) = answer { answers[member] = testimony } else { others.insert(member) }
+    if case .holds(let testimony) = answer { answers.set(member, testimony) } else { others.insert(member) }
     if answers.count + others.count >= view.voters.count { return end() }
     return waitsForAll ? nil : agreement()
   }
@@ -39,25 +39,28 @@ package struct Reading: Sendable {
   /// Nobody else will answer.
   package func end() -> Outcome {
     if let agreement = agreement() { return agreement }
-    return view.isQuorum(answers.members) ? .unsettled : .unavailable
+    return answers.isQuorum(of: view) ? .unsettled : .unavailable
   }
 
   /// Whether all owners hold the same deletion, so that it can be forgotten.
   package var deletionOfAll: Ballot? {
     guard !view.isMoving, let highest, highest.descriptor.kind == .deletion else { return nil }
-    let holders = answers.members { $0.ballot == highest.ballot }
-    let isEnough = rules.contains(.purgesFromAll) ? holders.count == view.voters.count : view.isQuorum(holders)
+    let isHolder = { (testimony: Testimony) in testimony.ballot == highest.ballot }
+    let isEnough =
+      rules.contains(.purgesFromAll)
+      ? answers.count(where: isHolder) == view.voters.count : answers.isQuorum(of: view, where: isHolder)
     return isEnough ? highest.ballot : nil
   }
 
   /// The highest of what was answered, decided or not.
-  package var highest: Held? { answers.votes.max { $0.ballot < $1.ballot }?.held }
+  package var highest: Held? { answers.highest?.held }
 
   private func agreement() -> Outcome? {
-    guard view.isQuorum(answers.members) else { return nil }
-    if !rules.contains(.readsOnlyChosen) { return outcome(of: answers.votes.max { $0.ballot < $1.ballot }) }
+    guard answers.isQuorum(of: view) else { return nil }
+    if !rules.contains(.readsOnlyChosen) { return outcome(of: answers.highest) }
     // Only one ballot can have a quorum.
-    for testimony in answers.votes where view.isQuorum(answers.members { $0.ballot == testimony.ballot }) {
+    for testimony in answers.entries.lazy.map(\.vote)
+    where answers.isQuorum(of: view, where: { $0.ballot == testimony.ballot }) {
       // Whoever holds something newer was left so by a round that did not get through. That no lesson mends.
       if waitsForAll, let highest, highest.ballot > testimony.ballot { return nil }
       return outcome(of: testimony)
@@ -66,16 +69,16 @@ package struct Reading: Sendable {
   }
 
   private func agreementByUpload() -> Outcome? {
-    for testimony in answers.votes.sorted(by: { $0.ballot > $1.ballot }) {
-      let same = answers.members { $0.held?.descriptor.upload == testimony.held?.descriptor.upload }
-      if view.isQuorum(same) { return outcome(of: testimony) }
+    for testimony in answers.entries.map(\.vote).sorted(by: { $0.ballot > $1.ballot }) {
+      let upload = testimony.held?.descriptor.upload
+      if answers.isQuorum(of: view, where: { $0.held?.descriptor.upload == upload }) { return outcome(of: testimony) }
     }
     return nil
   }
 
   private func outcome(of testimony: Testimony?) -> Outcome {
     let ballot = testimony?.ballot ?? .none
-    let holders = answers.members { $0.ballot == ballot && $0.held?.hasBytes ?? true }.sorted()
+    let holders = answers.members { $0.ballot == ballot && $0.held?.hasBytes ?? true }
     let behind = view.voters.filter { voter in
       answers[voter].map { $0.ballot < ballot || ($0.ballot == ballot && $0.held?.hasBytes == false) } ?? false
     }

@@ -161,32 +161,31 @@ package struct Round: Sendable {
     _ others: Set<Member>
   ) -> [Effect] {
     var (promises, others) = (promises, others)
-    if case .promised(let testimony) = answer { promises[member] = testimony } else { others.insert(member) }
+    if case .promised(let testimony) = answer { promises.set(member, testimony) } else { others.insert(member) }
     state = .preparing(ballot, promises: promises, others: others)
-    if view.isQuorum(promises.members) { return decide(ballot, promises) }
+    if promises.isQuorum(of: view) { return decide(ballot, promises) }
     return promises.count + others.count >= view.voters.count ? again() : []
   }
 
   private mutating func takeAccept(_ answer: RegisterAnswer, _ member: Member, _ tally: Tally) -> [Effect] {
     var tally = tally
     switch answer {
-    case .done: tally.answers[member] = .done
+    case .done: tally.answers.set(member, .done)
     case .outbid(_, let accepted) where accepted < tally.held.ballot || !rules.contains(.wantsProof):
-      if tally.answers[member] != .done { tally.answers[member] = .outbid }
+      if tally.answers[member] != .done { tally.answers.set(member, .outbid) }
     case .lacksBytes: return [.supply(tally.held.descriptor.upload, to: member)]
-    default: if tally.answers[member] == nil { tally.answers[member] = .other }
+    default: if tally.answers[member] == nil { tally.answers.set(member, .other) }
     }
     state = .accepting(tally)
-    if view.isQuorum(tally.answers.members { $0 == .done }) { return finish(tally.outcome) }
+    if tally.answers.isQuorum(of: view, where: { $0 == .done }) { return finish(tally.outcome) }
     return tally.answers.count == view.voters.count ? again() : []
   }
 
   /// A quorum has promised: what it holds decides what goes on.
   private mutating func decide(_ ballot: Ballot, _ promises: Votes<Testimony>) -> [Effect] {
-    let current = promises.votes.max { $0.ballot < $1.ballot }?.held
-    holder = zip(promises.members, promises.votes)
-      .filter { $1.ballot == current?.ballot && $1.held?.hasBytes == true }.map(\.0).min()
-    let isChosen = promises.votes.allSatisfy { $0.ballot == current?.ballot ?? .none }
+    let current = promises.highest?.held
+    holder = promises.entries.first { $0.vote.ballot == current?.ballot && $0.vote.held?.hasBytes == true }?.member
+    let isChosen = promises.entries.allSatisfy { $0.vote.ballot == current?.ballot ?? .none }
     guard let write = purpose.write else {
       return isChosen ? finish(.chosen(current)) : confirm(current, at: ballot, promises, then: nil)
     }
@@ -247,7 +246,7 @@ package struct Round: Sendable {
   /// What was tried stays tried, unless all say that they hold something older and will not take it.
   private mutating func noteTry() {
     guard case .accepting(let tally) = state, tally.held.descriptor.upload == purpose.write?.upload else { return }
-    if tally.answers.members(where: { $0 == .outbid }).count < view.voters.count { mayBeWritten = true }
+    if tally.answers.count(where: { $0 == .outbid }) < view.voters.count { mayBeWritten = true }
   }
 
   private mutating func finish(_ outcome: Outcome) -> [Effect] {

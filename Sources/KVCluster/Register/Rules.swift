@@ -50,4 +50,8 @@ package struct Rules: OptionSet, Hashable, Sendable {
   package static let tellsRequestsApart = Rules(rawValue: 1 << 19)
   /// What was found to be decided, or forgettable, is told under the layout by which it was asked for.
   package static let datesLessons = Rules(rawValue: 1 << 20)
+  /// After a restart everything at or below the horizon counts as forgotten of keys that are absent.
+  package static let floorsAtHorizon = Rules(rawValue: 1 << 21)
+  /// Losing the bytes of a value does not lose the vote for it.
+  package static let keepsVotes = Rules(rawValue: 1 << 22)
 }

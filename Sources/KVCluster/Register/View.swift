@@ -30,8 +30,12 @@ package struct View: Hashable, Sendable {
   }
 
   /// Whether these are enough to decide.
-  package func isQuorum(_ members: some Collection<Member>) -> Bool {
-    Self.isMajority(members, of: owners) && (nextOwners.map { Self.isMajority(members, of: $0) } ?? true)
+  package func isQuorum(_ members: some Collection<Member>) -> Bool { isQuorum { members.contains($0) } }
+
+  /// Whether those voters of whom it holds are enough to decide.
+  func isQuorum(where hasVoted: (Member) -> Bool) -> Bool {
+    if let nextOwners, 2 * nextOwners.count(where: hasVoted) <= nextOwners.count { return false }
+    return 2 * owners.count(where: hasVoted) > owners.count
   }
 
   /// Whether more than half of all are among these.

@@ -22,13 +22,13 @@ struct Stat: ParsableCommand {
         let connection = try await NodeConnection.open(
           nodes.candidates(for: key), nodes.configuration.limits, subject: "STAT \(key)")
         let value = try await ValueQuery(key: key).run(over: connection)
-        let owner = nodes.owner(of: key)
+        let owner = await KeyOwner.find(key, at: connection.endpoint, nodes)
         try StandardOutput().write(isJSON ? Stat.json(key, value, owner) : Stat.text(key, value, owner))
       }
     }
   }
 
-  private static func text(_ key: Key, _ value: ValueDescription, _ owner: Peer?) -> String {
+  private static func text(_ key: Key, _ value: ValueDescription, _ owner: KeyOwner?) -> String {
     """
     key       \(key)
     bytes     \(value.byteCount.map(String.init) ?? "unknown")
@@ -36,12 +36,12 @@ struct Stat: ParsableCommand {
     modified  \(value.modified ?? "unknown")
     type      \(value.contentType ?? "unknown")
     slot      \(key.slot.number)
-    owner     \(owner.map(\.description) ?? "unknown: no [Peers] in the configuration")
+    owner     \(owner.map(\.description) ?? "unknown: the node goes by no layout, and there are no [Peers] in the configuration")
 
     """
   }
 
-  private static func json(_ key: Key, _ value: ValueDescription, _ owner: Peer?) -> String {
+  private static func json(_ key: Key, _ value: ValueDescription, _ owner: KeyOwner?) -> String {
     var object = JSONObject()
     object.add("key", key.encodedText)
     if let byteCount = value.byteCount { object.add("bytes", byteCount) }

@@ -32,7 +32,7 @@ struct Where: ParsableCommand {
       let fullPath = names.joined(separator: "/")
       let (finds, isJSON) = (find, json.isOn)
       try Runtime.run { () async throws(CommandError) in
-        guard let owner = await Where.owner(of: key, nodes) else {
+        guard let owner = await KeyOwner.find(key, nodes) else {
           throw CommandError(
             .failure, "WHERE \(key): the owner is unknown: it needs a configuration with [Peers] (--config)")
         }
@@ -44,28 +44,6 @@ struct Where: ParsableCommand {
         }
       }
     }
-  }
-
-  /// Who answers for a key.
-  private struct Owner: Sendable {
-    let name: String
-    /// Nil where nobody knows it.
-    let address: String?
-    /// The version of the layout that says so; nil where the peer list does.
-    var version: UInt64?
-
-    var description: String { address.map { "\(name) (\($0))" } ?? name }
-  }
-
-  private static func owner(of key: Key, _ nodes: Nodes) async -> Owner? {
-    // The one that knows most is right.
-    let reports = await nodes.each { endpoint in try? await LayoutQuestion.report(of: endpoint, nodes) }
-    let newest = reports.compactMap { $0 }.max { $0.layout?.version ?? 0 < $1.layout?.version ?? 0 }
-    if let newest, let layout = newest.layout {
-      let name = layout.coordinator(of: key.slot).name
-      return Owner(name: name, address: newest.address(of: name), version: layout.version)
-    }
-    return (nodes.owner(of: key) ?? onlyNode(nodes)).map { Owner(name: $0.name, address: "\($0.address)") }
   }
 
   /// What a node says of a value of the key that it does not answer for.
@@ -89,14 +67,8 @@ struct Where: ParsableCommand {
     return place
   }
 
-  /// Without peers, the one node owns every key.
-  private static func onlyNode(_ nodes: Nodes) -> Peer? {
-    guard !nodes.isNamed, let only = nodes.all.first else { return nil }
-    return Peer(name: nodes.configuration.nodeName, address: only.address)
-  }
-
   private static func text(
-    _ key: Key, _ owner: Owner, _ path: String, _ places: [Place]?, isJSON: Bool
+    _ key: Key, _ owner: KeyOwner, _ path: String, _ places: [Place]?, isJSON: Bool
   ) -> String {
     guard isJSON else {
       let found = (places ?? []).compactMap { place in
