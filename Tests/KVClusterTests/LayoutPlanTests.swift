@@ -90,6 +90,36 @@ private let ballot = Ballot(counter: 9, member: Member(1))
   }
 }
 
+/// Three copies of each value are wished.
+@Suite struct PlansOfCopiesTests {
+  private let wish = Wish(hosts: Hosts.names("abc").map { WishedHost(name: $0) }, copies: 3, rule: .ranges)
+
+  private func hello(_ name: Character, disk: DiskID? = nil, in layout: Layout? = nil, values: UInt64 = 0) -> Hello {
+    Hello(
+      name: String(name), disk: disk ?? Hosts.disk(name), cluster: layout?.cluster, version: layout?.version ?? 0,
+      wish: wish, valueCount: values)
+  }
+
+  /// Each value that is there already is there once: a majority of three would not know of it.
+  @Test(arguments: [(0, 3), (5, 1)] as [(UInt64, Int)])
+  func valuesThatAreThereBeginWithOneCopy(values: UInt64, copies: Int) {
+    let plan = LayoutPlan(
+      known: nil, own: hello("a", values: values), heard: [hello("b"), hello("c")], digest: MD5.digest)
+    #expect(plan.founding?.copies == copies)
+  }
+
+  @Test func aHostThatIsBackWithAnotherDiskIsAChange() {
+    let members = Hosts.list("abc").members
+    let layout = Layout(first: MemberList(members, copies: 3), of: Hosts.cluster, proposal: .none)
+    let disk = DiskID(high: 1, low: 1)
+    let heard = [hello("b", disk: disk), hello("c", in: layout)]
+    let next = LayoutPlan(known: layout, own: hello("a", in: layout), heard: heard, digest: MD5.digest)
+      .following(layout, ballot)?.next
+    #expect(next?.members.map(\.disk) == [Hosts.disk("a"), disk, Hosts.disk("c")])
+    #expect(next?.members.map(\.member.number) == [1, 4, 3])
+  }
+}
+
 @Suite struct LayoutPlanTests {
   private func plan(
     _ layout: Layout, _ wishes: [Character: String], synced: [Character: [SyncedGroup]] = [:]
@@ -328,9 +358,9 @@ private let ballot = Ballot(counter: 9, member: Member(1))
   /// Also while values move, in whichever list it is; otherwise such a change could not end.
   @Test func aChangeGoesOnWithTheNewDiskOfAHostThatWasGivenUp() throws {
     let changing = Hosts.layout("ab").changing(to: Hosts.list("abc"), proposal: ballot).moving(
-      [1, 2], proposal: ballot
+      [200, 201], proposal: ballot
     )
-    .switching([1], proposal: ballot).losing([Member(3)], proposal: ballot)
+    .switching([200], proposal: ballot).losing([Member(3)], proposal: ballot)
     let waiting = plan(
       changing, [Hosts.hello("a", wishes: "abc", in: changing), Hosts.hello("b", wishes: "abc", in: changing)])
     #expect(waiting.progress?.isWaiting == true)
@@ -343,6 +373,49 @@ private let ballot = Ballot(counter: 9, member: Member(1))
     #expect(next.next?.members.map(\.disk) == [Hosts.disk("a"), Hosts.disk("b"), Hosts.disk("z")])
     #expect(next.groups.map(\.phase) == changing.groups.map(\.phase))
     #expect(next.groups.allSatisfy { $0.epoch == next.version })
+  }
+
+  /// What has been copied from a disk that is lost is the last copy: it arrives before an empty disk takes the lost one's
+  /// place, with which its new owner would have to begin anew.
+  @Test func whatComesFromALostDiskArrivesBeforeAnotherStandsInForIt() throws {
+    let changing = Hosts.layout("ab").changing(to: Hosts.list("a"), proposal: ballot).moving([200], proposal: ballot)
+      .losing([Member(2)], proposal: ballot)
+    let stranger = Hello(name: "b", disk: Hosts.disk("z"), wish: Wish(names: ["a"]))
+    func following(_ layout: Layout, synced: [SyncedGroup] = []) -> Layout? {
+      plan(layout, [Hosts.hello("a", wishes: "a", in: layout, synced: synced), stranger]).following(layout, ballot)
+    }
+    #expect(following(changing)?.groups[200].phase == .moving)
+    #expect(following(changing)?.member(of: Hosts.disk("z")) == nil)
+    let synced = [SyncedGroup(group: 200, epoch: changing.groups[200].epoch)]
+    let next = try #require(following(changing, synced: synced))
+    #expect(next.groups[200].phase == .new)
+    // Nothing moves from it at this moment.
+    #expect(following(next)?.member(of: Hosts.disk("z")) == Member(3))
+  }
+
+  /// Nobody goes to where somebody was given up; and who has gone there can turn round.
+  @Test func aChangeLeadsAwayFromWhoWasGivenUp() throws {
+    let lost = Hosts.layout("abc").losing([Member(3)], proposal: ballot)
+    let away = lost.changing(to: Hosts.list("ab"), proposal: ballot)
+    #expect(throws: LayoutOrder.Void.self) { try LayoutOrder.callingOff(away) }
+    let hellos = [Hosts.hello("a", wishes: "abc", in: away), Hosts.hello("b", wishes: "abc", in: away)]
+    #expect(plan(away, hellos).following(away, ballot)?.next == away.next)
+    let back = Hosts.layout("abc").changing(to: Hosts.list("ab"), proposal: ballot)
+      .reversing(refusing: Hosts.list("ab").wish, proposal: ballot).losing([Member(3)], proposal: ballot)
+    #expect(try LayoutOrder.callingOff(back) == .callOff(Hosts.list("abc").wish))
+  }
+
+  /// A change does not end before all that are there have asked about what lies on their disks.
+  @Test(arguments: [true, false]) func aChangeEndsOnceAllHaveLookedThrough(isSwept: Bool) {
+    let all = Array(0..<Layout.groupCount)
+    let arrived = Hosts.layout("ab").changing(to: Hosts.list("a"), proposal: ballot).moving(all, proposal: ballot)
+      .switching(all, proposal: ballot)
+    var other = Hosts.hello("b", wishes: "a", in: arrived)
+    other.isSwept = isSwept
+    let own = Hosts.hello("a", wishes: "a", in: arrived)
+    #expect((plan(arrived, [own, other]).following(arrived, ballot) != nil) == isSwept)
+    // Who is not there is not waited for.
+    #expect(plan(arrived, [own]).following(arrived, ballot) != nil)
   }
 
   /// What it has may be old by then.

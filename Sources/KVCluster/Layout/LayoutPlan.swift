@@ -45,7 +45,8 @@ package struct LayoutPlan: Sendable {
     return MemberList(
       founders.enumerated().map { index, hello in
         LayoutMember(member: Member(UInt16(index + 1)), name: hello.name, disk: hello.disk)
-      }, copies: own.wish.copies)
+        // What is there already is there once: more copies come with the next change.
+      }, copies: holders.isEmpty ? own.wish.copies : 1)
   }
 
   /// Who must agree to the first layout.
@@ -203,7 +204,9 @@ package struct LayoutPlan: Sendable {
     if let lost = members.first(where: { isGivenUp($0, layout) && wish.names.contains($0.name) }) {
       return .failure(Obstacle(text: Self.givenUp(lost.name)))
     }
-    if wish == layout.current.wish { return .success(layout.current) }
+    // A host that has come back with another disk is a change of its own.
+    let isComplete = members.allSatisfy { member in hello(member.name).map { $0.disk == member.disk } ?? true }
+    if isComplete, wish == layout.current.wish { return .success(layout.current) }
     let wishing = Set(all.filter { $0.wish == wish }.map(\.disk))
     guard layout.current.isMajority(wishing, without: layout.lost) else {
       return .failure(Obstacle(text: "most of \(Self.listing(members.map(\.name))) must list the same hosts"))
