@@ -103,7 +103,7 @@ private let accepts = [
     isStaged: true, effects: [outbid(4, ballot(4))]),
   Row(
     testDescription: "below the floor where absent", has: testimony(nil, floor: 9),
-    request: .accept(ballot(8), value(2)), isStaged: true, effects: [outbid(9)]),
+    request: .accept(ballot(8), value(2)), isStaged: true, effects: [outbid(9, ballot(9))]),
   Row(
     testDescription: "above the horizon", request: .accept(ballot(101), deletion(2)),
     effects: [.raiseHorizon(151), .store(held(101, deletion(2)), from: .place), done]),

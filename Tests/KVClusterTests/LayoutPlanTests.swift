@@ -82,6 +82,34 @@ private let ballot = Ballot(counter: 9, member: Member(1))
   }
 }
 
+/// Three copies of each value are wished.
+@Suite struct PlansOfCopiesTests {
+  private let wish = Wish(names: Hosts.names("abc"), copies: 3)
+
+  private func hello(_ name: Character, disk: DiskID? = nil, in layout: Layout? = nil, values: UInt64 = 0) -> Hello {
+    Hello(
+      name: String(name), disk: disk ?? Hosts.disk(name), cluster: layout?.cluster, version: layout?.version ?? 0,
+      wish: wish, valueCount: values)
+  }
+
+  /// Each value that is there already is there once: a majority of three would not know of it.
+  @Test(arguments: [(0, 3), (5, 1)] as [(UInt64, Int)])
+  func valuesThatAreThereBeginWithOneCopy(values: UInt64, copies: Int) {
+    let plan = LayoutPlan(known: nil, own: hello("a", values: values), heard: [hello("b"), hello("c")])
+    #expect(plan.founding?.copies == copies)
+  }
+
+  @Test func aHostThatIsBackWithAnotherDiskIsAChange() {
+    let members = Hosts.list("abc").members
+    let layout = Layout(first: MemberList(members, copies: 3), of: Hosts.cluster, proposal: .none)
+    let disk = DiskID(high: 1, low: 1)
+    let heard = [hello("b", disk: disk), hello("c", in: layout)]
+    let next = LayoutPlan(known: layout, own: hello("a", in: layout), heard: heard).following(layout, ballot)?.next
+    #expect(next?.members.map(\.disk) == [Hosts.disk("a"), disk, Hosts.disk("c")])
+    #expect(next?.members.map(\.member.number) == [1, 4, 3])
+  }
+}
+
 @Suite struct LayoutPlanTests {
   private func plan(
     _ layout: Layout, _ wishes: [Character: String], synced: [Character: [SyncedGroup]] = [:]

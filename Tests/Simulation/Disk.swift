@@ -5,6 +5,16 @@ import KVCore
 /// world.
 struct Disk {
   enum Write {
+    /// Whether it is about the same file.
+    func isOver(_ other: Write) -> Bool {
+      switch (self, other) {
+      case (.file(let key, _), .file(let otherKey, _)): key == otherKey
+      case (.floor(let group, _), .floor(let otherGroup, _)): group == otherGroup
+      case (.layout, .layout), (.horizon, .horizon): true
+      default: false
+      }
+    }
+
     case file(Int, Held?)
     case floor(Int, Ballot)
     case horizon(UInt64)
@@ -59,7 +69,10 @@ struct Disk {
 
   mutating func sync(_ token: Int) {
     guard let index = unsynced.firstIndex(where: { $0.token == token }) else { return }
-    durable.apply(unsynced.remove(at: index).write)
+    let write = unsynced.remove(at: index).write
+    durable.apply(write)
+    // What was written of the same file before cannot come after it.
+    unsynced.removeAll { $0.token < token && $0.write.isOver(write) }
   }
 
   mutating func writeSynced(_ write: Write) { sync(self.write(write)) }

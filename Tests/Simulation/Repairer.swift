@@ -30,10 +30,38 @@ struct Repairer {
     guard host.isUp else { return }
     ReadingRun(host, key, waitsForAll: true) { _, run in
       guard let ballot = run.reading.deletionOfAll, let layout = dated(run.known) else { return }
-      let inquiry = Inquiry(host, boot: nil, .purge(ballot), key, layout, take: nil)
-      for member in run.reading.asked { world.ask(inquiry, member) }
-      world.count(.purges)
+      guard world.options.rules.contains(.promisesBeforePurge) else {
+        return forget(ballot, key, run.reading.asked, layout)
+      }
+      host.ballot(above: ballot) { prepareToForget(ballot, key, run.reading.asked, layout, at: $0) }
     }?.start()
+  }
+
+  /// A round may have been promised something by an owner that did not hold the deletion yet. Once all have promised more,
+  /// it gets nothing from the others any more, of whom it would hear that nothing is there.
+  private func prepareToForget(
+    _ deletion: Ballot, _ key: Int, _ owners: [Member], _ layout: DecidedLayout, at ballot: Ballot
+  ) {
+    var promised: Set<Member> = []
+    var isOver = false
+    let inquiry = Inquiry(host, boot: host.boot, .prepare(ballot), key, layout) { reply, asked in
+      guard case .answer(.promised(let testimony), let member) = reply, testimony.ballot == deletion else { return }
+      promised.insert(world.options.rules.contains(.countsDisks) ? member : asked)
+      let rules = world.options.rules
+      let isEnough =
+        rules.contains(.purgesFromAll)
+        ? owners.allSatisfy(promised.contains) : layout.views[key].isQuorum(promised)
+      guard !isOver, isEnough else { return }
+      isOver = true
+      forget(deletion, key, owners, layout)
+    }
+    for owner in owners { world.ask(inquiry, owner) }
+  }
+
+  private func forget(_ deletion: Ballot, _ key: Int, _ owners: [Member], _ layout: DecidedLayout) {
+    let inquiry = Inquiry(host, boot: nil, .purge(deletion), key, layout, take: nil)
+    for owner in owners { world.ask(inquiry, owner) }
+    world.count(.purges)
   }
 
   /// What is said of a key holds under the layout by which the owners were asked, not under the one that is known by now.

@@ -38,7 +38,8 @@ package struct LayoutPlan: Sendable {
     return MemberList(
       founders.enumerated().map { index, hello in
         LayoutMember(member: Member(UInt16(index + 1)), name: hello.name, disk: hello.disk)
-      }, copies: own.wish.copies)
+        // What is there already is there once: more copies come with the next change.
+      }, copies: holders.isEmpty ? own.wish.copies : 1)
   }
 
   /// Who must agree to the first layout.
@@ -152,7 +153,11 @@ package struct LayoutPlan: Sendable {
     let members = layout.current.members
     let wishing = Set(all.filter { $0.wish == wish }.map(\.disk))
     if let reason = replaced(layout) { return .failure(Obstacle(text: reason)) }
-    if wish.names == members.map(\.name), wish.copies == layout.current.copies { return .success(layout.current) }
+    // A host that has come back with another disk is a change of its own.
+    let isComplete = members.allSatisfy { member in hello(member.name).map { $0.disk == member.disk } ?? true }
+    if isComplete, wish.names == members.map(\.name), wish.copies == layout.current.copies {
+      return .success(layout.current)
+    }
     guard layout.current.isMajority(wishing) else {
       return .failure(Obstacle(text: "most of \(Self.listing(members.map(\.name))) must list the same hosts"))
     }

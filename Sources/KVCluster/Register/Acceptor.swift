@@ -132,7 +132,8 @@ package struct Acceptor: Hashable, Sendable {
     if ballot == testimony.ballot, rules.contains(.wantsProof) { return [.answer(.done)] }
     let highest = promised(key, group, testimony)
     guard ballot >= highest, ballot > testimony.ballot else {
-      return [.answer(.outbid(highest: highest, accepted: testimony.ballot))]
+      // Where nothing is, what was taken may have been forgotten since: that proves no more than the floor does.
+      return [.answer(.outbid(highest: highest, accepted: testimony.held?.ballot ?? testimony.floor))]
     }
     guard let store = store(ballot, descriptor, testimony.held, isStaged) ?? bareVote(ballot, descriptor) else {
       return [.answer(.lacksBytes)]

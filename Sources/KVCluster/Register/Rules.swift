@@ -52,6 +52,8 @@ package struct Rules: OptionSet, Hashable, Sendable {
   package static let datesLessons = Rules(rawValue: 1 << 20)
   /// After a restart everything at or below the horizon counts as forgotten of keys that are absent.
   package static let floorsAtHorizon = Rules(rawValue: 1 << 21)
+  /// A deletion is forgotten only after all owners, holding it, have promised a ballot above all that they promised before.
+  package static let promisesBeforePurge = Rules(rawValue: 1 << 23)
   /// Losing the bytes of a value does not lose the vote for it.
   package static let keepsVotes = Rules(rawValue: 1 << 22)
 }
