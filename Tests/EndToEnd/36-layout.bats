@@ -394,7 +394,8 @@ holds_nothing() { (($(values_on "$1") == 0)); }
 @test "an order is given by its field alone, and with a meaning" {
   start_listed 1 2
   admin_order() { curl --silent --output "$BATS_TEST_TMPDIR/answer" --write-out '%{http_code}' -X POST "$@"; }
-  local url=http://$(node_address 1):7777/layout
+  local url
+  url=http://$(node_address 1):7777/layout
   assert_equal 403 "$(admin_order "$url/cancel")"
   assert_equal 403 "$(admin_order "$url/force?lost=node2" -H 'Kvnode-Order: cancel')"
   assert_equal 400 "$(admin_order "$url/cancel" -H 'Kvnode-Order: cancel')"
