@@ -7,6 +7,8 @@ protocol Government: AnyObject {
   var isAtRest: Bool { get }
   /// What is still to be done, where something is.
   var unrest: String? { get }
+  /// How many copies are wished.
+  var copies: Int { get }
   /// What was decided twice.
   var contradiction: String? { get }
   /// Whether there never will be a layout, so that somebody has to clear the disks.

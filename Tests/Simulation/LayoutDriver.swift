@@ -36,6 +36,7 @@ final class LayoutDriver: Government {
     world.again(ticks) { [self] in wishSomething() }
   }
 
+  var copies: Int { wish.copies }
   var contradiction: String? { decisions.contradiction }
   var isHopeless: Bool { false }
 
@@ -91,7 +92,7 @@ final class LayoutDriver: Government {
       case 0 where hosts.count < world.hosts.count:
         hosts.insert(spare(hosts), at: world.network.random.below(hosts.count + 1))
       case 1 where hosts.count > max(3, wish.copies): hosts.remove(at: world.network.random.below(hosts.count))
-      case 2 where world.options.setting == .mixed: wish.copies = world.network.random.pick([1, 3, 3])
+      case 2 where world.options.setting == .mixed && world.isWhole: wish.copies = world.network.random.pick([1, 3, 3])
       default: exchange(&hosts)
       }
     }

@@ -44,6 +44,7 @@ final class PlanDriver: Government {
 
   // MARK: What has come of it
 
+  var copies: Int { target.copies }
   var contradiction: String? { decisions.contradiction }
 
   var isAtRest: Bool { unrest == nil }

@@ -210,7 +210,7 @@ final class World {
     guard let layout = newestLayout else { return }
     let key = someKey
     if isFull(layout) { isWhole = true }
-    guard isWhole, layout.current.copies >= 3 else { return }
+    guard isWhole, ([layoutDriver.copies] + layout.lists.map(\.copies)).allSatisfy({ $0 >= 3 }) else { return }
     let host = network.random.pick(hosts)
     guard let held = host.disk.durable.files[key], held.descriptor.kind == .value, held.hasBytes,
       hosts.contains(where: { other in
