@@ -146,15 +146,18 @@ final class Serve: Sendable {
       await desk.catchUp(with: mark.node, cluster)
       cluster = current.value
     }
-    let deadline = Instant.after(Self.layoutWait)
+    var deadline: Instant?
     while true {
       do throws(ExchangeError) {
         let page = try await listing.page(request, cluster)
         if current.value.topology.layout?.version == cluster.topology.layout?.version { return page }
         throw .refused(Failure(.misdirected, "LIST: the layout has changed meanwhile"))
       } catch {
+        // From the first time on, for that may have waited long for an index.
+        let end = deadline ?? .after(Self.layoutWait)
+        deadline = end
         guard case .refused(let failure) = error, failure.kind == .misdirected, request.relayed == nil,
-          (current.value.topology.layout ?? cluster.topology.layout) != nil, Instant.now < deadline,
+          (current.value.topology.layout ?? cluster.topology.layout) != nil, Instant.now < end,
           await IOExecutor.current.wait(until: .after(Self.layoutPause), interruptible: true) == .timedOut
         else { throw error }
       }
