@@ -4,6 +4,8 @@
 
 load support
 
+KVCTL=${KVCTL:-${KVNODE%/*}/kvctl}
+
 setup_file() { export BATS_TEST_TIMEOUT=900; }
 
 setup() {
