@@ -20,7 +20,8 @@ package struct Topology: Sendable {
   /// All nodes that the peer list names, in order; empty for a node on its own.
   package let peers: [Peer]
   /// The layout in force, once there is one.
-  package let layout: Layout?
+  package var layout: Layout? { held?.layout }
+  private let held: HeldLayout?
   /// This node's disk in it.
   package let ownDisk: DiskID?
   /// Sixteen hex digits that stand for the peer list, its order and the placement rule. Nodes that agree on
@@ -41,7 +42,7 @@ package struct Topology: Sendable {
   ) {
     self.nodeName = nodeName
     self.peers = peers
-    self.layout = layout
+    held = layout.map(HeldLayout.init)
     self.ownDisk = ownDisk
     placement = Placement(nodeCount: max(peers.count, 1))
     ownIndex = peers.isEmpty ? 0 : peers.firstIndex { $0.name == nodeName }
@@ -52,6 +53,9 @@ package struct Topology: Sendable {
     let mark = layout.map { LayoutMark(cluster: "\($0.cluster)", version: $0.version) }
     relayMark = RelayMark(node: nodeName, fingerprint: fingerprint, layout: mark)
   }
+
+  /// The version of the layout in force, or nil before there is one. Every request asks for it and none needs the rest.
+  package var layoutVersion: UInt64? { held?.layout.version }
 
   /// How many slots this node owns, of 65,536.
   package var ownSlotCount: Int { (0..<Slot.count).count { owns(Slot(number: $0)) } }
@@ -170,6 +174,13 @@ package struct Topology: Sendable {
   }
 
   private static func hexDigits(_ byte: UInt8) -> String { (byte < 16 ? "0" : "") + String(byte, radix: 16) }
+}
+
+/// A layout is large, and what holds a topology is often copied.
+private final class HeldLayout: Sendable {
+  let layout: Layout
+
+  init(_ layout: Layout) { self.layout = layout }
 }
 
 /// Which node owns a slot. The one type that knows the rule.

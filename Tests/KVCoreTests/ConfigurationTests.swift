@@ -164,9 +164,9 @@ struct ConfigurationTests {
     let configuration = try Self.parse(["[Cluster]\nReplicas=1\nPlacement=rendezvous\n[Limits]\nMoveRate=5M"])
       .configuration
     #expect(configuration.cluster.placement == .rendezvous)
-    #expect(configuration.limits.moveBytesPerSecondMax == 5 << 20)
-    #expect(try Self.parse(["[Limits]\nMoveRate=0"]).configuration.limits.moveBytesPerSecondMax == nil)
-    #expect(try Self.parse([""]).configuration.limits.moveBytesPerSecondMax == 100 << 20)
+    #expect(configuration.moveBytesPerSecondMax == 5 << 20)
+    #expect(try Self.parse(["[Limits]\nMoveRate=0"]).configuration.moveBytesPerSecondMax == nil)
+    #expect(try Self.parse([""]).configuration.moveBytesPerSecondMax == 100 << 20)
   }
 
   @Test(arguments: [

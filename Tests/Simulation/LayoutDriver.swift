@@ -172,6 +172,8 @@ final class LayoutDriver: Government {
       let list = list(wish, disks, layout)
       return list == layout.current ? nil : layout.changing(to: list, proposal: ballot)
     }
+    // A change towards a disk that is lost cannot end.
+    let isCancelling = isCancelling || next.members.contains { !disks.contains($0.disk) }
     let inUse = keySlots.map(\.group)
     var (moving, old): ([Int], [Int]) = ([], [])
     for group in layout.groups.indices {
@@ -181,12 +183,10 @@ final class LayoutDriver: Government {
       case .new: break
       }
     }
-    // A change is gone back on once, from wherever it stands; one towards a disk that is lost cannot end.
-    let isAhead = next.members.map(\.disk) == wish.hosts.map { disks[$0] }
-    let hasLost = { (list: MemberList) in list.members.contains { !disks.contains($0.disk) } }
-    if isCancelling && isAhead || hasLost(next) && !hasLost(layout.current) {
-      return layout.reversing(proposal: ballot)
+    if isCancelling, !moving.isEmpty, moving.count + old.count == layout.groups.count {
+      return layout.cancelling(moving, proposal: ballot)
     }
+    if isCancelling, moving.isEmpty, old.count == layout.groups.count { return layout.finished(proposal: ballot) }
     let arrived = moving.filter { !inUse.contains($0) || isSynced($0) }
     if !arrived.isEmpty { return layout.switching(arrived, proposal: ballot) }
     // The groups without keys go first, and then one at a time.

@@ -32,6 +32,9 @@ package struct Configuration: Sendable, Equatable {
   package var http = HTTPSettings()
   /// How much, and how long, the node puts up with.
   package var limits = Limits()
+  /// How many bytes a second may come here from other nodes because a list changes; `nil` for no limit. It is no limit of
+  /// a connection, each of which holds those.
+  package var moveBytesPerSecondMax: Int? = 100 << 20
 
   /// Whether other hosts are refused, because nothing says which of them may come: a node fresh from its package is on a
   /// network that its administrator has not thought about yet.
@@ -104,8 +107,6 @@ package struct Limits: Sendable, Equatable {
   package var connectionsMax = 1024
   /// The longest value in bytes that a PUT may store; `nil` for no limit.
   package var valueBytesMax: Int?
-  /// How many bytes a second may come here from other nodes because a list changes; `nil` for no limit.
-  package var moveBytesPerSecondMax: Int? = 100 << 20
   /// How long a client may take to send the first line, or the head, of a request.
   package var headerTimeout = Duration.seconds(10)
   /// How long a connection may move no byte.
@@ -252,10 +253,18 @@ package struct Peer: Sendable, Hashable, CustomStringConvertible {
   package let name: String
   /// Where the other nodes reach it.
   package let address: PeerAddress
+  private let share: Share
+
+  /// What the placement goes by. It lies apart: every request holds peers, and few need this.
+  private indirect enum Share: Sendable, Hashable {
+    case standard
+    case stated(weight: Int, zone: String?)
+  }
+
   /// How much it is to hold in comparison with the others.
-  package let weight: Int
+  package var weight: Int { if case .stated(let weight, _) = share { weight } else { 1 } }
   /// What it may fail together with, or nil where it fails alone.
-  package let zone: String?
+  package var zone: String? { if case .stated(_, let zone) = share { zone } else { nil } }
 
   /// The weights there are.
   package static let weights = 1...65_535
@@ -263,7 +272,8 @@ package struct Peer: Sendable, Hashable, CustomStringConvertible {
   /// A peer of this name at this address.
   package init(name: String, address: PeerAddress, weight: Int = 1, zone: String? = nil) {
     precondition(Self.weights.contains(weight), "a weight is 1 to \(Self.weights.upperBound)")
-    (self.name, self.address, self.weight, self.zone) = (name, address, weight, zone)
+    (self.name, self.address) = (name, address)
+    share = weight == 1 && zone == nil ? .standard : .stated(weight: weight, zone: zone)
   }
 
   /// The peer as it is named in messages: `node2 (192.0.2.12:7776)`.

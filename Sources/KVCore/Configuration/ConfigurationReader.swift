@@ -108,7 +108,7 @@ struct ConfigurationReader {
   private static let limitKeys: Keys = [
     ("MaxConnections", { $0.set(\.limits.connectionsMax, $1, Limits.parseConnections) }),
     ("MaxValueSize", { $0.set(\.limits.valueBytesMax, $1, Limits.parseValueBytes) }),
-    ("MoveRate", { $0.set(\.limits.moveBytesPerSecondMax, $1, Limits.parseMoveRate) }),
+    ("MoveRate", { $0.set(\.moveBytesPerSecondMax, $1, Limits.parseMoveRate) }),
     ("HeaderTimeout", { $0.set(\.limits.headerTimeout, $1, Limits.parseTimeout) }),
     ("IdleTimeout", { $0.set(\.limits.idleTimeout, $1, Limits.parseTimeout) }),
     ("ConnectTimeout", { $0.set(\.limits.connectTimeout, $1, Limits.parseTimeout) }),

@@ -14,7 +14,7 @@ final class MovePace: Sendable {
   /// Takes note of bytes that have come, and waits until the next may.
   func moved(_ byteCount: Int) async {
     metrics.countMoved(byteCount: byteCount)
-    guard var rate = current.value.limits.moveBytesPerSecondMax else { return }
+    guard var rate = current.value.configuration.moveBytesPerSecondMax else { return }
     if metrics.foregroundCount > 0 { rate /= Self.servingPart }
     let due = pace.withLock { $0.due(after: byteCount, bytesPerSecond: rate, at: .now) }
     _ = await IOExecutor.current.wait(until: due)

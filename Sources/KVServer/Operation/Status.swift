@@ -59,7 +59,7 @@ struct OwnStatus: Sendable {
     status.uncountedParts = store.usage.uncountedCount
     status.quarantined = store.quarantinedCount
     status.stranded = notices.stranded.last?.total ?? 0
-    status.layout = Int(cluster.topology.layout?.version ?? 0)
+    status.layout = Int(cluster.topology.layoutVersion ?? 0)
     status.progress = notices.progress()?.text
     status.attention = notices.text
     return status

@@ -94,7 +94,7 @@ final class Serve: Sendable {
     _ request: ValueRequest, _ route: Topology.Route, _ cluster: Cluster, to client: inout Client
   ) async throws(ExchangeError) -> Traffic {
     var (route, cluster) = (route, cluster)
-    if desk.layouts.twin != nil || cluster.topology.layout == nil && !cluster.configuration.peers.isEmpty {
+    if desk.layouts.twin != nil || cluster.topology.layoutVersion == nil && !cluster.configuration.peers.isEmpty {
       try await knowLayout(about: request.subject)
       (cluster, route) = refreshed(request)
     }
@@ -150,14 +150,14 @@ final class Serve: Sendable {
     while true {
       do throws(ExchangeError) {
         let page = try await listing.page(request, cluster)
-        if current.value.topology.layout?.version == cluster.topology.layout?.version { return page }
+        if current.value.topology.layoutVersion == cluster.topology.layoutVersion { return page }
         throw .refused(Failure(.misdirected, "LIST: the layout has changed meanwhile"))
       } catch {
         // From the first time on, for that may have waited long for an index.
         let end = deadline ?? .after(Self.layoutWait)
         deadline = end
         guard case .refused(let failure) = error, failure.kind == .misdirected, request.relayed == nil,
-          (current.value.topology.layout ?? cluster.topology.layout) != nil, Instant.now < end,
+          (current.value.topology.layoutVersion ?? cluster.topology.layoutVersion) != nil, Instant.now < end,
           await IOExecutor.current.wait(until: .after(Self.layoutPause), interruptible: true) == .timedOut
         else { throw error }
       }
@@ -169,6 +169,6 @@ final class Serve: Sendable {
   /// a value has gone, may know of a later one.
   private func isOutdated(_ cluster: Cluster, at route: Topology.Route) async -> Bool {
     if let owner = route.peer { await desk.catchUp(with: owner.name, cluster) }
-    return current.value.topology.layout?.version != cluster.topology.layout?.version
+    return current.value.topology.layoutVersion != cluster.topology.layoutVersion
   }
 }

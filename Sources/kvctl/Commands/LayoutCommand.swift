@@ -68,7 +68,7 @@ struct LayoutCommand: ParsableCommand {
               .unreachable, "LAYOUT: no answer from \(listing.missing.sorted().joined(separator: ", "))")
           }
           let free = await Self.freeBytes(Nodes(planned, named: []))
-          let text = ForecastText(forecast, wish, free: free, bytesPerSecond: planned.limits.moveBytesPerSecondMax)
+          let text = ForecastText(forecast, wish, free: free, bytesPerSecond: planned.moveBytesPerSecondMax)
           try StandardOutput().write(isJSON ? "\(text.json)\n" : text.table)
         }
       }
