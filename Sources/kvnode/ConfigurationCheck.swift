@@ -13,7 +13,9 @@ struct ConfigurationCheck {
   /// Looks at all, and says what there is to know, or with `isQuiet` only what is wrong.
   func run(isQuiet: Bool) {
     UnresolvedPeer.look(configuration) { Kvnode.warn([$0]) }
-    tellLopsided()
+    let drawn = drawnShares
+    // Nodes that cannot hold what their weights ask for.
+    if let drawn { Kvnode.warn(drawn.shares.lopsided(names: drawn.names)) }
     guard !isQuiet else { return }
     let standing: (contents: LayoutFile.Contents, disk: DiskID)?
     do throws(LayoutFile.Unusable) {
@@ -22,9 +24,9 @@ struct ConfigurationCheck {
       Kvnode.end(ExitStatus.configuration, [error.description])
     }
     let layout = standing?.contents.record.known
-    let topology = Topology(
-      nodeName: configuration.nodeName, peers: configuration.peers, digest: MD5.digest, layout: layout,
-      ownDisk: standing?.disk, known: standing?.contents.addresses ?? [])
+    let topology = Cluster(
+      configuration, layout: layout, disk: standing?.disk, known: standing?.contents.addresses ?? []
+    ).topology
     let share =
       configuration.peers.isEmpty && layout == nil ? "every key" : "\(topology.ownSlotCount) of \(Slot.count) slots"
     let goesBy = layout.map { " by layout \($0.version)" } ?? (configuration.peers.isEmpty ? "" : " by its own list")
@@ -38,26 +40,19 @@ struct ConfigurationCheck {
       data         \(configuration.dataDirectory)
 
       """)
-    tellShares()
+    if let drawn {
+      for (name, text) in zip(drawn.names, drawn.shares.percentages) {
+        Process.writeOutput("share        \(name) \(text) of all values\n")
+      }
+    }
     tellStranded(topology, isDecided: layout != nil)
   }
 
-  /// Says what each node is to hold.
-  private func tellShares() {
+  /// What each node is to hold, where that is drawn.
+  private var drawnShares: (names: [String], shares: MemberShares)? {
     let wish = Wish(configuration)
-    guard wish.rule == .rendezvous, !wish.hosts.isEmpty else { return }
-    let shares = MemberShares(members: wish.drawing(MD5.digest), copies: wish.copies)
-    for (host, text) in zip(wish.hosts, shares.percentages) {
-      Process.writeOutput("share        \(host.name) \(text) of all values\n")
-    }
-  }
-
-  /// Warns of nodes that cannot hold what their weights ask for.
-  private func tellLopsided() {
-    let wish = Wish(configuration)
-    guard wish.rule == .rendezvous, !wish.hosts.isEmpty else { return }
-    let shares = MemberShares(members: wish.drawing(MD5.digest), copies: wish.copies)
-    Kvnode.warn(shares.lopsided(names: wish.names))
+    guard wish.rule == .rendezvous, !wish.hosts.isEmpty else { return nil }
+    return (wish.names, MemberShares(members: wish.drawing(MD5.digest), copies: wish.copies))
   }
 
   /// Says how many of the values that are stored here others answer for: no request finds those.

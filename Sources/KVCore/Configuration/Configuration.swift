@@ -253,18 +253,10 @@ package struct Peer: Sendable, Hashable, CustomStringConvertible {
   package let name: String
   /// Where the other nodes reach it.
   package let address: PeerAddress
-  private let share: Share
-
-  /// What the placement goes by. It lies apart: every request holds peers, and few need this.
-  private indirect enum Share: Sendable, Hashable {
-    case standard
-    case stated(weight: Int, zone: String?)
-  }
-
   /// How much it is to hold in comparison with the others.
-  package var weight: Int { if case .stated(let weight, _) = share { weight } else { 1 } }
+  package let weight: Int
   /// What it may fail together with, or nil where it fails alone.
-  package var zone: String? { if case .stated(_, let zone) = share { zone } else { nil } }
+  package let zone: String?
 
   /// The weights there are.
   package static let weights = 1...65_535
@@ -272,8 +264,7 @@ package struct Peer: Sendable, Hashable, CustomStringConvertible {
   /// A peer of this name at this address.
   package init(name: String, address: PeerAddress, weight: Int = 1, zone: String? = nil) {
     precondition(Self.weights.contains(weight), "a weight is 1 to \(Self.weights.upperBound)")
-    (self.name, self.address) = (name, address)
-    share = weight == 1 && zone == nil ? .standard : .stated(weight: weight, zone: zone)
+    (self.name, self.address, self.weight, self.zone) = (name, address, weight, zone)
   }
 
   /// The peer as it is named in messages: `node2 (192.0.2.12:7776)`.

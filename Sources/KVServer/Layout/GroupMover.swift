@@ -142,7 +142,8 @@ struct GroupMover: Sendable {
       version: layout.version, epoch: layout.groups[held.key.slot.group].epoch, key: held.key,
       request: .learn(held.ballot, held.descriptor), source: arrived == .missing ? nil : source)
     switch await calls.take(question) {
-    case .register(.done, _): return arrived == .fetched ? metrics.countMovedValue() : ()
+    case .register(.done, _):
+      if arrived == .fetched { metrics.countMovedValue() }
     case .register(.outbid, _), .register(.lacksBytes, _):
       try checkSpace(for: held)
       // It was written meanwhile, or so much was forgotten here that only a round can tell.
