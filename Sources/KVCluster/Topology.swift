@@ -5,7 +5,7 @@ import KVCore
 package struct Topology: Sendable {
   /// Where a request goes.
   package enum Route: Equatable, Sendable {
-    case own
+    case own(Say)
     case peer(Peer)
     case refused(Failure)
     /// The node of that name goes by a later layout, which is to be had from it first.
@@ -30,7 +30,6 @@ package struct Topology: Sendable {
   private let placement: Placement
   /// This node's place in the list; nil where that does not name it.
   private let ownIndex: Int?
-  private let sharedGroups: Set<Int>
   /// Every node whose address is known, by name.
   private let addresses: [String: Peer]
 
@@ -49,7 +48,6 @@ package struct Topology: Sendable {
     addresses = Dictionary((peers + known).map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     let canonical = "ranges\n" + peers.map { "\($0.name)=\($0.address)\n" }.joined()
     fingerprint = digest(Array(canonical.utf8)).prefix(8).map(Self.hexDigits).joined()
-    sharedGroups = layout?.sharedGroups ?? []
     let mark = layout.map { LayoutMark(cluster: "\($0.cluster)", version: $0.version) }
     relayMark = RelayMark(node: nodeName, fingerprint: fingerprint, layout: mark)
   }
@@ -89,23 +87,22 @@ package struct Topology: Sendable {
   }
 
   /// Whether the others do without this node and what is on its disk, although the layout still names it.
-  package var isGivenUp: Bool { ownMember == nil && ownDisk.flatMap { layout?.member(of: $0) } != nil }
+  package var isGivenUp: Bool {
+    guard let held, !held.layout.lost.isEmpty, let ownDisk, let member = held.layout.member(of: ownDisk) else {
+      return false
+    }
+    return held.layout.lost.contains(member)
+  }
 
   /// Whether this node answers for the slot.
   package func owns(_ slot: Slot) -> Bool {
-    if let layout { return !isGivenUp && layout.coordinator(of: slot).disk == ownDisk }
+    if let held { return !isGivenUp && held.layout.coordinator(of: slot).disk == ownDisk }
     return placement.owner(of: slot) == ownIndex
   }
 
-  /// Whether others have a say about the slot's keys too.
-  package func isShared(_ slot: Slot) -> Bool { sharedGroups.contains(slot.group) }
-
-  /// The version of the layout at which the say about the slot's group last changed; 0 without a layout.
-  package func epoch(of slot: Slot) -> UInt64 { layout?.groups[slot.group].epoch ?? 0 }
-
   /// The node that answers for the slot, or nil for a node on its own, and where its address is not known.
   package func owner(of slot: Slot) -> Peer? {
-    if let layout { return addresses[layout.coordinator(of: slot).name] }
+    if let held { return addresses[held.layout.coordinator(of: slot).name] }
     return peers.isEmpty ? nil : peers[placement.owner(of: slot)]
   }
 
@@ -127,11 +124,11 @@ package struct Topology: Sendable {
       if isBehind(mark) { return .behind(mark.node) }
       if let failure = disagreement(with: mark, about: subject()) { return .refused(failure) }
     }
-    if isGivenUp, layout?.coordinator(of: slot).disk == ownDisk {
+    if isGivenUp, held?.layout.coordinator(of: slot).disk == ownDisk {
       return .refused(
         Failure(.unavailable, "\(subject()): \(nodeName), which answered for the key, was given up with what it has"))
     }
-    if owns(slot) || owner(of: slot) == nil && layout == nil { return .own }
+    if owns(slot) || owner(of: slot) == nil && held == nil { return .own(held?.layout.say(slot.group) ?? .alone) }
     guard let owner = owner(of: slot) else {
       let name = layout?.coordinator(of: slot).name ?? ""
       return .refused(
@@ -148,15 +145,15 @@ package struct Topology: Sendable {
   /// Whether a node goes by a later layout than this one.
   package func isBehind(_ mark: RelayMark) -> Bool {
     guard let other = mark.layout else { return false }
-    guard let layout else { return true }
-    return other.cluster == "\(layout.cluster)" && other.version > layout.version
+    guard let own = relayMark.layout else { return true }
+    return other.cluster == own.cluster && other.version > own.version
   }
 
   /// What to tell a node that goes by another peer list, or belongs to another cluster; nil where both agree. Where both
   /// have a layout, their lists do not count.
   package func disagreement(with mark: RelayMark, about subject: String) -> Failure? {
-    if let layout, let other = mark.layout {
-      guard other.cluster != "\(layout.cluster)" else { return nil }
+    if let own = relayMark.layout, let other = mark.layout {
+      guard other.cluster != own.cluster else { return nil }
       return Failure(.misdirected, "\(subject): \(mark.node) and \(nodeName) belong to different clusters")
     }
     guard mark.fingerprint != fingerprint else { return nil }

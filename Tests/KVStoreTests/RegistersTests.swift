@@ -23,7 +23,7 @@ import Testing
   private var store: Store { fixture.store }
 
   private func open(epoch: UInt64, isShared: Bool) {
-    store.set((0..<256).map { _ in GroupGates.Gate(epoch: epoch, isShared: isShared) })
+    store.set((0..<256).map { _ in Say(epoch: epoch, isShared: isShared) })
   }
 
   private func ask(

@@ -59,6 +59,19 @@ package struct GroupState: Hashable, Sendable {
   package var switchedFrom: UInt64
 }
 
+/// Who has a say about a group's keys, as seen by a node that has one.
+package struct Say: Hashable, Sendable {
+  /// The version of the layout at which the say last changed; 0 without a layout.
+  package let epoch: UInt64
+  /// Whether others have it too.
+  package let isShared: Bool
+
+  package init(epoch: UInt64, isShared: Bool) { (self.epoch, self.isShared) = (epoch, isShared) }
+
+  /// Where there is no layout.
+  package static let alone = Say(epoch: 0, isShared: false)
+}
+
 /// Who is in the cluster and where values are: one version of what the nodes decide among themselves.
 package struct Layout: Hashable, Sendable {
   /// How many groups there are: slots that share their first byte, and a directory.
@@ -147,11 +160,11 @@ package struct Layout: Hashable, Sendable {
   /// How many groups have arrived at their next owners.
   package var movedGroupCount: Int { groups.count { $0.phase == .new } }
 
-  /// Which groups more than one node may have a say about.
-  package var sharedGroups: Set<Int> {
-    if current.copies > 1 { return Set(groups.indices) }
-    return Set(groups.indices.filter { groups[$0].phase != .old })
-  }
+  /// How things stand with a group.
+  package func say(_ group: Int) -> Say { Say(epoch: groups[group].epoch, isShared: isShared(group)) }
+
+  /// Whether more than one node may have a say about a group.
+  package func isShared(_ group: Int) -> Bool { current.copies > 1 || groups[group].phase != .old }
 
   /// Who votes about a slot's keys.
   package func view(of slot: Slot) -> View {

@@ -55,7 +55,7 @@ struct GroupSweeper: Sendable {
     } catch {
       return true
     }
-    if !layout.sharedGroups.contains(group) { await forgetDeletions(of: group, if: isCurrent) }
+    if !layout.isShared(group) { await forgetDeletions(of: group, if: isCurrent) }
     var isWhole = true
     for key in keys {
       let word = await word(about: key, layout)

@@ -355,12 +355,11 @@ extension Layouts {
   /// is asked under the one before is refused; and when nothing of that is under way any more, others are answered by it.
   private func go(by layout: Layout, _ file: LayoutFile.Contents, _ acceptor: LayoutAcceptor) {
     store.votes.become(layout.member(of: ownDisk) ?? Member(0))
-    let shared = layout.sharedGroups
     // Whoever is given up stores nothing alone any more.
     let isLost = layout.member(of: ownDisk).map(layout.lost.contains) ?? false
     store.set(
-      layout.groups.indices.map {
-        GroupGates.Gate(epoch: layout.groups[$0].epoch, isShared: isLost || shared.contains($0))
+      layout.groups.indices.map { group in
+        Say(epoch: layout.groups[group].epoch, isShared: isLost || layout.isShared(group))
       })
     current.take(layout, disk: ownDisk, known: file.addresses)
     state.withLock { state in

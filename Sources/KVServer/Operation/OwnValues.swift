@@ -20,11 +20,10 @@ struct OwnValues: Sendable {
   /// Where calls may block on the disk.
   let disk: IOExecutor
 
-  /// Does what is asked and answers it.
+  /// Does what is asked and answers it, if this node has decided about the key alone since the layout of that version.
   func serve(
-    _ request: ValueRequest, _ cluster: Cluster, of client: inout Client
+    _ request: ValueRequest, _ limits: Limits, since epoch: UInt64, of client: inout Client
   ) async throws(ExchangeError) -> OwnOutcome {
-    let epoch = cluster.topology.epoch(of: request.key.slot)
     switch request.operation {
     case .get, .head:
       do throws(ExchangeError) { return .done(try await get(request, for: &client)) } catch {
@@ -35,7 +34,7 @@ struct OwnValues: Sendable {
       }
     case .put:
       return try await withTaskExecutorPreference(disk) { () async throws(ExchangeError) in
-        try await put(request, cluster.limits, epoch, from: &client)
+        try await put(request, limits, epoch, from: &client)
       }
     case .delete:
       return try await withTaskExecutorPreference(disk) { () async throws(ExchangeError) in

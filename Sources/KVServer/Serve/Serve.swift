@@ -64,7 +64,7 @@ final class Serve: Sendable {
 
   /// Where a request about a value goes; all else is this node's own affair.
   private static func route(_ arrival: Client.Arrival, _ topology: Topology) -> Topology.Route {
-    guard case .request(.value(let request)) = arrival, request.upload == nil else { return .own }
+    guard case .request(.value(let request)) = arrival, request.upload == nil else { return .own(.alone) }
     return topology.route(request.key.slot, relayedBy: request.relayed, about: request.subject)
   }
 
@@ -102,10 +102,10 @@ final class Serve: Sendable {
       do throws(ExchangeError) {
         // Each falls through where the layout has changed, and nothing was done.
         switch route {
-        case .own where cluster.topology.isShared(request.key.slot):
+        case .own(let say) where say.isShared:
           if let traffic = try await shared.serve(request, cluster.limits, of: &client) { return traffic }
-        case .own:
-          switch try await own.serve(request, cluster, of: &client) {
+        case .own(let say):
+          switch try await own.serve(request, cluster.limits, since: say.epoch, of: &client) {
           case .done(let traffic): return traffic
           case .shared(let descriptor): return try await shared.finishPut(request, descriptor, for: &client)
           case .notDone: break
