@@ -179,7 +179,10 @@ package struct LayoutPlan: Sendable {
     if list.copies == 1, next.copies == 1 {
       return slots(of: group).contains { list.firstOwner(of: $0).member != next.firstOwner(of: $0).member }
     }
-    return slots(of: group).contains { Set(list.owners(of: $0)) != Set(next.owners(of: $0)) }
+    return slots(of: group).contains { slot in
+      let (owners, nextOwners) = (list.owners(of: slot), next.owners(of: slot))
+      return owners != nextOwners && Set(owners) != Set(nextOwners)
+    }
   }
 
   /// The slots of a group.
