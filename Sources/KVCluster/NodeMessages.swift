@@ -45,8 +45,9 @@ package struct HeldQuestion: Hashable, Sendable {
 }
 
 package enum NodeAnswer: Hashable, Sendable {
-  /// How the other does, and the layout that is in force where the one who asked goes by an older one.
-  case hello(Hello, Layout?)
+  /// How the other does; the layout that is in force where the one who asked goes by an older one; and what is remembered
+  /// of the asker's disk where that had come further than it has now.
+  case hello(Hello, Layout?, DiskHistory?)
   case layout(LayoutAnswer, DiskID)
   case noted
   case register(RegisterAnswer, Member)
@@ -112,10 +113,11 @@ extension NodeAnswer {
   package var bytes: [UInt8] {
     var writer = ByteWriter()
     switch self {
-    case .hello(let hello, let layout):
+    case .hello(let hello, let layout, let remembered):
       writer.write(UInt8(1))
       hello.write(to: &writer)
       writer.write(layout) { $1.write(to: &$0) }
+      writer.write(remembered) { $1.write(to: &$0) }
     case .layout(let answer, let disk):
       writer.write(UInt8(2))
       answer.write(to: &writer)
@@ -145,8 +147,10 @@ extension NodeAnswer {
     switch try reader.byte() {
     case 1:
       let hello = try Hello(reading: &reader)
+      let layout = try reader.optional { reader throws(ByteReader.Malformed) in try Layout(reading: &reader) }
       self = .hello(
-        hello, try reader.optional { reader throws(ByteReader.Malformed) in try Layout(reading: &reader) })
+        hello, layout,
+        try reader.optional { reader throws(ByteReader.Malformed) in try DiskHistory(reading: &reader) })
     case 2:
       let answer = try LayoutAnswer(reading: &reader)
       self = .layout(answer, try reader.disk())

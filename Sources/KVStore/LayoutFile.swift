@@ -11,9 +11,11 @@ package enum LayoutFile {
     package var record = LayoutAcceptor.Record()
     /// Hosts that the layout names, also those that the peer list does not name any more.
     package var addresses: [Peer] = []
+    /// How far the disks of the layout had come.
+    package var remembered: [RememberedDisk] = []
 
-    package init(record: LayoutAcceptor.Record = .init(), addresses: [Peer] = []) {
-      (self.record, self.addresses) = (record, addresses)
+    package init(record: LayoutAcceptor.Record = .init(), addresses: [Peer] = [], remembered: [RememberedDisk] = []) {
+      (self.record, self.addresses, self.remembered) = (record, addresses, remembered)
     }
   }
 
@@ -70,6 +72,7 @@ package enum LayoutFile {
       writer.write(peer.name)
       writer.write("\(peer.address)")
     }
+    writer.write(contents.remembered) { $1.write(to: &$0) }
     return heading + checksum(writer.bytes[...]).bytes + writer.bytes
   }
 
@@ -88,6 +91,9 @@ package enum LayoutFile {
           throw ByteReader.Malformed("an address that cannot be")
         }
         return Peer(name: name, address: address)
+      }
+      contents.remembered = try reader.list(max: 2 * Layout.membersMax) { reader throws(ByteReader.Malformed) in
+        try RememberedDisk(reading: &reader)
       }
       try reader.end()
       return contents

@@ -16,6 +16,8 @@ package final class Votes: Sendable {
     var floors: Floors
     /// The highest counter when the horizon was last raised: while nothing is used, nothing need be written.
     var usedAtRaise: UInt64
+    /// In no round at or below this does the disk take part.
+    var begunAbove: UInt64
   }
 
   private let root: Directory
@@ -29,10 +31,10 @@ package final class Votes: Sendable {
   init(in root: borrowing Directory, path: String) throws(StoreOpenError) {
     let found = try Self.read(in: root, path)
     let horizon = found?.horizon ?? 0
-    startHorizon = horizon
     let record = NodeRecord(
       bootCount: (found?.bootCount ?? 0) + 1,
-      horizon: max(horizon, Instant.wallMicroseconds) + Self.horizonStepMicroseconds)
+      horizon: max(horizon, Instant.wallMicroseconds) + Self.horizonStepMicroseconds,
+      isWithheld: found?.isWithheld ?? false)
     do throws(SystemError) {
       guard let root = try root.directory(".") else { throw .absent(call: "openat") }
       try Self.write(record, in: root)
@@ -43,13 +45,50 @@ package final class Votes: Sendable {
     var acceptor = Acceptor(horizon: horizon, horizonStep: Self.horizonStepMicroseconds)
     acceptor.raised(to: record.horizon)
     state = Mutex(
-      State(record: record, acceptor: acceptor, floors: Floors(horizon: horizon), usedAtRaise: horizon))
+      State(
+        record: record, acceptor: acceptor, floors: Floors(horizon: horizon), usedAtRaise: horizon,
+        begunAbove: horizon))
   }
 
-  /// What was written of it at the start: in no round at or below this does the disk take part.
-  package let startHorizon: UInt64
+  /// In no round at or below this does the disk take part: what was written of it at the start.
+  package var begunAbove: UInt64 { state.withLock { $0.begunAbove } }
   /// What is written of it.
   package var record: NodeRecord { state.withLock { $0.record } }
+
+  /// What the disk's host tells others of how far it has come. What is used counts only once the disk has it.
+  package var history: DiskHistory {
+    state.withLock { state in
+      DiskHistory(
+        bootCount: state.record.bootCount, begunAbove: state.begunAbove,
+        used: min(state.acceptor.highest, state.record.horizon))
+    }
+  }
+
+  /// The disk was put back to an earlier state: also a later process knows that its votes do not count.
+  package func withhold() throws(SystemError) { try write { $0.record.isWithheld = true } }
+
+  /// Raises the horizon above whatever may have been promised or used before the disk was put back, and takes part in no round
+  /// at or below that. Clocks that differ by less than the step do no harm.
+  package func passOver(_ remembered: DiskHistory) throws(SystemError) {
+    try write { state in
+      let used = max(state.acceptor.highest, remembered.used, Instant.wallMicroseconds)
+      state.record.horizon = max(state.record.horizon, used + Self.horizonStepMicroseconds)
+    }
+    state.withLock { state in
+      let horizon = state.record.horizon
+      state.acceptor = Acceptor(horizon: horizon, horizonStep: Self.horizonStepMicroseconds)
+      state.floors = Floors(horizon: horizon)
+      state.begunAbove = horizon
+    }
+  }
+
+  /// The votes count again; whoever remembers the disk as it was sees that it has come further.
+  package func renew(after remembered: DiskHistory) throws(SystemError) {
+    try write { state in
+      state.record.bootCount = max(state.record.bootCount, remembered.bootCount) + 1
+      state.record.isWithheld = false
+    }
+  }
 
   /// A ballot, higher than all before, for a value that this node stores on its own.
   package func stamp() throws(SystemError) -> Ballot {

@@ -208,6 +208,36 @@ has_all() {
   assert_matches 'has a copy of the data directory of node3' "$(get 3 key1)"
 }
 
+@test "a data directory that was put back has no vote before all others have said what it has forgotten" {
+  start_listed 1 2 3
+  store_many 10 1
+  kill_node 2
+  cp -a "$CLUSTER/node2" "$CLUSTER/backup"
+  start_node 2
+  eventually 30 is_settled 0 1 2 3
+  kill_node 2
+  kill_node 3
+  rm -r "$CLUSTER/node2"
+  mv "$CLUSTER/backup" "$CLUSTER/node2"
+  start_node 2
+  eventually 30 has_status 2 progress "this host's data directory is older than the others remember it, so it has no vote: all of them are being asked for what it has forgotten"
+  eventually 30 has_status 1 progress "node2's data directory is older than this host remembers it: it has no vote before all others have told it what it has forgotten"
+  grep -q '^votes withheld$' "$CLUSTER/node2/node"
+  # What a later process knows too, whatever it is told.
+  kill_node 2
+  kill_node 1
+  start_node 2
+  eventually 30 has_status 2 progress "this host's data directory is older than the others remember it, so it has no vote: all of them are being asked for what it has forgotten"
+  start_node 1
+  start_node 3
+  eventually 30 is_settled 0 1 2 3
+  ! grep -q withheld "$CLUSTER/node2/node"
+  has_all 10 2
+  # Its vote counts again: without it the two would not be most of the three.
+  kill_node 3
+  eventually 60 force_third
+}
+
 @test "values that one host had before it had others move to them" {
   list 1
   sed -i '/^\[Peers\]/d' "$CLUSTER/node1.conf"

@@ -1,3 +1,4 @@
+import KVCluster
 import KVCore
 import KVLinux
 import TestSupport
@@ -10,6 +11,28 @@ import Testing
     let record = NodeRecord(bootCount: 12, horizon: 1 << 63)
     #expect(record.text == "kvnode node 1\nboots 12\nhorizon 9223372036854775808\n")
     #expect(NodeRecord(Array(record.text.utf8)) == record)
+    let withheld = NodeRecord(bootCount: 1, horizon: 2, isWithheld: true)
+    #expect(withheld.text == "kvnode node 1\nboots 1\nhorizon 2\nvotes withheld\n")
+    #expect(NodeRecord(Array(withheld.text.utf8)) == withheld)
+  }
+
+  /// What a disk that was put back has promised is not known: it begins above all that it may have, and whoever remembers it
+  /// sees that it has come further.
+  @Test func aDiskThatWasPutBackComesFurtherThanItWas() throws {
+    let fixture = try StoreFixture()
+    let votes = fixture.store.votes
+    let far = Ballot(counter: Instant.wallMicroseconds + (1 << 40), member: Member(1))
+    let remembered = DiskHistory(bootCount: 7, begunAbove: 5, used: far.counter)
+    #expect(!votes.history.follows(remembered))
+    try votes.withhold()
+    #expect(votes.record.isWithheld)
+    try votes.passOver(remembered)
+    #expect(votes.begunAbove > far.counter)
+    #expect(try votes.ballot(above: .none) > far)
+    #expect(!votes.history.follows(remembered))
+    try votes.renew(after: remembered)
+    #expect(votes.history.follows(remembered))
+    #expect(!votes.record.isWithheld)
   }
 
   @Test(
@@ -17,7 +40,8 @@ import Testing
       "", "\n", "kvnode node 1\nboots 12\nhorizon 5", "kvnode node 2\nboots 12\nhorizon 5\n",
       "kvnode node 1\nboots 12\nhorizon +5\n", "kvnode node 1\nboots 012\nhorizon 5\n",
       "kvnode node 1\nboots 12\nhorizon 9223372036854775809\n", "kvnode node 1\nhorizon 5\nboots 12\n",
-      "kvnode node 1\nboots 12\nhorizon 5\n\n", "kvnode node 1\nboots -1\nhorizon 5\n",
+      "kvnode node 1\nboots 12\nhorizon 5\n\n", "kvnode node 1\nboots 1\nhorizon 5\nvotes\n",
+      "kvnode node 1\nboots -1\nhorizon 5\n",
     ])
   func refusesAnotherRecord(text: String) {
     #expect(NodeRecord(Array(text.utf8)) == nil)

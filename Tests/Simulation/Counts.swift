@@ -5,7 +5,7 @@ struct Counts {
       wishes, syncedGroups, lessons,
       purges
     case kills, stops, powerCuts, partitions, lostMessages, lateMessages, doubledMessages, failedSyncs, lostDisks,
-      damages
+      restoredDisks, damages
 
     var word: String {
       switch self {
@@ -32,6 +32,7 @@ struct Counts {
       case .doubledMessages: "messages doubled"
       case .failedSyncs: "syncs failed"
       case .lostDisks: "disks lost"
+      case .restoredDisks: "disks put back"
       case .damages: "values damaged"
       }
     }

@@ -109,7 +109,9 @@ final class LayoutDriver: Government {
 
   /// A disk is lost. The next one is not before all is whole again.
   private func loseDisk(of member: LayoutMember) {
-    guard let host = world.hosts.first(where: { $0.disk.id == member.disk }) else { return }
+    guard let host = world.hosts.first(where: { $0.disk.id == member.disk }), world.outlivesDisk(of: host) else {
+      return
+    }
     world.isWhole = false
     world.loseDisk(of: host)
   }

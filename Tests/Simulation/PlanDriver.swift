@@ -115,8 +115,10 @@ final class PlanDriver: Government {
     let lists = newest?.lists ?? []
     guard world.isWhole, target.copies >= 3, lists.allSatisfy({ $0.copies >= 3 }), newest != nil || !world.options.isOld
     else { return }
+    let host = world.network.random.pick(world.hosts)
+    guard world.outlivesDisk(of: host) else { return }
     world.isWhole = false
-    world.loseDisk(of: world.network.random.pick(world.hosts))
+    world.loseDisk(of: host)
   }
 
   // MARK: Hosts

@@ -8,6 +8,8 @@ final class RegisterWorld {
     case prepare(round: Int, Ballot)
     case accept(round: Int, Ballot, Layout)
     case answer(round: Int, LayoutAnswer, from: DiskID)
+    case ask(renewal: Int, Ballot)
+    case tell(renewal: Int, LayoutAnswer, from: DiskID)
     case learn(Layout)
   }
 
@@ -18,6 +20,20 @@ final class RegisterWorld {
     var round: LayoutRound
     /// Whose votes it does without.
     let lost: Set<Member>
+  }
+
+  /// A host that asks for what its disk has forgotten.
+  private struct Renewer {
+    let ballot: Ballot
+    let host: Int
+    let boot: Int
+    var renewal: LayoutRenewal
+  }
+
+  /// A copy of what a disk had.
+  private struct Backup {
+    let record: LayoutAcceptor.Record
+    let counter: UInt64
   }
 
   /// What was accepted at a ballot, and by whom.
@@ -36,6 +52,10 @@ final class RegisterWorld {
   /// The highest counter that each host has seen; it is on disk.
   private var counters = Array(repeating: UInt64(1), count: hostCount)
   private var proposers: [Proposer] = []
+  private var renewers: [Renewer] = []
+  private var backups = [Backup?](repeating: nil, count: hostCount)
+  /// The host whose disk was put back to what a backup had, and that has no vote.
+  private var putBack: Int?
   private var bag: [(target: Int, message: Message)] = []
   private var acceptances: [Ballot: Acceptance] = [:]
   private var decided: [UInt64: Layout] = [:]
@@ -66,6 +86,9 @@ final class RegisterWorld {
       case 1 where random.chance(0.3): restart(random.below(Self.hostCount))
       case 2 where random.chance(0.05): lose(random.below(Self.hostCount))
       case 2 where random.chance(0.1): replace()
+      case 3 where random.chance(0.3): backUp(random.below(Self.hostCount))
+      case 3 where random.chance(0.15): restore(random.below(Self.hostCount))
+      case 3: renew()
       default: deliver()
       }
     }
@@ -82,11 +105,13 @@ final class RegisterWorld {
   private func lose(_ host: Int) {
     let left = Set(0..<Self.hostCount).subtracting(gone).subtracting([host])
     let lists = acceptors.compactMap { $0.record.known ?? nil }.flatMap(\.lists)
-    guard left.count >= 3,
+    guard left.count >= 3, putBack == nil,
       lists.allSatisfy({ list in list.members.contains { member in left.contains { disks[$0] == member.disk } } })
     else { return }
     counts[.lostDisks] += 1
     gone.insert(host)
+    // What one disk has forgotten, another one that is lost cannot say.
+    backups = backups.map { _ in nil }
   }
 
   /// It comes back with an empty disk, which knows of nothing.
@@ -98,10 +123,79 @@ final class RegisterWorld {
     acceptors[host] = LayoutAcceptor(.init(), horizon: 0, rules: rules)
   }
 
+  // MARK: Disks that are put back
+
+  private func backUp(_ host: Int) {
+    guard !gone.contains(host), putBack != host else { return }
+    backups[host] = Backup(record: acceptors[host].record, counter: counters[host])
+  }
+
+  /// A disk is put back to what it once was, one at a time, where somebody remembers that it had come further. What one has
+  /// decided all alone, nobody else can tell.
+  private func restore(_ host: Int) {
+    guard let backup = backups[host], putBack == nil, !gone.contains(host), !mayDecideAlone,
+      rememberer(of: host) != nil
+    else { return }
+    counts[.restoredDisks] += 1
+    boots[host] += 1
+    counters[host] = backup.counter
+    acceptors[host] = LayoutAcceptor(backup.record, horizon: backup.counter, rules: rules)
+    if rules.contains(.renewsVotes) { putBack = host }
+  }
+
+  private var mayDecideAlone: Bool {
+    acceptors.contains { acceptor in
+      [acceptor.record.known, acceptor.record.layout].compactMap(\.self).contains { layout in
+        (layout.lists + layout.predecessors).contains { list in
+          list.members.count { !layout.lost.contains($0.member) } < 2
+        }
+      }
+    }
+  }
+
+  /// Another host that goes by a layout which has the disk, or has accepted one.
+  private func rememberer(of host: Int) -> Int? {
+    let others = (0..<Self.hostCount).filter { other in
+      let record = acceptors[other].record
+      return other != host && !gone.contains(other)
+        && [record.known, record.layout].contains { $0?.member(of: disks[host]) != nil }
+    }
+    return others.isEmpty ? nil : random.pick(others)
+  }
+
+  /// The host asks for what it has forgotten. No clock is so far behind that a ballot were below those of before.
+  private func renew() {
+    guard let host = putBack, let other = rememberer(of: host) else { return }
+    if let known = acceptors[other].record.known { _ = acceptors[host].learn(known) }
+    let record = acceptors[host].record
+    guard let known = record.known else { return }
+    counters[host] = (counters.max() ?? 0) + 1
+    let ballot = Ballot(counter: counters[host], member: Member(UInt16(host + 1)))
+    let renewal = LayoutRenewal(
+      at: ballot, of: disks[host], known: [known] + [record.layout].compactMap { $0 }, rules: rules)
+    renewers.append(Renewer(ballot: ballot, host: host, boot: boots[host], renewal: renewal))
+    let number = renewers.count - 1
+    perform(renewers[number].renewal.start(), renewal: number)
+  }
+
+  private func perform(_ effects: [LayoutRenewal.Effect], renewal number: Int) {
+    let renewer = renewers[number]
+    for effect in effects {
+      switch effect {
+      case .prepare(let members): send(.ask(renewal: number, renewer.ballot), to: members)
+      case .failed: break
+      case .renewed(let accepted, let layout):
+        guard putBack == renewer.host else { continue }
+        acceptors[renewer.host].renew(promising: renewer.ballot, accepted: accepted, layout)
+        putBack = nil
+      }
+    }
+  }
+
   // MARK: Rounds
 
   private func propose(at host: Int) {
-    guard !gone.contains(host), let known = acceptors[host].record.known else { return }
+    guard !gone.contains(host), putBack != host, let known = acceptors[host].record.known else { return }
     counters[host] += UInt64(random.pick([1, 1, 1, 5]))
     let ballot = Ballot(counter: counters[host], member: Member(UInt16(host + 1)))
     let seed = random.next()
@@ -198,6 +292,14 @@ final class RegisterWorld {
   private func handle(_ message: Message, at host: Int) {
     guard !gone.contains(host) else { return }
     switch message {
+    case .prepare where putBack == host, .accept where putBack == host, .ask where putBack == host: break
+    case .ask(let renewal, let ballot):
+      counters[host] = max(counters[host], ballot.counter)
+      bag.append(
+        (renewers[renewal].host, .tell(renewal: renewal, acceptors[host].prepare(ballot), from: disks[host])))
+    case .tell(let number, let answer, let source):
+      guard boots[host] == renewers[number].boot else { return }
+      perform(renewers[number].renewal.step(.answer(answer, from: source)), renewal: number)
     case .prepare(let round, let ballot):
       counters[host] = max(counters[host], ballot.counter)
       bag.append((proposers[round].host, .answer(round: round, acceptors[host].prepare(ballot), from: disks[host])))

@@ -205,19 +205,33 @@ final class World {
     host.start()
   }
 
-  /// The bytes of a value rot on one disk. The next disk fails only when all is whole again.
+  /// Whether the layouts that hosts go by, or have accepted, decided or not, can do without a host's disk: where one leads to
+  /// two disks that are lost of three or four, all changes stop.
+  func outlivesDisk(of lost: Host) -> Bool {
+    let disks = Set(hosts.lazy.filter { $0 !== lost }.map(\.disk.id))
+    return hosts.allSatisfy { host in
+      let record = host.layoutAcceptor.record
+      return [record.known, record.layout].allSatisfy { layout in
+        (layout?.lists ?? []).allSatisfy { $0.isMajority(disks) }
+      }
+    }
+  }
+
+  /// The bytes of a value rot on one disk. The next disk fails only when all is whole again, and there are enough copies
+  /// besides: of what was never agreed on, the only ones may be lost, and then nobody can settle it.
   private func damageSome() {
     guard let layout = newestLayout else { return }
     let key = someKey
     if isFull(layout) { isWhole = true }
     guard isWhole, ([layoutDriver.copies] + layout.lists.map(\.copies)).allSatisfy({ $0 >= 3 }) else { return }
     let host = network.random.pick(hosts)
-    guard let held = host.disk.durable.files[key], held.descriptor.kind == .value, held.hasBytes,
-      hosts.contains(where: { other in
-        guard other !== host, let copy = other.disk.durable.files[key] else { return false }
-        return copy.descriptor.upload == held.descriptor.upload && copy.hasBytes
-      })
-    else { return }
+    guard let held = host.disk.durable.files[key], held.descriptor.kind == .value, held.hasBytes else { return }
+    let copies = hosts.filter { other in
+      guard other !== host, let copy = other.disk.durable.files[key] else { return false }
+      return copy.descriptor.upload == held.descriptor.upload && copy.hasBytes
+    }
+    let holders = Set(copies.compactMap { layout.member(of: $0.disk.id) })
+    guard layout.lists.allSatisfy({ View.isMajority(holders, of: $0.owners(of: slots[key])) }) else { return }
     isWhole = false
     count(.damages)
     host.disk.damage(key, keepingVote: options.rules.contains(.keepsVotes))

@@ -47,6 +47,8 @@ package struct Hello: Hashable, Sendable {
   package let disk: DiskID
   /// Tells the process from any other on the same disk, or on a copy of it: a random number.
   package let process: UInt64
+  /// How far the disk's votes have come.
+  package var history: DiskHistory
   /// The cluster that the disk belongs to, once it does.
   package var cluster: ClusterID?
   /// The version of the layout that it goes by; 0 for none.
@@ -63,11 +65,13 @@ package struct Hello: Hashable, Sendable {
   package var addresses: [HostAddress]
 
   package init(
-    name: String, disk: DiskID, process: UInt64 = 0, cluster: ClusterID? = nil, version: UInt64 = 0, wish: Wish,
-    valueCount: UInt64? = 0,
-    strandedCount: UInt64 = 0, synced: [SyncedGroup] = [], isSwept: Bool = true, addresses: [HostAddress] = []
+    name: String, disk: DiskID, process: UInt64 = 0, history: DiskHistory = .none, cluster: ClusterID? = nil,
+    version: UInt64 = 0, wish: Wish,
+    valueCount: UInt64? = 0, strandedCount: UInt64 = 0, synced: [SyncedGroup] = [], isSwept: Bool = true,
+    addresses: [HostAddress] = []
   ) {
-    (self.name, self.disk, self.process, self.cluster, self.version) = (name, disk, process, cluster, version)
+    (self.name, self.disk, self.process, self.history) = (name, disk, process, history)
+    (self.cluster, self.version) = (cluster, version)
     (self.wish, self.valueCount, self.strandedCount, self.synced) = (wish, valueCount, strandedCount, synced)
     (self.isSwept, self.addresses) = (isSwept, addresses)
   }
@@ -76,6 +80,7 @@ package struct Hello: Hashable, Sendable {
     writer.write(name)
     writer.write(disk)
     writer.write(process)
+    history.write(to: &writer)
     writer.write(cluster) { $0.write($1) }
     writer.write(version)
     wish.write(to: &writer)
@@ -93,6 +98,7 @@ package struct Hello: Hashable, Sendable {
     name = try reader.hostName()
     disk = try reader.disk()
     process = try reader.integer64()
+    history = try DiskHistory(reading: &reader)
     cluster = try reader.optional { reader throws(ByteReader.Malformed) in try reader.cluster() }
     version = try reader.count()
     wish = try Wish(reading: &reader)

@@ -39,6 +39,15 @@ package struct LayoutAcceptor: Sendable {
     promise = max(.last(of: horizon), record.accepted)
   }
 
+  /// Votes again after having been put back to an earlier state: it has promised the ballot, and accepted what the others
+  /// say, if that is later than what it has.
+  package mutating func renew(promising ballot: Ballot, accepted: Ballot, _ layout: Layout?) {
+    promise = max(promise, ballot)
+    guard accepted > record.accepted else { return }
+    record.accepted = accepted
+    record.layout = layout
+  }
+
   package mutating func prepare(_ ballot: Ballot) -> LayoutAnswer {
     // The same request may come twice.
     guard ballot >= promise else { return .outbid(promise) }
@@ -82,4 +91,10 @@ package struct LayoutRules: OptionSet, Hashable, Sendable {
   package static let asksAllFounders = LayoutRules(rawValue: 1 << 4)
   /// A first layout that somebody has accepted before is carried through.
   package static let carriesFoundingsThrough = LayoutRules(rawValue: 1 << 5)
+  /// A disk that was put back to an earlier state votes only after it has asked others for what it may have accepted.
+  package static let renewsVotes = LayoutRules(rawValue: 1 << 6)
+  /// Without those who are given up, nothing is carried through that they may have decided otherwise.
+  package static let passesOverBegun = LayoutRules(rawValue: 1 << 8)
+  /// It asks all of them.
+  package static let renewsFromAll = LayoutRules(rawValue: 1 << 7)
 }

@@ -98,12 +98,20 @@ package struct LayoutRound: Sendable {
   private mutating func propose(after newest: Layout) -> [Effect] {
     // What is known was decided by a quorum that was just asked; something older means that it went on meanwhile.
     guard newest.version >= known.version else { return fail() }
-    guard let layout = newest.version > known.version ? newest : proposed(newest, ballot) else {
+    guard let layout = following(newest) else {
       state = .ended
       return [.settled]
     }
     state = .accepting(layout, done: [])
     return [.accept(layout, electors(of: layout))]
+  }
+
+  /// What was begun is carried through. But those who are given up may have decided otherwise under the same number: without
+  /// them the next one is proposed at once, to which they cannot have come.
+  private func following(_ newest: Layout) -> Layout? {
+    let begun = newest.version > known.version ? newest : nil
+    if lost.isEmpty || !rules.contains(.passesOverBegun) { return begun ?? proposed(newest, ballot) }
+    return proposed(newest, ballot) ?? begun
   }
 
   private func isDecided(_ layout: Layout, by disks: Set<DiskID>) -> Bool {

@@ -25,7 +25,8 @@ struct LayoutOrders: Sendable {
       case .cancel: order = try .callingOff(layout)
       case .force:
         guard !names.isEmpty else { throw LayoutOrder.Void("nobody is named who is to be given up") }
-        order = try .givingUp(names, of: layout, heard: layouts.heard(within: Layouts.signOfLife), own: layouts.hello)
+        order = try .givingUp(
+          names, of: layout, heard: layouts.heard.lately(within: Layouts.signOfLife), own: layouts.hello)
       }
     } catch {
       throw Failure(.badRequest, "LAYOUT: \(error)")

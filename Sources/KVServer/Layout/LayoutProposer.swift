@@ -19,7 +19,15 @@ struct LayoutProposer: Sendable {
   /// Goes on until the task is cancelled.
   func run() async {
     var highest = Ballot.none
+    var isPassedOver = false
     repeat {
+      if case .putBack(let remembered)? = layouts.heard.doubt {
+        if !isPassedOver { isPassedOver = await passOver(remembered) }
+        if isPassedOver { highest = max(highest, await renew(after: remembered, above: highest)) }
+        continue
+      }
+      isPassedOver = false
+      guard layouts.mayVote else { continue }
       let plan = layouts.plan
       if let known = layouts.known {
         guard plan.isProposer, plan.following(known, .none) != nil else { continue }
@@ -109,20 +117,21 @@ struct LayoutProposer: Sendable {
     }
   }
 
-  private func addTimeout(to group: inout TaskGroup<LayoutRound.Event>) {
+  func addTimeout(to group: inout TaskGroup<LayoutRound.Event>) {
     group.addTask(executorPreference: network) {
       _ = await IOExecutor.current.wait(until: .after(Self.answerTimeout))
       return .timedOut
     }
   }
 
-  private func ask(_ question: NodeQuestion, _ names: [String], to group: inout TaskGroup<LayoutRound.Event>) {
+  func ask(_ question: NodeQuestion, _ names: [String], to group: inout TaskGroup<LayoutRound.Event>) {
     let cluster = layouts.current.value
     for name in names {
       group.addTask(executorPreference: network) {
-        guard case .layout(let answer, let disk)? = await answer(to: question, of: name, cluster) else {
-          return await Self.silence()
-        }
+        // What a disk says that has forgotten votes, and may not know it yet, does not count.
+        guard case .layout(let answer, let disk)? = await answer(to: question, of: name, cluster),
+          !layouts.heard.hasForgotten(disk)
+        else { return await Self.silence() }
         return .answer(answer, from: disk)
       }
     }

@@ -27,11 +27,11 @@ struct MessageDesk: Sendable {
   func take(_ question: NodeQuestion) async -> NodeAnswer? {
     switch question {
     case .hello(let hello):
-      layouts.heard(hello)
+      let remembered = layouts.take(hello)
       let own = layouts.hello
       let known = layouts.known
       let isBehind = hello.version < own.version && (hello.cluster == nil || hello.cluster == own.cluster)
-      return .hello(own, isBehind ? known : nil)
+      return .hello(own, isBehind ? known : nil, remembered)
     case .prepareLayout(let ballot):
       return await onDisk { layouts.prepare(ballot) }.map { .layout($0, layouts.hello.disk) }
     case .acceptLayout(let ballot, let layout):
@@ -49,7 +49,7 @@ struct MessageDesk: Sendable {
   private func held(_ question: HeldQuestion) async -> NodeAnswer? {
     let group = Int(question.group)
     // Whoever has another disk by now has nothing to say of what is on the one that is asked.
-    guard let layout = layouts.known, layouts.epoch(of: group) == question.epoch, layouts.twin == nil,
+    guard let layout = layouts.known, layouts.epoch(of: group) == question.epoch, layouts.mayVote,
       layouts.current.value.topology.ownMember == question.source
     else {
       return .otherLayout(layouts.known?.version ?? 0)
@@ -84,9 +84,10 @@ struct MessageDesk: Sendable {
   @discardableResult
   func exchange(with peer: Peer, _ cluster: Cluster) async -> Exchanged {
     switch await calls.peers.reply(to: .hello(layouts.hello), of: peer, cluster) {
-    case .answer(.hello(let hello, let layout)):
-      layouts.heard(hello)
+    case .answer(.hello(let hello, let layout, let remembered)):
+      _ = layouts.take(hello)
       if let layout { await onDisk { layouts.learn(layout) } }
+      if let remembered { await onDisk { layouts.notePutBack(remembered) } }
       return .heard
     case .notUnderstood: return .isOlder
     case .answer, .silence: return .silence

@@ -50,7 +50,7 @@ struct RegisterCalls: Sendable {
     let group = question.key.slot.group
     let isCurrent: @Sendable () -> Bool = { layouts.epoch(of: group) == question.epoch }
     let topology = layouts.current.value.topology
-    guard layouts.twin == nil, let layout = layouts.known, isCurrent(), let member = topology.ownMember,
+    guard layouts.mayVote, let layout = layouts.known, isCurrent(), let member = topology.ownMember,
       layout.view(of: question.key.slot).hasVoter(member)
     else { return .otherLayout(layouts.known?.version ?? 0) }
     let answer = await withTaskExecutorPreference(disk) {

@@ -94,7 +94,9 @@ final class Serve: Sendable {
     _ request: ValueRequest, _ route: Topology.Route, _ cluster: Cluster, to client: inout Client
   ) async throws(ExchangeError) -> Traffic {
     var (route, cluster) = (route, cluster)
-    if desk.layouts.twin != nil || cluster.topology.layoutVersion == nil && !cluster.configuration.peers.isEmpty {
+    if desk.layouts.heard.twinName != nil
+      || cluster.topology.layoutVersion == nil && !cluster.configuration.peers.isEmpty
+    {
       try await knowLayout(about: request.subject)
       (cluster, route) = refreshed(request)
     }
