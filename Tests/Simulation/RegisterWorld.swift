@@ -1,8 +1,10 @@
 import KVCluster
 import KVCore
 
-/// The layout's register alone: hosts that propose changes at random, messages in any order, lost and repeated, and hosts
-/// that start anew. At most one layout of each version may ever be decided, and each must follow from the one before.
+/// The layout's register alone: hosts that propose changes at random, messages in any order, lost and repeated, hosts that
+/// start anew, and hosts that are given up, because they are gone or only out of reach: then these may go on among
+/// themselves. At most one layout of each version may ever be decided, each must follow from the one before, and those that
+/// go by one epoch of a group must mean the same owners.
 final class RegisterWorld {
   private enum Message {
     case prepare(round: Int, Ballot)
@@ -16,8 +18,6 @@ final class RegisterWorld {
     let host: Int
     let boot: Int
     var round: LayoutRound
-    /// Whose votes it does without.
-    let lost: Set<Member>
   }
 
   /// What was accepted at a ballot, and by whom.
@@ -36,11 +36,17 @@ final class RegisterWorld {
   /// The highest counter that each host has seen; it is on disk.
   private var counters = Array(repeating: UInt64(1), count: hostCount)
   private var proposers: [Proposer] = []
-  private var bag: [(target: Int, message: Message)] = []
+  private var bag: [(source: Int, target: Int, message: Message)] = []
   private var acceptances: [Ballot: Acceptance] = [:]
   private var decided: [UInt64: Layout] = [:]
+  /// The ballots of rounds by which somebody was given up: what these bring about overrides what it does not follow.
+  private var forced: Set<Ballot> = []
+  /// Who votes about the first group's keys, by epoch.
+  private var views: [UInt64: View] = [:]
   /// Hosts that are gone with their disks, until others stand in for them.
   private var gone: Set<Int> = []
+  /// Hosts that reach each other, but none of the rest.
+  private var away: Set<Int> = []
   /// Which disk each host has.
   private var disks = (0..<hostCount).map { DiskID.of($0) }
   private var problem: String?
@@ -66,6 +72,7 @@ final class RegisterWorld {
       case 1 where random.chance(0.3): restart(random.below(Self.hostCount))
       case 2 where random.chance(0.05): lose(random.below(Self.hostCount))
       case 2 where random.chance(0.1): replace()
+      case 3 where random.chance(0.1): part()
       default: deliver()
       }
     }
@@ -89,13 +96,29 @@ final class RegisterWorld {
     gone.insert(host)
   }
 
-  /// It comes back with an empty disk, which knows of nothing.
+  /// A host that is gone, or was given up, comes back with an empty disk, which knows of nothing.
   private func replace() {
-    guard let host = gone.min() else { return }
+    guard let host = gone.min() ?? givenUp else { return }
     gone.remove(host)
     boots[host] += 1
     disks[host] = DiskID(high: disks[host].high + 1, low: UInt64(host))
     acceptors[host] = LayoutAcceptor(.init(), horizon: 0, rules: rules)
+  }
+
+  private var givenUp: Int? {
+    let known = acceptors.compactMap { $0.record.known ?? nil }.max { $0.version < $1.version }
+    return disks.indices.first { known?.member(of: disks[$0]).map { known?.lost.contains($0) == true } ?? false }
+  }
+
+  /// Some no longer reach the others, or all reach each other again.
+  private func part() {
+    guard away.isEmpty else { return away = [] }
+    counts[.partitions] += 1
+    away = Set((0..<Self.hostCount).filter { _ in random.chance(0.5) })
+  }
+
+  private func reaches(_ host: Int, _ other: Int) -> Bool {
+    !gone.contains(other) && away.contains(host) == away.contains(other)
   }
 
   // MARK: Rounds
@@ -105,34 +128,42 @@ final class RegisterWorld {
     counters[host] += UInt64(random.pick([1, 1, 1, 5]))
     let ballot = Ballot(counter: counters[host], member: Member(UInt16(host + 1)))
     let seed = random.next()
-    let lost = Set(known.members.filter { !isThere($0.disk) }.map(\.member)).subtracting(known.lost)
+    let lost = silent(known, to: host)
     let isForced = !lost.isEmpty && random.chance(0.5)
-    let disks = disks
+    if isForced { forced.insert(ballot) }
+    let (disks, rules) = (disks, rules)
     let round = LayoutRound(at: ballot, from: known, without: isForced ? lost : [], rules: rules) { layout, ballot in
       var random = Randomness(seed: seed)
       if isForced {
         let open = lost.intersection(layout.members.map(\.member)).subtracting(layout.lost)
-        return open.isEmpty ? nil : layout.losing(open, proposal: ballot)
+        return open.isEmpty ? nil : layout.losing(open, proposal: ballot, rules: rules)
       }
-      return random.chance(0.8) ? Self.successor(of: layout, ballot, disks, &random) : nil
+      return random.chance(0.8) ? Self.successor(of: layout, ballot, disks, rules, &random) : nil
     }
-    proposers.append(
-      Proposer(ballot: ballot, host: host, boot: boots[host], round: round, lost: isForced ? lost : []))
+    proposers.append(Proposer(ballot: ballot, host: host, boot: boots[host], round: round))
     perform(round.start(), proposers.count - 1)
   }
 
-  private func isThere(_ disk: DiskID) -> Bool {
-    disks.firstIndex(of: disk).map { !gone.contains($0) } ?? false
+  /// Members that a host hears nothing of: all of them, or those that its operator names.
+  private func silent(_ known: Layout, to host: Int) -> Set<Member> {
+    var silent = known.members.filter { !isThere($0.disk, for: host) && !known.lost.contains($0.member) }
+    guard silent.count > 1, random.chance(0.3) else { return Set(silent.map(\.member)) }
+    random.shuffle(&silent)
+    return Set(silent.prefix(1 + random.below(silent.count)).map(\.member))
+  }
+
+  private func isThere(_ disk: DiskID, for host: Int) -> Bool {
+    disks.firstIndex(of: disk).map { reaches(host, $0) } ?? false
   }
 
   private static func successor(
-    of layout: Layout, _ ballot: Ballot, _ disks: [DiskID], _ random: inout Randomness
+    of layout: Layout, _ ballot: Ballot, _ disks: [DiskID], _ rules: LayoutRules, _ random: inout Randomness
   ) -> Layout {
     for member in layout.members where layout.lost.contains(member.member) {
       guard let disk = Int(member.name).map({ disks[$0] }), layout.member(of: disk) == nil, random.chance(0.5) else {
         continue
       }
-      return layout.substituting(member.member, by: disk, proposal: ballot)
+      return layout.substituting(member.member, by: disk, proposal: ballot, rules: rules)
     }
     if layout.next != nil, random.chance(0.1) { return layout.reversing(proposal: ballot) }
     guard layout.next != nil else { return layout.changing(to: list(after: layout, disks, &random), proposal: ballot) }
@@ -167,13 +198,12 @@ final class RegisterWorld {
     let proposer = proposers[round]
     for effect in effects {
       switch effect {
-      case .prepare(let members): send(.prepare(round: round, proposer.ballot), to: members)
-      case .accept(let layout, let members): send(.accept(round: round, proposer.ballot, layout), to: members)
+      case .prepare(let members): send(.prepare(round: round, proposer.ballot), from: proposer.host, to: members)
+      case .accept(let layout, let members):
+        send(.accept(round: round, proposer.ballot, layout), from: proposer.host, to: members)
       case .decided(let layout):
-        // A layout that those who are given up may have helped to decide is carried through without them.
-        if !proposer.lost.isEmpty, decided[layout.version] == nil { decided[layout.version] = layout }
         if decided[layout.version] != layout { problem = "a layout is said to be decided that is not" }
-        for host in 0..<Self.hostCount where random.chance(0.6) { bag.append((host, .learn(layout))) }
+        for host in 0..<Self.hostCount where random.chance(0.6) { bag.append((proposer.host, host, .learn(layout))) }
       case .failed(let above): counters[proposer.host] = max(counters[proposer.host], above.counter)
       case .settled: break
       }
@@ -182,35 +212,45 @@ final class RegisterWorld {
 
   // MARK: Messages
 
-  private func send(_ message: Message, to members: [LayoutMember]) {
-    for member in members { if let host = Int(member.name) { bag.append((host, message)) } }
+  private func send(_ message: Message, from source: Int, to members: [LayoutMember]) {
+    for member in members { if let host = Int(member.name) { bag.append((source, host, message)) } }
   }
 
   private func deliver() {
     guard !bag.isEmpty else { return propose(at: random.below(Self.hostCount)) }
     let place = random.below(bag.count)
-    let (target, message) = bag[place]
+    let (source, target, message) = bag[place]
     if random.chance(0.9) { bag.swapRemove(place) } else { counts[.doubledMessages] += 1 }
-    guard !random.chance(0.1) else { return counts[.lostMessages] += 1 }
+    guard !random.chance(0.1), reaches(source, target) else { return counts[.lostMessages] += 1 }
     handle(message, at: target)
   }
 
   private func handle(_ message: Message, at host: Int) {
-    guard !gone.contains(host) else { return }
     switch message {
     case .prepare(let round, let ballot):
       counters[host] = max(counters[host], ballot.counter)
-      bag.append((proposers[round].host, .answer(round: round, acceptors[host].prepare(ballot), from: disks[host])))
+      answer(round, acceptors[host].prepare(ballot), from: host)
     case .accept(let round, let ballot, let layout):
+      guard !givesUpTheLiving(layout, host) else { return }
       counters[host] = max(counters[host], ballot.counter)
       let answer = acceptors[host].accept(ballot, layout)
       if case .done = answer { note(ballot, layout, host) }
-      bag.append((proposers[round].host, .answer(round: round, answer, from: disks[host])))
+      self.answer(round, answer, from: host)
     case .answer(let round, let answer, let source):
       guard boots[host] == proposers[round].boot else { return }
       perform(proposers[round].round.step(.answer(answer, from: source)), round)
     case .learn(let layout): _ = acceptors[host].learn(layout)
     }
+  }
+
+  private func answer(_ round: Int, _ answer: LayoutAnswer, from host: Int) {
+    bag.append((host, proposers[round].host, .answer(round: round, answer, from: disks[host])))
+  }
+
+  /// Nobody agrees to a layout that gives up somebody who is there.
+  private func givesUpTheLiving(_ layout: Layout, _ host: Int) -> Bool {
+    let given = layout.lost.subtracting(acceptors[host].record.known?.lost ?? [])
+    return layout.members.contains { given.contains($0.member) && isThere($0.disk, for: host) }
   }
 
   /// Whether a layout is decided is for those who accepted it to say, not for the round.
@@ -221,8 +261,9 @@ final class RegisterWorld {
     guard let other = decided[layout.version] else {
       counts[.layouts] += 1
       decided[layout.version] = layout
-      let isForced = layout.version > Layout.forcedVersions && decided[layout.version - 1] == nil
-      if !isForced, decided[layout.version - 1]?.lists != layout.predecessors {
+      let view = layout.view(of: Slot(number: 0))
+      if views.updateValue(view, forKey: view.epoch) ?? view != view { problem = "one epoch has two views" }
+      if !forced.contains(layout.proposal), decided[layout.version - 1]?.lists != layout.predecessors {
         problem = "a layout follows from an undecided one"
       }
       return
