@@ -68,6 +68,9 @@ struct Mutant {
     Mutant("asksPredecessors", .asksPredecessors, within: 1000),
     Mutant("asksSuccessors", .asksSuccessors, within: 1000),
     Mutant("extendsPrepare", .extendsPrepare, within: 3000),
+    Mutant("jumpsWhenForced", .jumpsWhenForced, within: 1000),
+    Mutant("renewsEpochs", .renewsEpochs, within: 1000),
+    Mutant("overridesFound", .overridesFound, within: 1000),
   ]
 }
 
