@@ -318,7 +318,7 @@ private let ballot = Ballot(counter: 9, member: Member(1))
     #expect(forced.isQuorum([Hosts.disk("a")]))
     #expect(forced.isAgreed([Hosts.disk("a")]))
     #expect(!forced.isQuorum([Hosts.disk("b")]))
-    #expect(forced.version == 1 + 2 * Layout.forcedVersions)
+    #expect(forced.version > Layout.forcedVersions)
     let next = try #require(plan(forced, alone).following(forced, ballot))
     #expect(next.next?.members.map(\.name) == ["a"])
     #expect(next.lost == [Member(2)])
@@ -428,7 +428,38 @@ private let ballot = Ballot(counter: 9, member: Member(1))
         == true)
   }
 
-  /// A round that is forced asks those that are left, and carries through what they have accepted before.
+  /// Whoever forces one round after another, or after others, brings nothing about that has the version of something else.
+  @Test func noTwoForcedLayoutsAreOfOneVersion() {
+    let layout = Hosts.layout("abcde")
+    let once = layout.losing([Member(3)], proposal: Ballot(counter: 9, member: Member(2)))
+    let again = layout.losing([Member(3)], proposal: Ballot(counter: 10, member: Member(2)))
+    let twice = layout.losing([Member(4), Member(5)], proposal: Ballot(counter: 7, member: Member(1)))
+      .losing([Member(3)], proposal: Ballot(counter: 8, member: Member(1)))
+    let others = layout.losing([Member(1), Member(2)], proposal: Ballot(counter: 9, member: Member(3)))
+    #expect(Set([once, again, twice, others].map(\.version)).count == 4)
+  }
+
+  /// What one of those that are left has accepted may be about to be decided otherwise by those who are given up, who need
+  /// nobody else. So it is not decided without them.
+  @Test(arguments: [true, false]) func aForcedRoundOverridesWhatTheLostMayDecideOtherwise(isForced: Bool) throws {
+    let layout = Hosts.layout("abc").changing(to: Hosts.list("ab"), proposal: .none)
+    let lost: Set<Member> = [Member(2), Member(3)]
+    let later = Ballot(counter: ballot.counter + 1, member: ballot.member)
+    let found =
+      isForced ? layout.losing(lost, proposal: ballot) : layout.moving([7], proposal: ballot)
+    var round = LayoutRound(at: later, from: layout, without: lost) { _, _ in nil }
+    _ = round.start()
+    var next = round.step(.answer(.promised(accepted: ballot, found), from: Hosts.disk("a")))
+    let expected = isForced ? found : found.losing(lost, since: 2, proposal: later)
+    #expect(next == [.accept(expected, layout.members)])
+    next = round.step(.answer(.done, from: Hosts.disk("a")))
+    #expect(next == [.decided(expected)])
+    #expect(expected.isQuorum([Hosts.disk("a")]) && expected.isAgreed([Hosts.disk("a")]))
+    // Others may have gone by another layout of the version that was found, so that its epochs are not used.
+    #expect(expected.groups[7].epoch == (isForced ? 1 : expected.version) && expected.groups[8].epoch == 1)
+  }
+
+  /// A round that is forced asks those that are left.
   @Test func aForcedRoundDoesWithoutTheLost() {
     let layout = Hosts.layout("abc")
     let lost: Set<Member> = [Member(2), Member(3)]

@@ -2,7 +2,7 @@
 struct Counts {
   enum What: Int, CaseIterable {
     case operations, gets, writes, refusals, withoutEffect, unknown, slowReads, layouts, foundings, hopelessFoundings,
-      wishes, syncedGroups, lessons,
+      wishes, reversals, syncedGroups, lessons,
       purges
     case kills, stops, powerCuts, partitions, lostMessages, lateMessages, doubledMessages, failedSyncs, lostDisks,
       restoredDisks, damages
@@ -20,6 +20,7 @@ struct Counts {
       case .foundings: "first layouts decided"
       case .hopelessFoundings: "first layouts never decided"
       case .wishes: "changes wished"
+      case .reversals: "changes gone back on"
       case .syncedGroups: "groups synced"
       case .lessons: "lessons"
       case .purges: "purges"

@@ -18,6 +18,8 @@ final class LayoutDriver: Government {
   private var wish: Wish
   private var synced: [Sync: Set<Member>] = [:]
   private var isCancelling = false
+  /// The list from which all go back to the one before, once something has arrived there.
+  private var calledOff: MemberList?
   /// A host has one round under way at a time.
   private var proposingUntil: [Double]
   private var highest = Ballot.none
@@ -71,10 +73,14 @@ final class LayoutDriver: Government {
   private func wishSomething() {
     guard let newest = world.newestLayout(where: \.isUp) else { return }
     if newest.next == nil {
-      isCancelling = false
+      (isCancelling, calledOff) = (false, nil)
       wishAnew(newest)
     } else if world.network.random.chance(0.2) {
-      isCancelling = true
+      if newest.movedGroupCount > 0, world.network.random.chance(0.5) {
+        calledOff = newest.next
+      } else {
+        isCancelling = true
+      }
     }
   }
 
@@ -129,7 +135,7 @@ final class LayoutDriver: Government {
       tick(host)
     }
     if !world.isWhole, host.index == 0, let layout = host.known?.layout, world.isFull(layout) { world.isWhole = true }
-    if world.isCalm { isCancelling = false }
+    if world.isCalm { (isCancelling, calledOff) = (false, nil) }
     // A layout that a host missed reaches it with the next exchange.
     guard let known = host.known, host.isUp, world.network.random.chance(0.5) else { return }
     world.send(from: host, to: world.network.random.below(world.hosts.count)) { $0.adopt(known) }
@@ -137,12 +143,12 @@ final class LayoutDriver: Government {
 
   private func advance(_ host: Host) {
     guard let known = host.known?.layout, proposingUntil[host.index] <= world.now else { return }
-    let (disks, wish, synced, isCancelling) = (world.disks, wish, synced, isCancelling)
+    let (disks, wish, synced, isCancelling, calledOff) = (world.disks, wish, synced, isCancelling, calledOff)
     let keySlots = world.slots
     let switchesEarly = !world.options.rules.contains(.switchesWhenSynced)
     let propose: @Sendable (Layout, Ballot) -> Layout? = { layout, ballot in
       Self.following(
-        layout, ballot, wish, disks, keySlots, isCancelling: isCancelling,
+        layout, ballot, wish, disks, keySlots, isCancelling: isCancelling, calledOff: calledOff,
         isSynced: { switchesEarly || Self.isSynced($0, layout, keySlots, synced) })
     }
     guard propose(known, highest) != nil else { return }
@@ -159,6 +165,7 @@ final class LayoutDriver: Government {
   private func decide(_ layout: Layout, _ host: Host) {
     decisions.add(layout)
     world.count(.layouts)
+    if layout.lists.count == 2, layout.predecessors == layout.lists.reversed() { world.count(.reversals) }
     let known = DecidedLayout(layout, world.slots)
     host.adopt(known)
     for target in world.hosts.indices where world.network.random.chance(world.options.hearing) {
@@ -168,12 +175,13 @@ final class LayoutDriver: Government {
 
   private static func following(
     _ layout: Layout, _ ballot: Ballot, _ wish: Wish, _ disks: [DiskID], _ keySlots: [Slot], isCancelling: Bool,
-    isSynced: (Int) -> Bool
+    calledOff: MemberList?, isSynced: (Int) -> Bool
   ) -> Layout? {
     guard let next = layout.next else {
       let list = list(wish, disks, layout)
       return list == layout.current ? nil : layout.changing(to: list, proposal: ballot)
     }
+    if next == calledOff, layout.movedGroupCount > 0 { return layout.reversing(proposal: ballot) }
     // A change towards a disk that is lost cannot end.
     let isCancelling = isCancelling || next.members.contains { !disks.contains($0.disk) }
     let inUse = keySlots.map(\.group)

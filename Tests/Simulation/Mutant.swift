@@ -23,9 +23,9 @@ struct Mutant {
     self.schedulesMax = schedulesMax
   }
 
-  private init(_ name: String, _ rule: LayoutRules, from first: UInt64 = 1, within schedulesMax: UInt64) {
+  private init(_ name: String, _ rule: LayoutRules, within schedulesMax: UInt64) {
     self.name = name
-    self.first = first
+    first = 1
     worlds = .registers(LayoutRules.all.subtracting(rule))
     self.schedulesMax = schedulesMax
   }
@@ -67,10 +67,12 @@ struct Mutant {
     Mutant("keepsPromises", .keepsPromises, within: 1000),
     Mutant("asksPredecessors", .asksPredecessors, within: 1000),
     Mutant("asksSuccessors", .asksSuccessors, within: 1000),
-    Mutant("extendsPrepare", .extendsPrepare, within: 3000),
-    Mutant("passesOverBegun", .passesOverBegun, from: 67_001, within: 1000),
-    Mutant("renewsVotes", .renewsVotes, within: 4000),
-    Mutant("renewsFromAll", .renewsFromAll, within: 8000),
+    Mutant("extendsPrepare", .extendsPrepare, within: 20_000),
+    Mutant("jumpsWhenForced", .jumpsWhenForced, within: 1000),
+    Mutant("renewsEpochs", .renewsEpochs, within: 1000),
+    Mutant("overridesFound", .overridesFound, within: 1000),
+    Mutant("renewsVotes", .renewsVotes, within: 3000),
+    Mutant("renewsFromAll", .renewsFromAll, within: 20_000),
   ]
 }
 

@@ -1,16 +1,17 @@
 import KVCluster
 import KVCore
 
-/// The layout's register alone: hosts that propose changes at random, messages in any order, lost and repeated, and hosts
-/// that start anew. At most one layout of each version may ever be decided, and each must follow from the one before.
+/// The layout's register alone: hosts that propose changes at random, messages in any order, lost and repeated, hosts that
+/// start anew, and hosts that are given up, because they are gone or only out of reach: then these may go on among
+/// themselves. At most one layout of each version may ever be decided, each must follow from the one before, and those that
+/// go by one epoch of a group must mean the same owners.
 final class RegisterWorld {
-  private enum Message {
+  enum Message {
     case prepare(round: Int, Ballot)
     case accept(round: Int, Ballot, Layout)
     case answer(round: Int, LayoutAnswer, from: DiskID)
-    case ask(renewal: Int, Ballot)
-    case tell(renewal: Int, LayoutAnswer, from: DiskID)
     case learn(Layout)
+    case restore(RestoreMessage)
   }
 
   private struct Proposer {
@@ -18,22 +19,6 @@ final class RegisterWorld {
     let host: Int
     let boot: Int
     var round: LayoutRound
-    /// Whose votes it does without.
-    let lost: Set<Member>
-  }
-
-  /// A host that asks for what its disk has forgotten.
-  private struct Renewer {
-    let ballot: Ballot
-    let host: Int
-    let boot: Int
-    var renewal: LayoutRenewal
-  }
-
-  /// A copy of what a disk had.
-  private struct Backup {
-    let record: LayoutAcceptor.Record
-    let counter: UInt64
   }
 
   /// What was accepted at a ballot, and by whom.
@@ -42,32 +27,38 @@ final class RegisterWorld {
     var disks: Set<DiskID> = []
   }
 
-  private static let hostCount = 6
+  static let hostCount = 6
   private static let stepCount = 700
 
-  private var random: Randomness
-  private let rules: LayoutRules
-  private var acceptors: [LayoutAcceptor] = []
-  private var boots = Array(repeating: 0, count: hostCount)
+  var random: Randomness
+  let rules: LayoutRules
+  var acceptors: [LayoutAcceptor] = []
+  var boots = Array(repeating: 0, count: hostCount)
   /// The highest counter that each host has seen; it is on disk.
-  private var counters = Array(repeating: UInt64(1), count: hostCount)
+  var counters = Array(repeating: UInt64(1), count: hostCount)
   private var proposers: [Proposer] = []
-  private var renewers: [Renewer] = []
-  private var backups = [Backup?](repeating: nil, count: hostCount)
-  /// The host whose disk was put back to what a backup had, and that has no vote.
-  private var putBack: Int?
-  private var bag: [(target: Int, message: Message)] = []
+  var bag: [(source: Int, target: Int, message: Message)] = []
   private var acceptances: [Ballot: Acceptance] = [:]
   private var decided: [UInt64: Layout] = [:]
+  /// The ballots of rounds by which somebody was given up: what these bring about overrides what it does not follow.
+  private var forced: Set<Ballot> = []
+  /// Who votes about the first group's keys, by epoch.
+  private var views: [UInt64: View] = [:]
   /// Hosts that are gone with their disks, until others stand in for them.
-  private var gone: Set<Int> = []
+  var gone: Set<Int> = []
+  /// Hosts that reach each other, but none of the rest.
+  private var away: Set<Int> = []
   /// Which disk each host has.
-  private var disks = (0..<hostCount).map { DiskID.of($0) }
+  var disks = (0..<hostCount).map { DiskID.of($0) }
+  /// Whether hosts are lost, or out of reach, and given up; mostly disks are put back where they are not.
+  private let losesHosts: Bool
+  var restored = RestoredDisks()
   private var problem: String?
-  private(set) var counts = Counts()
+  var counts = Counts()
 
   init(seed: UInt64, rules: LayoutRules) {
     random = Randomness(seed: seed)
+    losesHosts = random.chance(0.6)
     self.rules = rules
     let first = Layout(
       first: MemberList((0..<3).map { LayoutMember(Member(UInt16($0 + 1)), at: $0) }, copies: 3), proposal: .none)
@@ -84,15 +75,30 @@ final class RegisterWorld {
       switch random.below(20) {
       case 0: propose(at: random.below(Self.hostCount))
       case 1 where random.chance(0.3): restart(random.below(Self.hostCount))
-      case 2 where random.chance(0.05): lose(random.below(Self.hostCount))
-      case 2 where random.chance(0.1): replace()
-      case 3 where random.chance(0.3): backUp(random.below(Self.hostCount))
-      case 3 where random.chance(0.15): restore(random.below(Self.hostCount))
-      case 3: renew()
+      case 2 where losesHosts: loseSomebody()
+      case 2: putBackSomething()
       default: deliver()
       }
     }
     return problem
+  }
+
+  private func loseSomebody() {
+    switch random.below(20) {
+    case 0: lose(random.below(Self.hostCount))
+    case 1, 2: replace()
+    case 3, 4: part()
+    case 5, 6: putBackSomething()
+    default: deliver()
+    }
+  }
+
+  private func putBackSomething() {
+    switch random.below(20) {
+    case 0...5: backUp(random.below(Self.hostCount))
+    case 6, 7: restore(random.below(Self.hostCount))
+    default: renew()
+    }
   }
 
   private func restart(_ host: Int) {
@@ -105,128 +111,87 @@ final class RegisterWorld {
   private func lose(_ host: Int) {
     let left = Set(0..<Self.hostCount).subtracting(gone).subtracting([host])
     let lists = acceptors.compactMap { $0.record.known ?? nil }.flatMap(\.lists)
-    guard left.count >= 3, putBack == nil,
+    guard left.count >= 3, restored.putBack == nil,
       lists.allSatisfy({ list in list.members.contains { member in left.contains { disks[$0] == member.disk } } })
     else { return }
     counts[.lostDisks] += 1
     gone.insert(host)
     // What one disk has forgotten, another one that is lost cannot say.
-    backups = backups.map { _ in nil }
+    restored.backups = [:]
   }
 
-  /// It comes back with an empty disk, which knows of nothing.
+  /// A host that is gone, or was given up, comes back with an empty disk, which knows of nothing.
   private func replace() {
-    guard let host = gone.min() else { return }
+    guard let host = gone.min() ?? givenUp, restored.putBack != host else { return }
     gone.remove(host)
+    restored.backups = [:]
     boots[host] += 1
     disks[host] = DiskID(high: disks[host].high + 1, low: UInt64(host))
     acceptors[host] = LayoutAcceptor(.init(), horizon: 0, rules: rules)
   }
 
-  // MARK: Disks that are put back
-
-  private func backUp(_ host: Int) {
-    guard !gone.contains(host), putBack != host else { return }
-    backups[host] = Backup(record: acceptors[host].record, counter: counters[host])
+  private var givenUp: Int? {
+    let known = acceptors.compactMap { $0.record.known ?? nil }.max { $0.version < $1.version }
+    return disks.indices.first { known?.member(of: disks[$0]).map { known?.lost.contains($0) == true } ?? false }
   }
 
-  /// A disk is put back to what it once was, one at a time, where somebody remembers that it had come further. What one has
-  /// decided all alone, nobody else can tell.
-  private func restore(_ host: Int) {
-    guard let backup = backups[host], putBack == nil, !gone.contains(host), !mayDecideAlone,
-      rememberer(of: host) != nil
-    else { return }
-    counts[.restoredDisks] += 1
-    boots[host] += 1
-    counters[host] = backup.counter
-    acceptors[host] = LayoutAcceptor(backup.record, horizon: backup.counter, rules: rules)
-    if rules.contains(.renewsVotes) { putBack = host }
+  /// Some no longer reach the others, or all reach each other again.
+  private func part() {
+    guard away.isEmpty else { return away = [] }
+    counts[.partitions] += 1
+    away = Set((0..<Self.hostCount).filter { _ in random.chance(0.5) })
   }
 
-  private var mayDecideAlone: Bool {
-    acceptors.contains { acceptor in
-      [acceptor.record.known, acceptor.record.layout].compactMap(\.self).contains { layout in
-        (layout.lists + layout.predecessors).contains { list in
-          list.members.count { !layout.lost.contains($0.member) } < 2
-        }
-      }
-    }
-  }
-
-  /// Another host that goes by a layout which has the disk, or has accepted one.
-  private func rememberer(of host: Int) -> Int? {
-    let others = (0..<Self.hostCount).filter { other in
-      let record = acceptors[other].record
-      return other != host && !gone.contains(other)
-        && [record.known, record.layout].contains { $0?.member(of: disks[host]) != nil }
-    }
-    return others.isEmpty ? nil : random.pick(others)
-  }
-
-  /// The host asks for what it has forgotten. No clock is so far behind that a ballot were below those of before.
-  private func renew() {
-    guard let host = putBack, let other = rememberer(of: host) else { return }
-    if let known = acceptors[other].record.known { _ = acceptors[host].learn(known) }
-    let record = acceptors[host].record
-    guard let known = record.known else { return }
-    counters[host] = (counters.max() ?? 0) + 1
-    let ballot = Ballot(counter: counters[host], member: Member(UInt16(host + 1)))
-    let renewal = LayoutRenewal(
-      at: ballot, of: disks[host], known: [known] + [record.layout].compactMap { $0 }, rules: rules)
-    renewers.append(Renewer(ballot: ballot, host: host, boot: boots[host], renewal: renewal))
-    let number = renewers.count - 1
-    perform(renewers[number].renewal.start(), renewal: number)
-  }
-
-  private func perform(_ effects: [LayoutRenewal.Effect], renewal number: Int) {
-    let renewer = renewers[number]
-    for effect in effects {
-      switch effect {
-      case .prepare(let members): send(.ask(renewal: number, renewer.ballot), to: members)
-      case .failed: break
-      case .renewed(let accepted, let layout):
-        guard putBack == renewer.host else { continue }
-        acceptors[renewer.host].renew(promising: renewer.ballot, accepted: accepted, layout)
-        putBack = nil
-      }
-    }
+  func reaches(_ host: Int, _ other: Int) -> Bool {
+    !gone.contains(other) && away.contains(host) == away.contains(other)
   }
 
   // MARK: Rounds
 
   private func propose(at host: Int) {
-    guard !gone.contains(host), putBack != host, let known = acceptors[host].record.known else { return }
+    guard !gone.contains(host), restored.putBack != host, let known = acceptors[host].record.known else { return }
     counters[host] += UInt64(random.pick([1, 1, 1, 5]))
     let ballot = Ballot(counter: counters[host], member: Member(UInt16(host + 1)))
     let seed = random.next()
-    let lost = Set(known.members.filter { !isThere($0.disk) }.map(\.member)).subtracting(known.lost)
-    let isForced = !lost.isEmpty && random.chance(0.5)
-    let disks = disks
+    let lost = silent(known, to: host)
+    let isForced = !lost.isEmpty && restored.putBack == nil && random.chance(0.5)
+    if isForced {
+      forced.insert(ballot)
+      restored.backups = [:]
+    }
+    let (disks, rules) = (disks, rules)
     let round = LayoutRound(at: ballot, from: known, without: isForced ? lost : [], rules: rules) { layout, ballot in
       var random = Randomness(seed: seed)
       if isForced {
         let open = lost.intersection(layout.members.map(\.member)).subtracting(layout.lost)
-        return open.isEmpty ? nil : layout.losing(open, proposal: ballot)
+        return open.isEmpty ? nil : layout.losing(open, proposal: ballot, rules: rules)
       }
-      return random.chance(0.8) ? Self.successor(of: layout, ballot, disks, &random) : nil
+      return random.chance(0.8) ? Self.successor(of: layout, ballot, disks, rules, &random) : nil
     }
-    proposers.append(
-      Proposer(ballot: ballot, host: host, boot: boots[host], round: round, lost: isForced ? lost : []))
+    proposers.append(Proposer(ballot: ballot, host: host, boot: boots[host], round: round))
     perform(round.start(), proposers.count - 1)
   }
 
-  private func isThere(_ disk: DiskID) -> Bool {
-    disks.firstIndex(of: disk).map { !gone.contains($0) } ?? false
+  /// Members that a host hears nothing of: all of them, or those that its operator names.
+  private func silent(_ known: Layout, to host: Int) -> Set<Member> {
+    var silent = known.members.filter { !isThere($0.disk, for: host) && !known.lost.contains($0.member) }
+    guard silent.count > 1, random.chance(0.3) else { return Set(silent.map(\.member)) }
+    random.shuffle(&silent)
+    return Set(silent.prefix(1 + random.below(silent.count)).map(\.member))
+  }
+
+  private func isThere(_ disk: DiskID, for host: Int) -> Bool {
+    disks.firstIndex(of: disk).map { reaches(host, $0) } ?? false
   }
 
   private static func successor(
-    of layout: Layout, _ ballot: Ballot, _ disks: [DiskID], _ random: inout Randomness
+    of layout: Layout, _ ballot: Ballot, _ disks: [DiskID], _ rules: LayoutRules, _ random: inout Randomness
   ) -> Layout {
     for member in layout.members where layout.lost.contains(member.member) {
       guard let disk = Int(member.name).map({ disks[$0] }), layout.member(of: disk) == nil, random.chance(0.5) else {
         continue
       }
-      return layout.substituting(member.member, by: disk, proposal: ballot)
+      return layout.substituting(member.member, by: disk, proposal: ballot, rules: rules)
     }
     if layout.next != nil, random.chance(0.1) { return layout.reversing(proposal: ballot) }
     guard layout.next != nil else { return layout.changing(to: list(after: layout, disks, &random), proposal: ballot) }
@@ -261,13 +226,12 @@ final class RegisterWorld {
     let proposer = proposers[round]
     for effect in effects {
       switch effect {
-      case .prepare(let members): send(.prepare(round: round, proposer.ballot), to: members)
-      case .accept(let layout, let members): send(.accept(round: round, proposer.ballot, layout), to: members)
+      case .prepare(let members): send(.prepare(round: round, proposer.ballot), from: proposer.host, to: members)
+      case .accept(let layout, let members):
+        send(.accept(round: round, proposer.ballot, layout), from: proposer.host, to: members)
       case .decided(let layout):
-        // A layout that those who are given up may have helped to decide is carried through without them.
-        if !proposer.lost.isEmpty, decided[layout.version] == nil { decided[layout.version] = layout }
         if decided[layout.version] != layout { problem = "a layout is said to be decided that is not" }
-        for host in 0..<Self.hostCount where random.chance(0.6) { bag.append((host, .learn(layout))) }
+        for host in 0..<Self.hostCount where random.chance(0.6) { bag.append((proposer.host, host, .learn(layout))) }
       case .failed(let above): counters[proposer.host] = max(counters[proposer.host], above.counter)
       case .settled: break
       }
@@ -276,43 +240,47 @@ final class RegisterWorld {
 
   // MARK: Messages
 
-  private func send(_ message: Message, to members: [LayoutMember]) {
-    for member in members { if let host = Int(member.name) { bag.append((host, message)) } }
+  func send(_ message: Message, from source: Int, to members: [LayoutMember]) {
+    for member in members { if let host = Int(member.name) { bag.append((source, host, message)) } }
   }
 
   private func deliver() {
     guard !bag.isEmpty else { return propose(at: random.below(Self.hostCount)) }
     let place = random.below(bag.count)
-    let (target, message) = bag[place]
+    let (source, target, message) = bag[place]
     if random.chance(0.9) { bag.swapRemove(place) } else { counts[.doubledMessages] += 1 }
-    guard !random.chance(0.1) else { return counts[.lostMessages] += 1 }
+    guard !random.chance(0.1), reaches(source, target) else { return counts[.lostMessages] += 1 }
     handle(message, at: target)
   }
 
   private func handle(_ message: Message, at host: Int) {
-    guard !gone.contains(host) else { return }
     switch message {
-    case .prepare where putBack == host, .accept where putBack == host, .ask where putBack == host: break
-    case .ask(let renewal, let ballot):
-      counters[host] = max(counters[host], ballot.counter)
-      bag.append(
-        (renewers[renewal].host, .tell(renewal: renewal, acceptors[host].prepare(ballot), from: disks[host])))
-    case .tell(let number, let answer, let source):
-      guard boots[host] == renewers[number].boot else { return }
-      perform(renewers[number].renewal.step(.answer(answer, from: source)), renewal: number)
+    case .prepare where restored.putBack == host, .accept where restored.putBack == host: break
+    case .restore(let message): take(message, at: host)
     case .prepare(let round, let ballot):
       counters[host] = max(counters[host], ballot.counter)
-      bag.append((proposers[round].host, .answer(round: round, acceptors[host].prepare(ballot), from: disks[host])))
+      answer(round, acceptors[host].prepare(ballot), from: host)
     case .accept(let round, let ballot, let layout):
+      guard !givesUpTheLiving(layout, host) else { return }
       counters[host] = max(counters[host], ballot.counter)
       let answer = acceptors[host].accept(ballot, layout)
       if case .done = answer { note(ballot, layout, host) }
-      bag.append((proposers[round].host, .answer(round: round, answer, from: disks[host])))
+      self.answer(round, answer, from: host)
     case .answer(let round, let answer, let source):
       guard boots[host] == proposers[round].boot else { return }
       perform(proposers[round].round.step(.answer(answer, from: source)), round)
     case .learn(let layout): _ = acceptors[host].learn(layout)
     }
+  }
+
+  private func answer(_ round: Int, _ answer: LayoutAnswer, from host: Int) {
+    bag.append((host, proposers[round].host, .answer(round: round, answer, from: disks[host])))
+  }
+
+  /// Nobody agrees to a layout that gives up somebody who is there.
+  private func givesUpTheLiving(_ layout: Layout, _ host: Int) -> Bool {
+    let given = layout.lost.subtracting(acceptors[host].record.known?.lost ?? [])
+    return layout.members.contains { given.contains($0.member) && isThere($0.disk, for: host) }
   }
 
   /// Whether a layout is decided is for those who accepted it to say, not for the round.
@@ -323,8 +291,9 @@ final class RegisterWorld {
     guard let other = decided[layout.version] else {
       counts[.layouts] += 1
       decided[layout.version] = layout
-      let isForced = layout.version > Layout.forcedVersions && decided[layout.version - 1] == nil
-      if !isForced, decided[layout.version - 1]?.lists != layout.predecessors {
+      let view = layout.view(of: Slot(number: 0))
+      if views.updateValue(view, forKey: view.epoch) ?? view != view { problem = "one epoch has two views" }
+      if !forced.contains(layout.proposal), decided[layout.version - 1]?.lists != layout.predecessors {
         problem = "a layout follows from an undecided one"
       }
       return

@@ -254,30 +254,45 @@ extension Layout {
   }
 
   /// Members are gone for good. What they may have decided among themselves meanwhile is overridden, should they ever be
-  /// heard of again: they cannot have come as far.
-  package func losing(_ members: Set<Member>, proposal: Ballot) -> Layout {
+  /// heard of again: they cannot have come as far. Where the version before is not known to be decided, `decided` is the
+  /// last that is: who has the say about the groups that have changed since may have been decided otherwise elsewhere, so
+  /// that they are given an epoch of their own.
+  package func losing(
+    _ members: Set<Member>, since decided: UInt64 = .max, proposal: Ballot, rules: LayoutRules = .all
+  ) -> Layout {
     var following = following(proposal)
-    // Two that are forced apart from each other are not of one version, so that the higher one prevails later.
-    following.version = version + Self.forcedVersions * (1 + UInt64(proposal.member.number))
     following.lost.formUnion(members)
+    guard rules.contains(.jumpsWhenForced) else { return following }
+    // Two that are forced apart from each other are not of one version, so that the higher one prevails later: each round
+    // draws from its own ballot how far it goes.
+    let drawn = RendezvousDraw.mix(proposal.counter ^ UInt64(proposal.member.number) << 48) >> (64 - Self.drawnBits)
+    following.version = version + Self.forcedVersions * (1 + drawn)
+    for group in groups.indices where groups[group].epoch > decided && rules.contains(.renewsEpochs) {
+      following.groups[group].epoch = following.version
+    }
     return following
   }
 
   /// Another disk of the same host stands in for a member that was given up, in whatever lists that is. Its slots begin
   /// with nothing; so everybody's votes about them begin anew.
-  package func substituting(_ lost: Member, by disk: DiskID, proposal: Ballot) -> Layout {
+  package func substituting(
+    _ lost: Member, by disk: DiskID, proposal: Ballot, rules: LayoutRules = .all
+  ) -> Layout {
     precondition(self.lost.contains(lost) && member(of: disk) == nil, "a new disk for one that was given up")
     var following = following(proposal)
     following.lastMember = Member(lastMember.number + 1)
     let substitute = { (list: MemberList) in list.substituting(lost, by: following.lastMember, on: disk) }
     (following.current, following.next) = (substitute(current), next.map(substitute))
     following.members = Self.everybody(following.current, following.next)
+    guard rules.contains(.renewsEpochs) else { return following }
     for group in groups.indices { following.groups[group].epoch = following.version }
     return following
   }
 
-  /// How many versions ahead a layout is that has been forced.
+  /// How many versions ahead a layout is at least that has been forced: more than those come to that it overrides.
   package static let forcedVersions: UInt64 = 1 << 20
+  /// And how many times as many it may be.
+  private static let drawnBits: UInt64 = 28
 
   /// All groups have arrived, or none has left.
   package func finished(proposal: Ballot) -> Layout {

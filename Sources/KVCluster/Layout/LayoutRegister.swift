@@ -91,10 +91,15 @@ package struct LayoutRules: OptionSet, Hashable, Sendable {
   package static let asksAllFounders = LayoutRules(rawValue: 1 << 4)
   /// A first layout that somebody has accepted before is carried through.
   package static let carriesFoundingsThrough = LayoutRules(rawValue: 1 << 5)
+  /// A layout that gives somebody up has a version that nobody else comes to.
+  package static let jumpsWhenForced = LayoutRules(rawValue: 1 << 6)
+  /// Where a disk stands in for one that was given up, or an undecided layout is overridden, what was asked before is
+  /// refused.
+  package static let renewsEpochs = LayoutRules(rawValue: 1 << 7)
+  /// What may be about to be decided otherwise by those who are given up is overridden, not carried through.
+  package static let overridesFound = LayoutRules(rawValue: 1 << 8)
   /// A disk that was put back to an earlier state votes only after it has asked others for what it may have accepted.
-  package static let renewsVotes = LayoutRules(rawValue: 1 << 6)
-  /// Without those who are given up, nothing is carried through that they may have decided otherwise.
-  package static let passesOverBegun = LayoutRules(rawValue: 1 << 8)
+  package static let renewsVotes = LayoutRules(rawValue: 1 << 9)
   /// It asks all of them.
-  package static let renewsFromAll = LayoutRules(rawValue: 1 << 7)
+  package static let renewsFromAll = LayoutRules(rawValue: 1 << 10)
 }

@@ -98,7 +98,7 @@ package struct LayoutRound: Sendable {
   private mutating func propose(after newest: Layout) -> [Effect] {
     // What is known was decided by a quorum that was just asked; something older means that it went on meanwhile.
     guard newest.version >= known.version else { return fail() }
-    guard let layout = following(newest) else {
+    guard let layout = newest.version > known.version ? carried(newest) : proposed(newest, ballot) else {
       state = .ended
       return [.settled]
     }
@@ -106,12 +106,13 @@ package struct LayoutRound: Sendable {
     return [.accept(layout, electors(of: layout))]
   }
 
-  /// What was begun is carried through. But those who are given up may have decided otherwise under the same number: without
-  /// them the next one is proposed at once, to which they cannot have come.
-  private func following(_ newest: Layout) -> Layout? {
-    let begun = newest.version > known.version ? newest : nil
-    if lost.isEmpty || !rules.contains(.passesOverBegun) { return begun ?? proposed(newest, ballot) }
-    return proposed(newest, ballot) ?? begun
+  /// What cannot be decided without those who are given up may be about to be decided otherwise by them. It is not carried
+  /// through without them, but overridden.
+  private func carried(_ newest: Layout) -> Layout {
+    let electors = Set(electors(of: newest).map(\.member))
+    guard rules.contains(.overridesFound), !lost.intersection(electors).isSubset(of: newest.lost) else { return newest }
+    return newest.losing(
+      lost.intersection(newest.members.map(\.member)), since: known.version, proposal: ballot, rules: rules)
   }
 
   private func isDecided(_ layout: Layout, by disks: Set<DiskID>) -> Bool {
