@@ -222,6 +222,30 @@ has_all() {
   (($(values_on 2) > 0 && $(values_on 3) > 0))
 }
 
+# start_elder N: something that answers in the place of node N as a node of package version 0.1.0 does.
+start_elder() {
+  setpriv --pdeathsig KILL /usr/bin/python3 "$HELPERS/elder.py" "$(node_address "$1")" "$BATS_TEST_TMPDIR/elder" \
+    >/dev/null 2>&1 3>&- </dev/null &
+  echo $! >"$CLUSTER/node$1.pid"
+  eventually 30 test -e "$BATS_TEST_TMPDIR/elder"
+}
+
+@test "a host that knows no layout is told of as such, and while there is one the lists count" {
+  list 1 1 2
+  start_elder 2
+  start_node 1
+  eventually 30 has_status 1 progress "no layout yet: node2 is of an older version that knows none; until it is upgraded, all hosts go by their lists"
+  assert_matches 'node2 is of an older version' "$("$KVCTL" --config "$CLUSTER/node1.conf" layout 2>&1)"
+  number=1
+  until [[ $(get 1 "key$number") == *'no such key' ]]; do number=$((number + 1)); done
+  kill_node 2
+  eventually 30 has_status 1 progress "no layout yet: no answer from node2"
+  # When it is back it is of this version.
+  list 2 1 2
+  start_node 2
+  eventually 30 is_settled 0 1 2
+}
+
 @test "an acknowledged value outlives changes of the list and kill -9, and counters are exact" {
   local changes=2
   if [[ -n ${KVNODE_LONG:-} ]]; then changes=20; fi

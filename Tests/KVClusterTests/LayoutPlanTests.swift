@@ -37,8 +37,8 @@ extension Wish {
 private let ballot = Ballot(counter: 9, member: Member(1))
 
 @Suite struct FoundingTests {
-  private func plan(_ own: Hello, _ others: [Hello]) -> LayoutPlan {
-    LayoutPlan(known: nil, own: own, heard: others, digest: MD5.digest)
+  private func plan(_ own: Hello, _ others: [Hello], older: Set<String> = []) -> LayoutPlan {
+    LayoutPlan(known: nil, own: own, heard: others, older: older, digest: MD5.digest)
   }
 
   @Test func theFirstOfTheListProposesItWhenAllAreThere() {
@@ -66,6 +66,25 @@ private let ballot = Ballot(counter: 9, member: Member(1))
     let plan = plan(Hosts.hello("a", wishes: "abc"), others)
     #expect(plan.founding == nil)
     #expect(plan.progress == LayoutProgress(text: expected, isWaiting: true))
+  }
+
+  @Test(
+    arguments: [
+      ("c", "b", "c is of an older version that knows none; until it is upgraded, all hosts go by their lists"),
+      ("bc", "", "b, c are of an older version that knows none; until they are upgraded, all hosts go by their lists"),
+      (
+        "b", "",
+        "no answer from c; b is of an older version that knows none; until it is upgraded, all hosts go by their lists"
+      ),
+      // It has been upgraded meanwhile.
+      ("b", "b", "no answer from c"),
+    ])
+  func aHostThatKnowsNoLayoutIsNotTakenForOneThatDoesNotAnswer(older: String, heard: String, expected: String) {
+    let plan = plan(
+      Hosts.hello("a", wishes: "abc"), heard.map { Hosts.hello($0, wishes: "abc") },
+      older: Set(Hosts.names(older)))
+    #expect(plan.founding == nil)
+    #expect(plan.progress == LayoutProgress(text: "no layout yet: \(expected)", isWaiting: true))
   }
 
   @Test func copiesOfOneDataDirectoryAreFoundOut() {

@@ -30,6 +30,7 @@ struct LayoutExchange: Sendable {
     let cluster = layouts.current.value
     let replies = await desk.exchangeWithAll(cluster)
     layouts.asked(
-      cluster, silent: replies.filter { $0.1 == .silence }.map(\.0), older: replies.contains { $0.1 == .isOlder })
+      cluster, silent: replies.filter { $0.1 == .silence }.map(\.0),
+      older: Set(replies.filter { $0.1 == .isOlder }.map(\.0)))
   }
 }

@@ -23,8 +23,8 @@ final class Layouts: Sendable {
     var synced: Set<SyncedGroup> = []
     /// Why a group cannot be moved here now.
     var troubles: [Int: String] = [:]
-    /// The peer list whose nodes have all been asked, and those of them that gave no answer.
-    var asked: (peers: [Peer], silent: [String], older: Bool)?
+    /// The peer list whose nodes have all been asked, those of them that gave no answer, and those that know no layout.
+    var asked: (peers: [Peer], silent: [String], older: Set<String>)?
     /// How a change gets on, while there is one.
     var estimate: MoveEstimate?
     /// Groups whose files may have become others'.
@@ -98,7 +98,13 @@ final class Layouts: Sendable {
 
   /// What should be decided next, from all that is known now.
   var plan: LayoutPlan {
-    LayoutPlan(known: known, own: hello, heard: heardLately, digest: MD5.digest)
+    LayoutPlan(known: known, own: hello, heard: heardLately, older: older, digest: MD5.digest)
+  }
+
+  /// The listed hosts that are of a version that knows no layout.
+  private var older: Set<String> {
+    let peers = current.value.configuration.peers
+    return state.withLock { $0.asked }.flatMap { $0.peers == peers ? $0.older : nil } ?? []
   }
 
   /// What hosts have told of themselves so lately that it counts.
@@ -151,9 +157,9 @@ final class Layouts: Sendable {
     return progress
   }
 
-  /// Takes note that all nodes of the list have been asked, and which gave no answer.
-  /// `older` says that some are of a version that knows no layout.
-  func asked(_ cluster: Cluster, silent: [String], older: Bool) {
+  /// Takes note that all nodes of the list have been asked, which gave no answer, and which are of a version that knows no
+  /// layout.
+  func asked(_ cluster: Cluster, silent: [String], older: Set<String>) {
     state.withLock { $0.asked = (cluster.configuration.peers, silent, older) }
   }
 
@@ -167,7 +173,7 @@ final class Layouts: Sendable {
     let (isKnown, asked) = state.withLock { ($0.file.record.known != nil, $0.asked) }
     if isKnown { return nil }
     guard let asked, asked.peers == peers else { return "the other nodes are being asked who answers for it" }
-    guard isFresh, !asked.older else { return nil }
+    guard isFresh, asked.older.isEmpty else { return nil }
     guard !asked.silent.isEmpty else { return progress?.text ?? "there is no layout yet" }
     return "no node answers for keys yet: \(asked.silent.sorted().joined(separator: ", ")) gave no answer"
   }
