@@ -59,6 +59,7 @@ package struct LayoutPlan: Sendable {
   /// that only looks as if it were new may be the one that has the values.
   private var foundingObstacle: String? {
     guard own.wish.names.contains(own.name) else { return "\(own.name) is not in its own list" }
+    if let unlisted { return unlisted }
     let missing = own.wish.names.filter { hello($0) == nil }
     let waits = [silence(missing.filter { !older.contains($0) }), age(missing.filter(older.contains))]
     if !missing.isEmpty { return waits.compactMap(\.self).joined(separator: "; ") }
@@ -69,6 +70,15 @@ package struct LayoutPlan: Sendable {
     if let twin = twins(hellos) { return twin }
     let counting = hellos.filter { $0.valueCount == nil }.map(\.name)
     return counting.isEmpty ? nil : "\(Self.listing(counting)) still counting values"
+  }
+
+  /// Hosts that the list has lost while it alone said where values are. What they hold would be out of reach.
+  private var unlisted: String? {
+    let names = Set(own.wish.names.compactMap(hello).flatMap(\.unlisted)).subtracting(own.wish.names).sorted()
+    guard !names.isEmpty else { return nil }
+    return names.count == 1
+      ? "\(names[0]), which is listed no more, may hold values: list it again until there is a layout"
+      : "\(Self.listing(names)), which are listed no more, may hold values: list them again until there is a layout"
   }
 
   private func silence(_ names: [String]) -> String? {

@@ -25,6 +25,8 @@ final class Layouts: Sendable {
     var troubles: [Int: String] = [:]
     /// The peer list whose nodes have all been asked, those of them that gave no answer, and those that know no layout.
     var asked: (peers: [Peer], silent: [String], older: Set<String>)?
+    /// Those that the list must name as long as there is no layout.
+    var companions: Companions
     /// How a change gets on, while there is one.
     var estimate: MoveEstimate?
     /// Groups whose files may have become others'.
@@ -68,6 +70,7 @@ final class Layouts: Sendable {
     state = Mutex(
       State(
         file: file, acceptor: LayoutAcceptor(file.record, horizon: store.votes.startHorizon),
+        companions: Companions(file.companions),
         unswept: Set(0..<Layout.groupCount)))
     if let layout = file.record.known { go(by: layout, file, state.withLock { $0.acceptor }) }
   }
@@ -93,7 +96,14 @@ final class Layouts: Sendable {
       wish: Wish(configuration),
       valueCount: store.usage.isCounted && stranded.last != nil ? UInt64(store.usage.total.count.values) : nil,
       strandedCount: UInt64(stranded.last?.total ?? 0), synced: Array(synced), isSwept: isSwept,
-      addresses: book.map { HostAddress(name: $0.name, address: "\($0.address)") })
+      addresses: book.map { HostAddress(name: $0.name, address: "\($0.address)") },
+      unlisted: Array(unlisted.prefix(Layout.membersMax)))
+  }
+
+  /// Hosts that a first layout must not leave out, although the list does.
+  private var unlisted: [String] {
+    let peers = current.value.configuration.peers
+    return state.withLock { $0.file.record.known == nil ? $0.companions.unlisted(in: peers) : [] }
   }
 
   /// What should be decided next, from all that is known now.
@@ -144,7 +154,9 @@ final class Layouts: Sendable {
     if let twin {
       return LayoutProgress(text: "\(twin) has a copy of this host's data directory: stop one of them", isWaiting: true)
     }
-    guard current.value.configuration.peers.count > 1 || known != nil, var progress = plan.progress else { return nil }
+    guard current.value.configuration.peers.count > 1 || known != nil || !unlisted.isEmpty,
+      var progress = plan.progress
+    else { return nil }
     let (trouble, estimate) = state.withLock { ($0.troubles.min { $0.key < $1.key }, $0.estimate) }
     if let known, !progress.isWaiting, let seconds = estimate?.secondsLeft(known, at: .now) {
       progress.secondsLeft = seconds
@@ -176,6 +188,15 @@ final class Layouts: Sendable {
     guard isFresh, asked.older.isEmpty else { return nil }
     guard !asked.silent.isEmpty else { return progress?.text ?? "there is no layout yet" }
     return "no node answers for keys yet: \(asked.silent.sorted().joined(separator: ", ")) gave no answer"
+  }
+
+  /// Hosts by whose side this one answers for keys without a layout, and of which it has taken no note yet.
+  var newCompanions: [Peer] {
+    guard known == nil, ignorance == nil else { return [] }
+    let (configuration, older, heard) = (current.value.configuration, older, heardLately)
+    return state.withLock {
+      $0.companions.missing(from: configuration.peers, own: configuration.nodeName, heard: heard, older: older)
+    }
   }
 
   /// Takes note of what a host has told.
@@ -255,7 +276,8 @@ extension Layouts {
   }
 
   func accept(_ ballot: Ballot, _ layout: Layout) -> LayoutAnswer? {
-    guard twin == nil, reach(ballot), known.map({ $0.cluster == layout.cluster }) ?? true, !givesUpTheLiving(layout)
+    guard twin == nil, reach(ballot), known.map({ $0.cluster == layout.cluster }) ?? unlisted.isEmpty,
+      !givesUpTheLiving(layout)
     else { return nil }
     return changing.withLock { _ in
       // Nothing counts before it is on the disk.
@@ -294,6 +316,20 @@ extension Layouts {
     return layout.members.contains { names.contains($0.name) }
   }
 
+  /// Takes note of them. Their list may be another at the next start.
+  func noteCompanions() {
+    changing.withLock { _ in
+      let new = newCompanions
+      guard !new.isEmpty else { return }
+      let acceptor = state.withLock { state in
+        state.companions.remember(new)
+        return state.acceptor
+      }
+      guard let file = write(acceptor) else { return }
+      state.withLock { $0.file = file }
+    }
+  }
+
   /// A new configuration may have new addresses.
   func reloaded() {
     changing.withLock { _ in
@@ -326,7 +362,8 @@ extension Layouts {
   /// Where the hosts of the layout are to be found: the peer list decides, and what it does not name stays as it was.
   private func addresses(_ record: LayoutAcceptor.Record) -> [Peer] {
     let listed = current.value.configuration.peers
-    let earlier = state.withLock { $0.file.addresses }
+    let (earlier, companions) = state.withLock { ($0.file.addresses, $0.companions.hosts) }
+    if record == LayoutAcceptor.Record() { return companions }
     let names = Set(((record.known?.members ?? []) + (record.layout?.members ?? [])).map(\.name))
     var known: Set<String> = []
     return (listed + earlier + toldAddresses).filter { names.contains($0.name) && known.insert($0.name).inserted }
