@@ -9,7 +9,8 @@ package enum LayoutFile {
   /// What is in it.
   package struct Contents: Equatable, Sendable {
     package var record = LayoutAcceptor.Record()
-    /// Hosts that the layout names, also those that the peer list does not name any more.
+    /// Hosts that the layout names, also those that the peer list does not name any more. Before there is one, those that a
+    /// first layout must not leave out.
     package var addresses: [Peer] = []
     /// How far the disks of the layout had come.
     package var remembered: [RememberedDisk] = []
@@ -17,6 +18,9 @@ package enum LayoutFile {
     package init(record: LayoutAcceptor.Record = .init(), addresses: [Peer] = [], remembered: [RememberedDisk] = []) {
       (self.record, self.addresses, self.remembered) = (record, addresses, remembered)
     }
+
+    /// Hosts that the peer list must name as long as there is no layout. Once one was accepted, that says who must agree.
+    package var companions: [Peer] { record == LayoutAcceptor.Record() ? addresses : [] }
   }
 
   /// Why it cannot be used.

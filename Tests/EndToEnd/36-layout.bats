@@ -252,6 +252,75 @@ has_all() {
   (($(values_on 2) > 0 && $(values_on 3) > 0))
 }
 
+# start_elder N: something that answers in the place of node N as a node of package version 0.1.0 does.
+start_elder() {
+  setpriv --pdeathsig KILL /usr/bin/python3 "$HELPERS/elder.py" "$(node_address "$1")" "$BATS_TEST_TMPDIR/elder" \
+    >/dev/null 2>&1 3>&- </dev/null &
+  echo $! >"$CLUSTER/node$1.pid"
+  eventually 30 test -e "$BATS_TEST_TMPDIR/elder"
+}
+
+# has_served N...: these nodes have a value each, which they have served by their lists.
+has_served() {
+  local node shard
+  for node; do
+    shard=$(printf '%02x' $(($(slot_of "old$node") >> 8)))
+    mkdir -p "$CLUSTER/node$node/values/$shard"
+    echo value >"$CLUSTER/node$node/values/$shard/old$node"
+  done
+}
+
+@test "a host that knows no layout is told of as such, and while there is one the lists count" {
+  list 1 1 2
+  start_elder 2
+  start_node 1
+  eventually 30 has_status 1 progress "no layout yet: node2 is of an older version that knows none; until it is upgraded, all hosts go by their lists"
+  assert_matches 'node2 is of an older version' "$("$KVCTL" --config "$CLUSTER/node1.conf" layout 2>&1)"
+  number=1
+  until [[ $(get 1 "key$number") == *'no such key' ]]; do number=$((number + 1)); done
+  kill_node 2
+  eventually 30 has_status 1 progress "no layout yet: no answer from node2"
+  # When it is back it is of this version.
+  list 2 1 2
+  start_node 2
+  eventually 30 is_settled 0 1 2
+}
+
+@test "no first layout leaves out a host that may hold values, whatever the list says by now, also after a restart" {
+  local node left="no layout yet: node3, which is listed no more, may hold values: list it again until there is a layout"
+  has_served 1 2 3
+  for node in 1 2; do list "$node" 1 2 3; done
+  start_elder 3
+  for node in 1 2; do start_node "$node"; done
+  for node in 1 2; do eventually 30 status_says "$node" 'node3 is of an older version'; done
+  for node in 1 2; do eventually 30 is_noted "$node"; done
+  for node in 1 2; do list "$node" 1 2; done
+  for node in 1 2; do reload "$node"; done
+  for node in 1 2; do eventually 30 has_status "$node" progress "$left"; done
+  # So does one whose own process has never listed it.
+  for node in 1 2; do kill_node "$node"; done
+  for node in 1 2; do start_node "$node"; done
+  for node in 1 2; do eventually 30 has_status "$node" progress "$left"; done
+  assert_equal null "$(status 1 layout)"
+  # Nor does it help to leave but one.
+  list 1 1
+  reload 1
+  left="no layout yet: node2, node3, which are listed no more, may hold values: list them again until there is a layout"
+  eventually 30 has_status 1 progress "$left"
+  # As the docs have it: list it, upgrade it, and take it out then.
+  kill_node 3
+  for node in 1 2 3; do list "$node" 1 2 3; done
+  for node in 1 2; do reload "$node"; done
+  start_node 3
+  eventually 30 is_settled 0 1 2 3
+  for node in 1 2; do list "$node" 1 2; done
+  for node in 1 2; do reload "$node"; done
+  eventually 120 is_settled 1 1 2
+}
+
+# is_noted N: node N's disk has noted whom it has served with.
+is_noted() { grep -q node3 "$CLUSTER/node$1/layout"; }
+
 @test "an acknowledged value outlives changes of the list and kill -9, and counters are exact" {
   local changes=2
   if [[ -n ${KVNODE_LONG:-} ]]; then changes=20; fi

@@ -37,8 +37,8 @@ extension Wish {
 private let ballot = Ballot(counter: 9, member: Member(1))
 
 @Suite struct FoundingTests {
-  private func plan(_ own: Hello, _ others: [Hello]) -> LayoutPlan {
-    LayoutPlan(known: nil, own: own, heard: others, digest: MD5.digest)
+  private func plan(_ own: Hello, _ others: [Hello], older: Set<String> = []) -> LayoutPlan {
+    LayoutPlan(known: nil, own: own, heard: others, older: older, digest: MD5.digest)
   }
 
   @Test func theFirstOfTheListProposesItWhenAllAreThere() {
@@ -68,6 +68,49 @@ private let ballot = Ballot(counter: 9, member: Member(1))
     #expect(plan.progress == LayoutProgress(text: expected, isWaiting: true))
   }
 
+  @Test(
+    arguments: [
+      ("c", "b", "c is of an older version that knows none; until it is upgraded, all hosts go by their lists"),
+      ("bc", "", "b, c are of an older version that knows none; until they are upgraded, all hosts go by their lists"),
+      (
+        "b", "",
+        "no answer from c; b is of an older version that knows none; until it is upgraded, all hosts go by their lists"
+      ),
+      // It has been upgraded meanwhile.
+      ("b", "b", "no answer from c"),
+    ])
+  func aHostThatKnowsNoLayoutIsNotTakenForOneThatDoesNotAnswer(older: String, heard: String, expected: String) {
+    let plan = plan(
+      Hosts.hello("a", wishes: "abc"), heard.map { Hosts.hello($0, wishes: "abc") },
+      older: Set(Hosts.names(older)))
+    #expect(plan.founding == nil)
+    #expect(plan.progress == LayoutProgress(text: "no layout yet: \(expected)", isWaiting: true))
+  }
+
+  /// What each of the two hosts is beside, and does not list.
+  @Test(
+    arguments: [
+      (["c"], ["c"], "c, which is listed no more, may hold values: list it again until there is a layout"),
+      ([], ["c"], "c, which is listed no more, may hold values: list it again until there is a layout"),
+      (
+        ["d", "c"], ["e"], "c, d, e, which are listed no more, may hold values: list them again until there is a layout"
+      ),
+    ] as [([String], [String], String)])
+  func noHostIsLeftOutThatHasAnsweredForKeysByALongerList(own: [String], other: [String], expected: String) {
+    var hellos = "ab".map { Hosts.hello($0, wishes: "ab", values: 1) }
+    (hellos[0].unlisted, hellos[1].unlisted) = (own, other)
+    let left = plan(hellos[0], [hellos[1]])
+    #expect(left.founding == nil)
+    #expect(left.progress == LayoutProgress(text: "no layout yet: \(expected)", isWaiting: true))
+  }
+
+  /// Who missed it has only not been heard of since.
+  @Test func aHostThatIsListedAgainIsNotMissed() {
+    var hellos = "abc".map { Hosts.hello($0, wishes: "abc", values: 1) }
+    hellos[1].unlisted = ["c"]
+    #expect(plan(hellos[0], Array(hellos[1...])).founding == Hosts.list("abc"))
+  }
+
   @Test func copiesOfOneDataDirectoryAreFoundOut() {
     var twin = Hosts.hello("c", wishes: "abc")
     twin = Hello(name: "c", disk: Hosts.disk("b"), wish: twin.wish)
@@ -87,6 +130,37 @@ private let ballot = Ballot(counter: 9, member: Member(1))
   @Test func hostsWhoseValuesLieWhereTheListPutsThemBeginTogether() {
     let plan = plan(Hosts.hello("a", wishes: "ab", values: 5), [Hosts.hello("b", wishes: "ab", values: 7)])
     #expect(plan.founding == Hosts.list("ab"))
+  }
+}
+
+@Suite struct CompanionsTests {
+  private func peers(_ names: String) throws -> [Peer] {
+    try names.map { Peer(name: String($0), address: try PeerAddress(parsing: "\($0).example")) }
+  }
+
+  /// Of a list a, b, c, whose own host is a.
+  @Test(
+    arguments: [
+      ([], "b", "b"), ([], "", ""), ([], "abd", "b"),
+      ([Hosts.hello("b", wishes: "abc", values: 1)], "c", "bc"),
+      ([Hosts.hello("b", wishes: "abc"), Hosts.hello("c", wishes: "abc", values: nil)], "", ""),
+      ([Hosts.hello("b", wishes: "bc", in: Hosts.layout("bc"), values: 1)], "", ""),
+      ([Hosts.hello("a", wishes: "abc", values: 1), Hosts.hello("d", wishes: "abcd", values: 1)], "", ""),
+    ] as [([Hello], String, String)])
+  func whoHasAnsweredAndMayHoldValuesIsRemembered(heard: [Hello], older: String, expected: String) throws {
+    let list = try peers("abc")
+    var companions = Companions()
+    let missing = companions.missing(from: list, own: "a", heard: heard, older: Set(Hosts.names(older)))
+    #expect(missing == (try peers(expected)))
+    companions.remember(missing)
+    #expect(companions.missing(from: list, own: "a", heard: heard, older: Set(Hosts.names(older))) == [])
+  }
+
+  @Test func whoIsListedNoMoreIsNamed() throws {
+    let companions = Companions(try peers("bc"))
+    #expect(companions.unlisted(in: try peers("abc")) == [])
+    #expect(companions.unlisted(in: try peers("ab")) == ["c"])
+    #expect(companions.unlisted(in: []) == ["b", "c"])
   }
 }
 
@@ -709,7 +783,7 @@ private let ballot = Ballot(counter: 9, member: Member(1))
           name: "a", disk: Hosts.disk("a"), process: 11, cluster: Hosts.cluster, version: 3,
           wish: Wish(names: ["a", "b"]),
           valueCount: nil, strandedCount: 4, synced: [SyncedGroup(group: 255, epoch: .max)],
-          addresses: [HostAddress(name: "b", address: "192.0.2.1:7776")])),
+          addresses: [HostAddress(name: "b", address: "192.0.2.1:7776")], unlisted: ["c", "d"])),
       .prepareLayout(ballot), .acceptLayout(ballot, changing), .learnLayout(Hosts.layout("a")),
       .learnLayout(drawn),
       .held(HeldQuestion(version: 1, epoch: 2, group: 3, behind: nil, member: Member(4), source: Member(5))),

@@ -63,17 +63,18 @@ package struct Hello: Hashable, Sendable {
   package var isSwept: Bool
   /// Where the hosts of the layout are to be found: one that joins may not list those that leave.
   package var addresses: [HostAddress]
+  /// Hosts by whose side it has answered for keys without a layout, and which it does not list any more.
+  package var unlisted: [String]
 
   package init(
     name: String, disk: DiskID, process: UInt64 = 0, history: DiskHistory = .none, cluster: ClusterID? = nil,
-    version: UInt64 = 0, wish: Wish,
-    valueCount: UInt64? = 0, strandedCount: UInt64 = 0, synced: [SyncedGroup] = [], isSwept: Bool = true,
-    addresses: [HostAddress] = []
+    version: UInt64 = 0, wish: Wish, valueCount: UInt64? = 0, strandedCount: UInt64 = 0, synced: [SyncedGroup] = [],
+    isSwept: Bool = true, addresses: [HostAddress] = [], unlisted: [String] = []
   ) {
     (self.name, self.disk, self.process, self.history) = (name, disk, process, history)
     (self.cluster, self.version) = (cluster, version)
     (self.wish, self.valueCount, self.strandedCount, self.synced) = (wish, valueCount, strandedCount, synced)
-    (self.isSwept, self.addresses) = (isSwept, addresses)
+    (self.isSwept, self.addresses, self.unlisted) = (isSwept, addresses, unlisted)
   }
 
   package func write(to writer: inout ByteWriter) {
@@ -92,6 +93,7 @@ package struct Hello: Hashable, Sendable {
     }
     writer.write(isSwept)
     HostAddress.write(addresses, to: &writer)
+    writer.write(unlisted) { $0.write($1) }
   }
 
   package init(reading reader: inout ByteReader) throws(ByteReader.Malformed) {
@@ -110,5 +112,6 @@ package struct Hello: Hashable, Sendable {
     }
     isSwept = try reader.bool()
     addresses = try HostAddress.read(&reader)
+    unlisted = try reader.list(max: Layout.membersMax) { reader throws(ByteReader.Malformed) in try reader.hostName() }
   }
 }

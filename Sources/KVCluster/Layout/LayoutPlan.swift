@@ -10,14 +10,17 @@ package struct LayoutPlan: Sendable {
   private let own: Hello
   /// By name, without this host.
   private let heard: [String: Hello]
+  /// Listed hosts that have answered, but are of a version that knows no layout.
+  private let older: Set<String>
   private let movingMax: Int
   private let digest: @Sendable ([UInt8]) -> [UInt8]
 
   /// `digest` is MD5 (RFC 1321), for what is drawn.
   package init(
-    known: Layout?, own: Hello, heard: [Hello], movingMax: Int = Self.movingMax,
+    known: Layout?, own: Hello, heard: [Hello], older: Set<String> = [], movingMax: Int = Self.movingMax,
     digest: @escaping @Sendable ([UInt8]) -> [UInt8]
   ) {
+    self.older = older
     self.movingMax = movingMax
     self.known = known
     self.own = own
@@ -56,8 +59,10 @@ package struct LayoutPlan: Sendable {
   /// that only looks as if it were new may be the one that has the values.
   private var foundingObstacle: String? {
     guard own.wish.names.contains(own.name) else { return "\(own.name) is not in its own list" }
+    if let unlisted { return unlisted }
     let missing = own.wish.names.filter { hello($0) == nil }
-    if !missing.isEmpty { return "no answer from \(Self.listing(missing))" }
+    let waits = [silence(missing.filter { !older.contains($0) }), age(missing.filter(older.contains))]
+    if !missing.isEmpty { return waits.compactMap(\.self).joined(separator: "; ") }
     let hellos = own.wish.names.compactMap(hello)
     if let member = hellos.first(where: { $0.cluster != nil }) { return "\(member.name) belongs to a cluster already" }
     let others = hellos.filter { $0.wish != own.wish }.map(\.name)
@@ -65,6 +70,27 @@ package struct LayoutPlan: Sendable {
     if let twin = twins(hellos) { return twin }
     let counting = hellos.filter { $0.valueCount == nil }.map(\.name)
     return counting.isEmpty ? nil : "\(Self.listing(counting)) still counting values"
+  }
+
+  /// Hosts that the list has lost while it alone said where values are. What they hold would be out of reach.
+  private var unlisted: String? {
+    let names = Set(own.wish.names.compactMap(hello).flatMap(\.unlisted)).subtracting(own.wish.names).sorted()
+    guard !names.isEmpty else { return nil }
+    return names.count == 1
+      ? "\(names[0]), which is listed no more, may hold values: list it again until there is a layout"
+      : "\(Self.listing(names)), which are listed no more, may hold values: list them again until there is a layout"
+  }
+
+  private func silence(_ names: [String]) -> String? {
+    names.isEmpty ? nil : "no answer from \(Self.listing(names))"
+  }
+
+  private func age(_ names: [String]) -> String? {
+    guard !names.isEmpty else { return nil }
+    return Self.listing(names)
+      + (names.count == 1
+        ? " is of an older version that knows none; until it is upgraded, all hosts go by their lists"
+        : " are of an older version that knows none; until they are upgraded, all hosts go by their lists")
   }
 
   /// Two hosts with one disk's id have the copy of one data directory.

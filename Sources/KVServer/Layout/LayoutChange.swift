@@ -27,6 +27,20 @@ extension Layouts {
     return layout.members.contains { names.contains($0.name) }
   }
 
+  /// Takes note of them. Their list may be another at the next start.
+  func noteCompanions() {
+    changing.withLock { _ in
+      let new = newCompanions
+      guard !new.isEmpty else { return }
+      let acceptor = state.withLock { state in
+        state.companions.remember(new)
+        return state.acceptor
+      }
+      guard let file = write(acceptor) else { return }
+      state.withLock { $0.file = file }
+    }
+  }
+
   /// A new configuration may have new addresses.
   func reloaded() {
     changing.withLock { _ in

@@ -17,7 +17,8 @@ struct LayoutExchange: Sendable {
   func run() async {
     repeat {
       await tellAll()
-      if layouts.lacksAddress { await withTaskExecutorPreference(disk) { () async in layouts.reloaded() } }
+      if !layouts.newCompanions.isEmpty { await onDisk { layouts.noteCompanions() } }
+      if layouts.lacksAddress { await onDisk { layouts.reloaded() } }
     } while await IOExecutor.current.wait(until: .after(isQuick ? Self.quickPace : Self.pace)) == .timedOut
   }
 
@@ -30,6 +31,11 @@ struct LayoutExchange: Sendable {
     let cluster = layouts.current.value
     let replies = await desk.exchangeWithAll(cluster)
     layouts.asked(
-      cluster, silent: replies.filter { $0.1 == .silence }.map(\.0), older: replies.contains { $0.1 == .isOlder })
+      cluster, silent: replies.filter { $0.1 == .silence }.map(\.0),
+      older: Set(replies.filter { $0.1 == .isOlder }.map(\.0)))
+  }
+
+  private func onDisk(_ call: @Sendable () -> Void) async {
+    await withTaskExecutorPreference(disk) { () async in call() }
   }
 }

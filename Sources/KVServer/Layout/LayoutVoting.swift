@@ -14,7 +14,8 @@ extension Layouts {
   }
 
   func accept(_ ballot: Ballot, _ layout: Layout) -> LayoutAnswer? {
-    guard mayVote, reach(ballot), known.map({ $0.cluster == layout.cluster }) ?? true, !givesUpTheLiving(layout)
+    guard mayVote, reach(ballot), known.map({ $0.cluster == layout.cluster }) ?? unlisted.isEmpty,
+      !givesUpTheLiving(layout)
     else { return nil }
     return changing.withLock { _ in
       // Nothing counts before it is on the disk.
@@ -82,7 +83,8 @@ extension Layouts {
   /// Where the hosts of the layout are to be found: the peer list decides, and what it does not name stays as it was.
   private func addresses(_ record: LayoutAcceptor.Record) -> [Peer] {
     let listed = current.value.configuration.peers
-    let earlier = state.withLock { $0.file.addresses }
+    let (earlier, companions) = state.withLock { ($0.file.addresses, $0.companions.hosts) }
+    if record == LayoutAcceptor.Record() { return companions }
     let names = Set(((record.known?.members ?? []) + (record.layout?.members ?? [])).map(\.name))
     var known: Set<String> = []
     return (listed + earlier + toldAddresses).filter { names.contains($0.name) && known.insert($0.name).inserted }

@@ -18,8 +18,10 @@ final class Layouts: Sendable {
     var synced: Set<SyncedGroup> = []
     /// Why a group cannot be moved here now.
     var troubles: [Int: String] = [:]
-    /// The peer list whose nodes have all been asked, and those of them that gave no answer.
-    var asked: (peers: [Peer], silent: [String], older: Bool)?
+    /// The peer list whose nodes have all been asked, those of them that gave no answer, and those that know no layout.
+    var asked: (peers: [Peer], silent: [String], older: Set<String>)?
+    /// Those that the list must name as long as there is no layout.
+    var companions: Companions
     /// How a change gets on, while there is one.
     var estimate: MoveEstimate?
     /// Groups whose files may have become others'.
@@ -57,6 +59,7 @@ final class Layouts: Sendable {
     state = Mutex(
       State(
         file: file, acceptor: LayoutAcceptor(file.record, horizon: store.votes.begunAbove),
+        companions: Companions(file.companions),
         unswept: Set(0..<Layout.groupCount)))
     if let layout = file.record.known { go(by: layout, file, state.withLock { $0.acceptor }) }
   }
@@ -81,12 +84,25 @@ final class Layouts: Sendable {
       cluster: known?.cluster, version: known?.version ?? 0, wish: Wish(configuration),
       valueCount: store.usage.isCounted && stranded.last != nil ? UInt64(store.usage.total.count.values) : nil,
       strandedCount: UInt64(stranded.last?.total ?? 0), synced: Array(synced), isSwept: isSwept,
-      addresses: book.map { HostAddress(name: $0.name, address: "\($0.address)") })
+      addresses: book.map { HostAddress(name: $0.name, address: "\($0.address)") },
+      unlisted: Array(unlisted.prefix(Layout.membersMax)))
+  }
+
+  /// Hosts that a first layout must not leave out, although the list does.
+  var unlisted: [String] {
+    let peers = current.value.configuration.peers
+    return state.withLock { $0.file.record.known == nil ? $0.companions.unlisted(in: peers) : [] }
   }
 
   /// What should be decided next, from all that is known now.
   var plan: LayoutPlan {
-    LayoutPlan(known: known, own: hello, heard: heard.lately(), digest: MD5.digest)
+    LayoutPlan(known: known, own: hello, heard: heard.lately(), older: older, digest: MD5.digest)
+  }
+
+  /// The listed hosts that are of a version that knows no layout.
+  private var older: Set<String> {
+    let peers = current.value.configuration.peers
+    return state.withLock { $0.asked }.flatMap { $0.peers == peers ? $0.older : nil } ?? []
   }
 
   /// Whoever was heard of within this time is not given up.
@@ -130,7 +146,9 @@ final class Layouts: Sendable {
           "\(name)'s data directory is older than this host remembers it: it has no vote before all others have told "
           + "it what it has forgotten", isWaiting: true)
     }
-    guard current.value.configuration.peers.count > 1 || known != nil, var progress = plan.progress else { return nil }
+    guard current.value.configuration.peers.count > 1 || known != nil || !unlisted.isEmpty,
+      var progress = plan.progress
+    else { return nil }
     let (trouble, estimate) = state.withLock { ($0.troubles.min { $0.key < $1.key }, $0.estimate) }
     if let known, !progress.isWaiting, let seconds = estimate?.secondsLeft(known, at: .now) {
       progress.secondsLeft = seconds
@@ -143,9 +161,9 @@ final class Layouts: Sendable {
     return progress
   }
 
-  /// Takes note that all nodes of the list have been asked, and which gave no answer.
-  /// `older` says that some are of a version that knows no layout.
-  func asked(_ cluster: Cluster, silent: [String], older: Bool) {
+  /// Takes note that all nodes of the list have been asked, which gave no answer, and which are of a version that knows no
+  /// layout.
+  func asked(_ cluster: Cluster, silent: [String], older: Set<String>) {
     state.withLock { $0.asked = (cluster.configuration.peers, silent, older) }
   }
 
@@ -161,9 +179,18 @@ final class Layouts: Sendable {
     let (isKnown, asked) = state.withLock { ($0.file.record.known != nil, $0.asked) }
     if isKnown { return nil }
     guard let asked, asked.peers == peers else { return "the other nodes are being asked who answers for it" }
-    guard isFresh, !asked.older else { return nil }
+    guard isFresh, asked.older.isEmpty else { return nil }
     guard !asked.silent.isEmpty else { return progress?.text ?? "there is no layout yet" }
     return "no node answers for keys yet: \(asked.silent.sorted().joined(separator: ", ")) gave no answer"
+  }
+
+  /// Hosts by whose side this one answers for keys without a layout, and of which it has taken no note yet.
+  var newCompanions: [Peer] {
+    guard known == nil, ignorance == nil else { return [] }
+    let (configuration, older, lately) = (current.value.configuration, older, heard.lately())
+    return state.withLock {
+      $0.companions.missing(from: configuration.peers, own: configuration.nodeName, heard: lately, older: older)
+    }
   }
 
   /// Takes note of what a host has told. What is remembered of its disk, where that has gone back since.

@@ -137,12 +137,11 @@ shrink() {
   patiently is_settled "$version" node1 node2 node3
 }
 
-# has_given_all NODE: it has given away all that it had. What clients delete may stay where it was: an owner that
-# deletes before the old one has asked it whether it has the value knows nothing of it any more, and what no owner knows
-# of is left for a person to look at.
+# has_given_all NODE: it has given away all that it had, and nothing of it had to be put aside.
 has_given_all() {
-  [ -z "$(on "$1" find /var/lib/kvnode/values -type f ! -name 'hot*' ! -name 'warm*')" ] &&
-    [ -z "$(on "$1" find /var/lib/kvnode/aside /var/lib/kvnode/quarantine -type f)" ]
+  local left
+  left=$(on "$1" find /var/lib/kvnode -type f '(' -path '*/values/*' -o -path '*/aside/*' -o -path '*/quarantine/*' ')') &&
+    [ -z "$left" ]
 }
 
 goes_by() { tells "$1" layout "$2"; }

@@ -115,7 +115,7 @@ has_no_layout() { tells "$1" layout null; }
   clients_go_on
   all_pairs_serve
   has_no_layout node1
-  patiently tells node1 progress '*node2, node3*'
+  patiently tells node1 progress '*node2, node3 are of an older version*'
   [[ $(on node1 kvctl status || true) == *'no layout yet'* ]]
 }
 
@@ -123,8 +123,8 @@ has_no_layout() { tells "$1" layout null; }
   upgrade node2
   clients_go_on
   all_pairs_serve
-  patiently tells node1 progress 'no layout yet: *node3*'
-  patiently tells node2 progress 'no layout yet: *node3*'
+  patiently tells node1 progress 'no layout yet: node3 is of an older version*'
+  patiently tells node2 progress 'no layout yet: node3 is of an older version*'
   has_no_layout node1
   has_no_layout node2
   all_still_values | diff "$BATS_FILE_TMPDIR/still" -

@@ -48,7 +48,7 @@ struct TestNodes: Sendable {
       let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
       let node = try Node(configuration, version: "test", openFilesMax: 4096, logger: logger, rooms: rooms)
       // Nobody looks after a layout here: the nodes go by their lists.
-      node.keeper.layouts.asked(node.current.value, silent: [], older: true)
+      node.keeper.layouts.asked(node.current.value, silent: [], older: Set(peers.map(\.name)))
       return node
     }
     let running = TestNodes(nodes: nodes, ports: ports, directories: directories)
