@@ -2,6 +2,7 @@
 struct Counts {
   enum What: Int, CaseIterable {
     case operations, gets, writes, refusals, withoutEffect, unknown, slowReads, layouts, foundings, hopelessFoundings,
+      stoppedLayouts,
       wishes, reversals, syncedGroups, lessons,
       purges
     case kills, stops, powerCuts, partitions, lostMessages, lateMessages, doubledMessages, failedSyncs, lostDisks,
@@ -19,6 +20,7 @@ struct Counts {
       case .layouts: "layouts decided"
       case .foundings: "first layouts decided"
       case .hopelessFoundings: "first layouts never decided"
+      case .stoppedLayouts: "layouts stopped by two lost disks"
       case .wishes: "changes wished"
       case .reversals: "changes gone back on"
       case .syncedGroups: "groups synced"

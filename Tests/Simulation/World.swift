@@ -207,7 +207,7 @@ final class World {
 
   /// Whether the layouts that hosts go by, or have accepted, decided or not, can do without a host's disk: where one leads to
   /// two disks that are lost of three or four, all changes stop.
-  func outlivesDisk(of lost: Host) -> Bool {
+  func outlivesDisk(of lost: Host?) -> Bool {
     let disks = Set(hosts.lazy.filter { $0 !== lost }.map(\.disk.id))
     return hosts.allSatisfy { host in
       let record = host.layoutAcceptor.record
@@ -225,7 +225,9 @@ final class World {
     if isFull(layout) { isWhole = true }
     guard isWhole, ([layoutDriver.copies] + layout.lists.map(\.copies)).allSatisfy({ $0 >= 3 }) else { return }
     let host = network.random.pick(hosts)
-    guard let held = host.disk.durable.files[key], held.descriptor.kind == .value, held.hasBytes else { return }
+    guard let held = host.disk.durable.files[key], held == host.disk.seen.files[key], held.descriptor.kind == .value,
+      held.hasBytes
+    else { return }
     let copies = hosts.filter { other in
       guard other !== host, let copy = other.disk.durable.files[key] else { return false }
       return copy.descriptor.upload == held.descriptor.upload && copy.hasBytes
@@ -299,7 +301,12 @@ final class World {
           lastRepair = now
           for key in keys.indices { Repairer(hosts[0]).repair(key) }
         }
-        if now > calmSince + Self.settlesWithin { return end(unrest ?? "nothing came to rest") }
+        if now > calmSince + Self.settlesWithin {
+          // A layout that names two lost disks may have been about to be accepted when the second was lost.
+          guard !outlivesDisk(of: nil) else { return end(unrest ?? "nothing came to rest") }
+          count(.stoppedLayouts)
+          return end(nil)
+        }
       } else if isCalm {
         return readAll()
       }
