@@ -796,7 +796,7 @@ private let ballot = Ballot(counter: 9, member: Member(1))
 
   private static let answers: [NodeAnswer] = [
     .hello(Hosts.hello("a", wishes: "ab"), nil, nil),
-    .hello(Hosts.hello("a", wishes: "ab"), changing, DiskHistory(bootCount: 1, begunAbove: 2, used: .max)),
+    .hello(Hosts.hello("a", wishes: "ab"), changing, DiskHistory(bootCount: 1, begunAbove: 2, used: 1 << 62)),
     .layout(.done, Hosts.disk("a")), .layout(.outbid(ballot), Hosts.disk("a")),
     .layout(.promised(accepted: ballot, changing), Hosts.disk("a")), .noted, .otherLayout(5),
     .held([HeldKey(key: key, ballot: ballot, descriptor: descriptor)], isLast: true),

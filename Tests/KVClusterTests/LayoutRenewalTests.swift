@@ -80,6 +80,16 @@ import Testing
       wish: Wish(hosts: [], copies: 1, rule: .ranges))
   }
 
+  /// Whoever goes on from a number must be able to.
+  @Test(arguments: [0, 1, 2]) func refusesNumbersThatNoDiskComesTo(place: Int) {
+    var numbers: [UInt64] = [1, 2, 3]
+    numbers[place] = 1 << 62 + 1
+    var writer = ByteWriter()
+    DiskHistory(bootCount: numbers[0], begunAbove: numbers[1], used: numbers[2]).write(to: &writer)
+    var reader = ByteReader(writer.bytes)
+    #expect(throws: ByteReader.Malformed.self) { _ = try DiskHistory(reading: &reader) }
+  }
+
   /// After a process that was the fifth on the disk, began above 100, and used 150.
   @Test(
     arguments: [

@@ -55,9 +55,9 @@ extension DiskHistory {
   }
 
   package init(reading reader: inout ByteReader) throws(ByteReader.Malformed) {
-    let bootCount = try reader.integer64()
-    let begunAbove = try reader.integer64()
-    self.init(bootCount: bootCount, begunAbove: begunAbove, used: try reader.integer64())
+    let bootCount = try reader.count()
+    let begunAbove = try reader.count()
+    self.init(bootCount: bootCount, begunAbove: begunAbove, used: try reader.count())
   }
 }
 
