@@ -160,7 +160,7 @@ package struct LayoutPlan: Sendable {
 
   /// Whether a group moves from a host that was given up to one that was not.
   private func leavesLost(_ group: Int, _ layout: Layout) -> Bool {
-    Self.slots(of: group).contains { slot in
+    Self.exampleSlots(of: group, layout.current, layout.next).contains { slot in
       let view = layout.view(of: slot)
       return !layout.lost.isDisjoint(with: view.owners) && layout.lost.isDisjoint(with: view.nextOwners ?? [])
     }
@@ -194,7 +194,7 @@ package struct LayoutPlan: Sendable {
     let epoch = layout.groups[group].epoch
     let synced = all.filter { $0.synced.contains(SyncedGroup(group: UInt8(group), epoch: epoch)) }
       .compactMap { layout.member(of: $0.disk) }
-    return Self.slots(of: group).allSatisfy { slot in
+    return Self.exampleSlots(of: group, layout.current, layout.next).allSatisfy { slot in
       let view = layout.view(of: slot)
       guard let next = view.nextOwners, Set(next) != Set(view.owners) else { return true }
       return View.isMajority(synced, of: next)
@@ -203,11 +203,25 @@ package struct LayoutPlan: Sendable {
 
   private static func changesOwners(_ group: Int, from list: MemberList, to next: MemberList) -> Bool {
     if list.copies == 1, next.copies == 1 {
-      return slots(of: group).contains { list.firstOwner(of: $0).member != next.firstOwner(of: $0).member }
+      return exampleSlots(of: group, list, next).contains {
+        list.firstOwner(of: $0).member != next.firstOwner(of: $0).member
+      }
     }
-    return slots(of: group).contains { slot in
+    return exampleSlots(of: group, list, next).contains { slot in
       let (owners, nextOwners) = (list.owners(of: slot), next.owners(of: slot))
       return owners != nextOwners && Set(owners) != Set(nextOwners)
+    }
+  }
+
+  /// Slots of a group with all owners that it has by two lists: by ranges, those with the same first owners have the same
+  /// others too, and lie side by side, so that a few stand for all.
+  private static func exampleSlots(of group: Int, _ list: MemberList, _ next: MemberList?) -> [Slot] {
+    guard list.rule == .ranges, next?.rule ?? .ranges == .ranges else { return slots(of: group) }
+    var last: (Member, Member?)?
+    return slots(of: group).filter { slot in
+      let firsts = (list.firstOwner(of: slot).member, next?.firstOwner(of: slot).member)
+      defer { last = firsts }
+      return last.map { $0 != firsts } ?? true
     }
   }
 
