@@ -173,6 +173,53 @@ has_all() {
   assert_equal 1 "$(status 1 layout)"
 }
 
+@test "two wishes that half of the hosts have each change nothing, and whose they are is told" {
+  start_listed 1 2 3 4
+  store_many 8 1
+  for node in 1 2; do list "$node" 1 2 3; done
+  for node in 3 4; do list "$node" 1 2 4; done
+  for node in 1 2 3 4; do reload "$node"; done
+  eventually 30 status_says 1 'most of node1, node2, node3, node4 must list the same hosts'
+  eventually 30 status_says 4 'most of node1, node2, node3, node4 must list the same hosts'
+  assert_equal 2 "$(layout_of 1 --json | jq '[.hosts[].wish] | unique | length')"
+  # Half of them are put back to what is in force, which the others are not enough to change.
+  for node in 1 2; do list "$node" 1 2 3 4; done
+  for node in 1 2; do reload "$node"; done
+  eventually 30 has_status 1 progress null
+  status_says 4 'differs from the layout in force'
+  assert_equal 1 "$(status 4 layout)"
+  has_all 8 3
+}
+
+@test "a host with another address is the member that it was, and nothing moves" {
+  start_listed 1 2 3
+  store_many 12 1
+  kill_node 3
+  for node in 1 2 3; do sed -i 's/^node3=.*/node3=127.0.0.9:7776/' "$CLUSTER/node$node.conf"; done
+  sed -i "s/^Listen=.*/Listen=127.0.0.9:7776/" "$CLUSTER/node3.conf"
+  reload 1
+  reload 2
+  launch_node 3
+  eventually 30 has_all 12 1
+  has_all 12 2
+  assert_equal 1 "$(status 1 layout)"
+  assert_equal 1 "$(curl --silent http://127.0.0.9:7776/?status | jq .layout)"
+  hold 12 1 2 3
+}
+
+@test "a dead host that is taken out of the list is waited for by name, and its values are refused, not denied" {
+  start_listed 1 2 3
+  put_values 12
+  kill_node 3
+  for node in 1 2; do list "$node" 1 2; done
+  for node in 1 2; do reload "$node"; done
+  eventually 60 status_says 1 node3
+  [[ $(codes 12 1) != *404* ]]
+  start_node 3
+  eventually 120 is_settled 1 1 2
+  has_values 12 1
+}
+
 @test "a host with a new disk is not taken for the one that had the values" {
   start_listed 1 2 3
   store_many 20 1
