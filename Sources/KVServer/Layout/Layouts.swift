@@ -38,6 +38,8 @@ final class Layouts: Sendable {
   /// Whether there was nothing on the disk at the start: then it has never served by its peer list alone.
   private let isFresh: Bool
   let state: Mutex<State>
+  /// Others that hang do not keep it from voting for longer.
+  private let introductionEnd = Instant.after(.seconds(10))
   let heard: HeardHosts
   /// One changes the file at a time.
   let changing = Mutex(())
@@ -212,7 +214,7 @@ final class Layouts: Sendable {
   }
 
   /// Whether this disk's word counts when nodes vote: not before the others could say whether it has gone back.
-  var mayVote: Bool { heard.doubt == nil && state.withLock { $0.asked != nil } }
+  var mayVote: Bool { heard.doubt == nil && (state.withLock { $0.asked != nil } || Instant.now > introductionEnd) }
 
   /// The addresses that the others have told, the latest word first.
   var toldAddresses: [Peer] {
