@@ -56,11 +56,12 @@ package final class Votes: Sendable {
   package var record: NodeRecord { state.withLock { $0.record } }
 
   /// What the disk's host tells others of how far it has come. What is used counts only once the disk has it.
-  package var history: DiskHistory {
+  /// `accepted` is the ballot at which the disk last accepted a layout.
+  package func history(accepted: Ballot = .none) -> DiskHistory {
     state.withLock { state in
       DiskHistory(
         bootCount: state.record.bootCount, begunAbove: state.begunAbove,
-        used: min(state.acceptor.highest, state.record.horizon))
+        used: min(state.acceptor.highest, state.record.horizon), accepted: accepted.counter)
     }
   }
 
@@ -76,7 +77,7 @@ package final class Votes: Sendable {
     }
     state.withLock { state in
       let horizon = state.record.horizon
-      state.acceptor = Acceptor(horizon: horizon, horizonStep: Self.horizonStepMicroseconds)
+      state.acceptor.passOver(horizon)
       state.floors = Floors(horizon: horizon)
       state.begunAbove = horizon
     }

@@ -66,6 +66,19 @@ import Testing
     }
   }
 
+  /// A host that left the cluster after the backup was made may be switched off by now.
+  @Test func doesWithoutThoseWhomOnlyAnEarlierLayoutNames() {
+    let first = layout(1...3)
+    var left = first.changing(to: list(1...2), proposal: Self.ballot)
+    left = left.moving(Array(0..<Layout.groupCount), proposal: Self.ballot)
+    left = left.switching(Array(0..<Layout.groupCount), proposal: Self.ballot).finished(proposal: Self.ballot)
+    var renewal = LayoutRenewal(at: Self.ballot, of: disk(1), known: [left, first])
+    #expect(asked(renewal.start()) == ["2"])
+    let later = left.changing(to: list(2...4), proposal: Self.ballot)
+    renewal = LayoutRenewal(at: Self.ballot, of: disk(1), known: [first, later])
+    #expect(asked(renewal.start()) == ["2", "3", "4"])
+  }
+
   @Test func hasItsVoteAtOnceWhereNobodyElseIsThere() {
     var renewal = LayoutRenewal(at: Self.ballot, of: disk(1), known: [layout(1...1)])
     #expect(renewal.start() == [.renewed(accepted: .none, nil)])
@@ -78,6 +91,13 @@ import Testing
       name: "a", disk: DiskID(high: 0, low: 1), process: process,
       history: DiskHistory(bootCount: boots, begunAbove: above, used: used),
       wish: Wish(hosts: [], copies: 1, rule: .ranges))
+  }
+
+  /// A copy of a running disk has a horizon ahead of what was accepted since.
+  @Test func aDiskThatHasAcceptedLessHasGoneBack() {
+    let later = DiskHistory(bootCount: 2, begunAbove: 900, used: 900, accepted: 70)
+    #expect(!later.follows(DiskHistory(bootCount: 1, begunAbove: 0, used: 90, accepted: 80)))
+    #expect(later.follows(DiskHistory(bootCount: 1, begunAbove: 0, used: 90, accepted: 70)))
   }
 
   /// Whoever goes on from a number must be able to.

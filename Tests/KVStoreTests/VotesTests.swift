@@ -23,16 +23,24 @@ import Testing
     let votes = fixture.store.votes
     let far = Ballot(counter: Instant.wallMicroseconds + (1 << 40), member: Member(1))
     let remembered = DiskHistory(bootCount: 7, begunAbove: 5, used: far.counter)
-    #expect(!votes.history.follows(remembered))
+    #expect(!votes.history().follows(remembered))
     try votes.withhold()
     #expect(votes.record.isWithheld)
     try votes.passOver(remembered)
     #expect(votes.begunAbove > far.counter)
     #expect(try votes.ballot(above: .none) > far)
-    #expect(!votes.history.follows(remembered))
+    #expect(!votes.history().follows(remembered))
     try votes.renew(after: remembered)
-    #expect(votes.history.follows(remembered))
+    #expect(votes.history().follows(remembered))
     #expect(!votes.record.isWithheld)
+  }
+
+  @Test func aFailedSyncStaysOneWhateverIsPassedOver() throws {
+    let fixture = try StoreFixture()
+    let votes = fixture.store.votes
+    votes.syncFailed()
+    try votes.passOver(.none)
+    #expect(votes.step(.read, try Key(text: "a"), group: 0, nil, isStaged: false) == [.answer(.unable)])
   }
 
   @Test(

@@ -86,7 +86,7 @@ extension RegisterWorld {
       case .failed: break
       case .renewed(let accepted, let layout):
         guard restored.putBack == renewer.host else { continue }
-        acceptors[renewer.host].renew(promising: renewer.ballot, accepted: accepted, layout)
+        acceptors[renewer.host].renew(at: renewer.ballot, accepted: accepted, layout)
         restored.putBack = nil
       }
     }

@@ -9,9 +9,11 @@ package struct DiskHistory: Hashable, Sendable {
   package let begunAbove: UInt64
   /// The highest counter that this one has used, as far as that is on the disk.
   package let used: UInt64
+  /// The counter of the ballot at which the disk last accepted a layout.
+  package let accepted: UInt64
 
-  package init(bootCount: UInt64, begunAbove: UInt64, used: UInt64) {
-    (self.bootCount, self.begunAbove, self.used) = (bootCount, begunAbove, used)
+  package init(bootCount: UInt64, begunAbove: UInt64, used: UInt64, accepted: UInt64 = 0) {
+    (self.bootCount, self.begunAbove, self.used, self.accepted) = (bootCount, begunAbove, used, accepted)
   }
 
   /// Of a disk on which nothing has happened.
@@ -19,14 +21,18 @@ package struct DiskHistory: Hashable, Sendable {
 
   /// Whether this may be of a process that came after one whose history that was.
   package func follows(_ earlier: DiskHistory) -> Bool {
-    bootCount > earlier.bootCount && begunAbove >= earlier.used
+    bootCount > earlier.bootCount && begunAbove >= earlier.used && accepted >= earlier.accepted
   }
+
+  /// Whether a disk can have come so far. Nobody is started more often, or reaches higher counters; going on from there
+  /// could overflow.
+  package var isPossible: Bool { bootCount <= 1 << 32 && max(begunAbove, used, accepted) <= 1 << 61 }
 
   /// As far as either says.
   package func joined(with other: DiskHistory) -> DiskHistory {
     DiskHistory(
       bootCount: max(bootCount, other.bootCount), begunAbove: max(begunAbove, other.begunAbove),
-      used: max(used, other.used))
+      used: max(used, other.used), accepted: max(accepted, other.accepted))
   }
 }
 
@@ -52,12 +58,14 @@ extension DiskHistory {
     writer.write(bootCount)
     writer.write(begunAbove)
     writer.write(used)
+    writer.write(accepted)
   }
 
   package init(reading reader: inout ByteReader) throws(ByteReader.Malformed) {
     let bootCount = try reader.count()
     let begunAbove = try reader.count()
-    self.init(bootCount: bootCount, begunAbove: begunAbove, used: try reader.count())
+    let used = try reader.count()
+    self.init(bootCount: bootCount, begunAbove: begunAbove, used: used, accepted: try reader.count())
   }
 }
 

@@ -39,13 +39,14 @@ package struct LayoutAcceptor: Sendable {
     promise = max(.last(of: horizon), record.accepted)
   }
 
-  /// Votes again after having been put back to an earlier state: it has promised the ballot, and accepted what the others
-  /// say, if that is later than what it has.
-  package mutating func renew(promising ballot: Ballot, accepted: Ballot, _ layout: Layout?) {
-    promise = max(promise, ballot)
-    guard accepted > record.accepted else { return }
-    record.accepted = accepted
-    record.layout = layout
+  /// Votes again after having been put back to an earlier state. All others have promised it the ballot, so that it may
+  /// propose what was accepted last, and accept that itself; where nobody has accepted anything, what is decided.
+  package mutating func renew(at ballot: Ballot, accepted: Ballot, _ layout: Layout?) {
+    guard ballot >= promise else { return }
+    promise = ballot
+    let last = accepted > record.accepted ? layout : record.layout
+    record.layout = last ?? record.known
+    record.accepted = ballot
   }
 
   package mutating func prepare(_ ballot: Ballot) -> LayoutAnswer {

@@ -21,11 +21,11 @@ package struct LayoutRenewal: Sendable {
   private var found: (ballot: Ballot, layout: Layout)?
   private var isEnded = false
 
-  /// A round at a ballot above all that the disk may have promised; `known` are the layouts that it, and those who remember
-  /// it, go by.
+  /// A round at a ballot above all that the disk may have promised; `known` is the layout that it goes by, and what it has
+  /// accepted besides. Only what is later than the former can still be decided: whoever an earlier one names may be gone.
   package init(at ballot: Ballot, of own: DiskID, known: [Layout], rules: LayoutRules = .all) {
     (self.ballot, self.own, self.rules) = (ballot, own, rules)
-    scope = known
+    scope = known.enumerated().filter { $0.offset == 0 || $0.element.version > known[0].version }.map(\.element)
   }
 
   /// The first thing to do.

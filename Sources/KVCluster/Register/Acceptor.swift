@@ -65,6 +65,14 @@ package struct Acceptor: Hashable, Sendable {
   /// The horizon as the disk has it.
   package mutating func raised(to horizon: UInt64) { self.horizon = max(self.horizon, horizon) }
 
+  /// Takes part in nothing at or below a horizon that was written, as a later process would. What a failed sync has left is
+  /// as unknown as before.
+  package mutating func passOver(_ horizon: UInt64) {
+    let wasIll = isIll
+    self = Acceptor(horizon: horizon, rules: rules, promisesMax: promisesMax, horizonStep: horizonStep)
+    isIll = wasIll
+  }
+
   /// A sync has failed: what the disk has is not known until a restart.
   package mutating func syncFailed() { if rules.contains(.stopsAtFailedSync) { isIll = true } }
 

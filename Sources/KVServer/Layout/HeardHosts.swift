@@ -71,7 +71,7 @@ final class HeardHosts: Sendable {
       }
       guard state.heard.count < Self.heardMax || state.heard[hello.disk] != nil else { return nil }
       state.heard[hello.disk] = Heard(hello: hello, at: now)
-      return isMember ? state.remember(hello, now) : nil
+      return isMember && hello.history.isPossible ? state.remember(hello, now) : nil
     }
   }
 

@@ -32,12 +32,15 @@ extension Layouts {
     changing.withLock { _ in
       let new = newCompanions
       guard !new.isEmpty else { return }
-      let acceptor = state.withLock { state in
-        state.companions.remember(new)
-        return state.acceptor
+      let (acceptor, before) = state.withLock { state in
+        defer { state.companions.remember(new) }
+        return (state.acceptor, state.companions)
       }
-      guard let file = write(acceptor) else { return }
-      state.withLock { $0.file = file }
+      let file = write(acceptor)
+      state.withLock { state in
+        // What is not written is tried again.
+        if let file { state.file = file } else { state.companions = before }
+      }
     }
   }
 

@@ -21,8 +21,8 @@ struct LayoutProposer: Sendable {
     var highest = Ballot.none
     var isPassedOver = false
     repeat {
-      if case .putBack(let remembered)? = layouts.heard.doubt {
-        if !isPassedOver { isPassedOver = await passOver(remembered) }
+      if case .putBack(let remembered)? = layouts.doubt {
+        if !isPassedOver || store.votes.begunAbove < remembered.used { isPassedOver = await passOver(remembered) }
         if isPassedOver { highest = max(highest, await renew(after: remembered, above: highest)) }
         continue
       }
@@ -128,6 +128,10 @@ struct LayoutProposer: Sendable {
     let cluster = layouts.current.value
     for name in names {
       group.addTask(executorPreference: network) {
+        // Whoever has not been heard of may have to be told first that it has gone back.
+        if name != cluster.configuration.nodeName, !layouts.heard.lately().contains(where: { $0.name == name }) {
+          await desk.catchUp(with: name, cluster)
+        }
         // What a disk says that has forgotten votes, and may not know it yet, does not count.
         guard case .layout(let answer, let disk)? = await answer(to: question, of: name, cluster),
           !layouts.heard.hasForgotten(disk)

@@ -33,10 +33,10 @@ extension Layouts {
 
   /// The disk votes again: it has promised the ballot, and others have said what it may have accepted. False where that
   /// cannot be written.
-  func renew(promising ballot: Ballot, accepted: Ballot, _ layout: Layout?, after remembered: DiskHistory) -> Bool {
+  func renew(at ballot: Ballot, accepted: Ballot, _ layout: Layout?, after remembered: DiskHistory) -> Bool {
     let isWritten = changing.withLock { _ in
       var acceptor = state.withLock { $0.acceptor }
-      acceptor.renew(promising: ballot, accepted: accepted, layout)
+      acceptor.renew(at: ballot, accepted: accepted, layout)
       guard let file = write(acceptor) else { return false }
       state.withLock { ($0.acceptor, $0.file) = (acceptor, file) }
       return true

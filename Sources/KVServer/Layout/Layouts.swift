@@ -80,9 +80,11 @@ final class Layouts: Sendable {
   /// What this node tells the others.
   var hello: Hello {
     let configuration = current.value.configuration
-    let (known, synced, book) = state.withLock { ($0.file.record.known, $0.synced, $0.file.addresses) }
+    let (record, synced, book) = state.withLock { ($0.file.record, $0.synced, $0.file.addresses) }
+    let known = record.known
     return Hello(
-      name: configuration.nodeName, disk: ownDisk, process: heard.process, history: store.votes.history,
+      name: configuration.nodeName, disk: ownDisk, process: heard.process,
+      history: store.votes.history(accepted: record.accepted),
       cluster: known?.cluster, version: known?.version ?? 0, wish: Wish(configuration),
       valueCount: store.usage.isCounted && stranded.last != nil ? UInt64(store.usage.total.count.values) : nil,
       strandedCount: UInt64(stranded.last?.total ?? 0), synced: Array(synced), isSwept: isSwept,
@@ -132,7 +134,7 @@ final class Layouts: Sendable {
 
   /// What goes on, or is waited for; nil where all is as wished.
   var progress: LayoutProgress? {
-    switch heard.doubt {
+    switch doubt {
     case .twin(let name):
       return LayoutProgress(text: "\(name) has a copy of this host's data directory: stop one of them", isWaiting: true)
     case .putBack:
@@ -206,15 +208,30 @@ final class Layouts: Sendable {
 
   /// Takes note that another host remembers this one's disk as it was later.
   func notePutBack(_ remembered: DiskHistory) {
-    guard heard.notePutBack(remembered) else { return }
+    // An answer may be late: then the disk has come further since.
+    let history = store.votes.history(accepted: record.accepted)
+    guard remembered.isPossible, !history.follows(remembered), heard.notePutBack(remembered) else { return }
     logger.warning(
       "the data directory is older than other hosts remember it, so its votes do not count until all have been asked")
     // Where it cannot be written, this process knows, and the next one is told again.
     _ = try? store.votes.withhold()
   }
 
+  /// Why this disk's word does not count. Before it knows of a layout it has helped to decide nothing that the others need
+  /// not all agree to once more.
+  var doubt: HeardHosts.Doubt? {
+    if case .putBack? = heard.doubt, known == nil { return nil }
+    return heard.doubt
+  }
+
+  /// Whether the others have been asked, and not all were silent.
+  private var hasHeard: Bool {
+    guard let asked = state.withLock({ $0.asked }) else { return false }
+    return asked.silent.isEmpty || !heard.lately().isEmpty
+  }
+
   /// Whether this disk's word counts when nodes vote: not before the others could say whether it has gone back.
-  var mayVote: Bool { heard.doubt == nil && (state.withLock { $0.asked != nil } || Instant.now > introductionEnd) }
+  var mayVote: Bool { doubt == nil && (hasHeard || Instant.now > introductionEnd) }
 
   /// The addresses that the others have told, the latest word first.
   var toldAddresses: [Peer] {

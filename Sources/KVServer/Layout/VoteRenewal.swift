@@ -40,7 +40,7 @@ extension LayoutProposer {
         case .prepare(let members): ask(.prepareLayout(ballot), members.map(\.name), to: &group)
         case .renewed(let accepted, let layout):
           _ = await withTaskExecutorPreference(disk) { () async in
-            layouts.renew(promising: ballot, accepted: accepted, layout, after: remembered)
+            layouts.renew(at: ballot, accepted: accepted, layout, after: remembered)
           }
           return ballot
         case .failed(let above): return max(above, ballot)
