@@ -31,6 +31,8 @@ package enum LayoutFile {
   private static let heading = Array("kvnode layout 1\n".utf8)
   private static let bytesMax = 4 * Layout.writtenBytesMax
   private static let checksumBytes = 16
+  /// Of no more hosts does it say where they are, or how far their disks had come.
+  package static let hostsMax = 2 * Layout.membersMax
 
   /// Reads it; nothing where there is none. What cannot be understood is refused: a node that forgets its votes may undo
   /// what others have decided.
@@ -89,14 +91,14 @@ package enum LayoutFile {
     var reader = ByteReader(Array(body))
     do throws(ByteReader.Malformed) {
       var contents = Contents(record: try LayoutAcceptor.Record(reading: &reader))
-      contents.addresses = try reader.list(max: 2 * Layout.membersMax) { reader throws(ByteReader.Malformed) in
+      contents.addresses = try reader.list(max: hostsMax) { reader throws(ByteReader.Malformed) in
         let name = try reader.hostName()
         guard let address = try? PeerAddress(parsing: try reader.text(max: 512)) else {
           throw ByteReader.Malformed("an address that cannot be")
         }
         return Peer(name: name, address: address)
       }
-      contents.remembered = try reader.list(max: 2 * Layout.membersMax) { reader throws(ByteReader.Malformed) in
+      contents.remembered = try reader.list(max: hostsMax) { reader throws(ByteReader.Malformed) in
         try RememberedDisk(reading: &reader)
       }
       try reader.end()

@@ -22,7 +22,7 @@ private final class Order: Sendable {
   let names = Mutex<[String]>([])
 }
 
-@Suite(.timeLimit(.minutes(1))) struct IOExecutorTests {
+@Suite(.timeLimit(.minutes(10))) struct IOExecutorTests {
   private func wait(readable socket: borrowing Socket, until deadline: Instant? = nil) async -> IOExecutor.Wakeup {
     await IOExecutor.current.wait(for: .readable(socket.descriptor), until: deadline)
   }

@@ -4,7 +4,7 @@ import TestSupport
 
 @testable import KVLinux
 
-@Suite(.timeLimit(.minutes(1))) struct LogQueueTests {
+@Suite(.timeLimit(.minutes(10))) struct LogQueueTests {
   /// What was written, and a gate that a write may have to wait at.
   private final class Reader: Sendable {
     let lines = Mutex<[String]>([])

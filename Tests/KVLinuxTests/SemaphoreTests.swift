@@ -10,7 +10,7 @@ struct SemaphoreTests {
     for _ in 0..<3 { semaphore.wait() }
   }
 
-  @Test(.timeLimit(.minutes(1))) func letsAThreadWaitForAnother() {
+  @Test(.timeLimit(.minutes(10))) func letsAThreadWaitForAnother() {
     let (asked, answered) = (Semaphore(), Semaphore())
     Task(executorPreference: TestExecutor.shared) {
       asked.wait()

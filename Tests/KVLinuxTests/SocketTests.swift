@@ -5,7 +5,7 @@ import TestSupport
 
 @testable import KVLinux
 
-@Suite(.timeLimit(.minutes(1))) struct SocketTests {
+@Suite(.timeLimit(.minutes(10))) struct SocketTests {
   private func receive(_ socket: borrowing Socket, bytesMax: Int = 100) throws(SystemError) -> [UInt8]? {
     var buffer = [UInt8](repeating: 0, count: 200)
     var span = buffer.mutableSpan

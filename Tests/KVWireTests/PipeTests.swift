@@ -5,7 +5,7 @@ import TestSupport
 @testable import KVLinux
 @testable import KVWire
 
-@Suite(.timeLimit(.minutes(1))) struct PipeTests {
+@Suite(.timeLimit(.minutes(10))) struct PipeTests {
   /// Pipes that an unprivileged user has used up are not this test's matter.
   private func makePipe() throws -> Pipe {
     guard let pipe = try Pipe.make() else { throw NoPipe() }

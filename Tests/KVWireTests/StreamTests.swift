@@ -6,7 +6,7 @@ import TestSupport
 
 @testable import KVWire
 
-@Suite(.timeLimit(.minutes(1))) struct StreamTests {
+@Suite(.timeLimit(.minutes(10))) struct StreamTests {
   private func reset(_ stream: consuming Stream) { stream.setResetOnClose(true) }
 
   private func close(_ stream: consuming Stream) {}

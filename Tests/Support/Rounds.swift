@@ -14,5 +14,5 @@ package enum Rounds {
 
 extension Trait where Self == TimeLimitTrait {
   /// Against tests that hang; they wait for sockets, so that a mistake is more likely to show as silence.
-  package static var hangLimit: Self { .timeLimit(.minutes(Rounds.isSoak ? 240 : 2)) }
+  package static var hangLimit: Self { .timeLimit(.minutes(Rounds.isSoak ? 240 : 10)) }
 }

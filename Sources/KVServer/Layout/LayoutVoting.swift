@@ -69,8 +69,10 @@ extension Layouts {
   func write(_ acceptor: LayoutAcceptor) -> LayoutFile.Contents? {
     let disks = [acceptor.record.known, acceptor.record.layout].flatMap { $0?.members.map(\.disk) ?? [] }
     heard.forgetAll(but: Set(disks))
+    // A file with more could not be read again.
     let contents = LayoutFile.Contents(
-      record: acceptor.record, addresses: addresses(acceptor.record), remembered: heard.remembered)
+      record: acceptor.record, addresses: Array(addresses(acceptor.record).prefix(LayoutFile.hostsMax)),
+      remembered: Array(heard.remembered.prefix(LayoutFile.hostsMax)))
     do throws(SystemError) {
       try LayoutFile.write(contents, in: store.layout.root)
     } catch {
