@@ -14,7 +14,7 @@ simulate() { "$REPOSITORY/scripts/simulate" --jobs 2 "$@"; }
   assert_matches "${KVNODE_SCHEDULES:-15000} schedules, 0 violations" "$output"
   # It would prove nothing if nothing had gone wrong in them.
   for fault in kills 'power cuts' partitions 'messages lost' 'messages late' 'messages doubled' 'syncs failed' 'disks lost' \
-    'stops in good order' 'values damaged' 'first layouts decided'; do
+    'stops in good order' 'values damaged' 'disks put back' 'first layouts decided'; do
     assert_matches "$fault: [0-9]{3,}" "$output"
   done
 }
@@ -23,7 +23,7 @@ simulate() { "$REPOSITORY/scripts/simulate" --jobs 2 "$@"; }
   run simulate --mutants
   echo "$output"
   assert_equal 0 "$status"
-  assert_equal 30 "$(grep -c ': caught in schedule ' <<<"$output")"
+  assert_equal 35 "$(grep -c ': caught in schedule ' <<<"$output")"
 }
 
 @test "in no order of the requests of two rounds, with a restart, is anybody told what does not hold" {
