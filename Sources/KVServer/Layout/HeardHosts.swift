@@ -106,12 +106,15 @@ final class HeardHosts: Sendable {
 
   /// Why this host's word does not count; nil where it does.
   var doubt: Doubt? {
-    if let twin = twin.withLock({ $0 }), Instant.now.since(twin.at) < Self.doubtMemory { return .twin(twin.hello.name) }
+    if let twinName { return .twin(twinName) }
     return ownPutBack.withLock { $0.map(Doubt.putBack) }
   }
 
   /// The host that has a copy of the data directory.
-  var twinName: String? { if case .twin(let name)? = doubt { name } else { nil } }
+  var twinName: String? {
+    guard let twin = twin.withLock({ $0 }), Instant.now.since(twin.at) < Self.doubtMemory else { return nil }
+    return twin.hello.name
+  }
 
   /// Another host remembers this one's disk as it was later. True where that is news.
   func notePutBack(_ remembered: DiskHistory) -> Bool {

@@ -31,9 +31,9 @@ extension Layouts {
   /// What this disk knows of the layout, decided or not.
   var record: LayoutAcceptor.Record { state.withLock { $0.file.record } }
 
-  /// The disk votes again: it has promised the ballot, and others have said what it may have accepted. False where that
-  /// cannot be written.
-  func renew(at ballot: Ballot, accepted: Ballot, _ layout: Layout?, after remembered: DiskHistory) -> Bool {
+  /// The disk votes again: it has promised the ballot, and others have said what it may have accepted. Where that cannot be
+  /// written, it does not, and asks anew.
+  func renew(at ballot: Ballot, accepted: Ballot, _ layout: Layout?, after remembered: DiskHistory) {
     let isWritten = changing.withLock { _ in
       var acceptor = state.withLock { $0.acceptor }
       acceptor.renew(at: ballot, accepted: accepted, layout)
@@ -41,12 +41,11 @@ extension Layouts {
       state.withLock { ($0.acceptor, $0.file) = (acceptor, file) }
       return true
     }
-    do throws(SystemError) { if isWritten { try store.votes.renew(after: remembered) } } catch { return false }
-    guard isWritten else { return false }
+    guard isWritten else { return }
+    do throws(SystemError) { try store.votes.renew(after: remembered) } catch { return }
     heard.noteRenewed()
     logger.notice(
       "the data directory had gone back; all others have been asked for what it had forgotten, and it votes again")
-    return true
   }
 
   /// Whether a layout gives somebody up who is there.

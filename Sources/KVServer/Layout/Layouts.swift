@@ -199,7 +199,7 @@ final class Layouts: Sendable {
 
   /// Takes note of what a host has told. What is remembered of its disk, where that has gone back since.
   func take(_ hello: Hello) -> DiskHistory? {
-    let record = state.withLock { $0.file.record }
+    let record = record
     let isMember = [record.known, record.layout].contains { layout in
       layout?.members.contains { $0.disk == hello.disk && $0.name == hello.name } ?? false
     }
@@ -220,8 +220,9 @@ final class Layouts: Sendable {
   /// Why this disk's word does not count. Before it knows of a layout it has helped to decide nothing that the others need
   /// not all agree to once more.
   var doubt: HeardHosts.Doubt? {
-    if case .putBack? = heard.doubt, known == nil { return nil }
-    return heard.doubt
+    let doubt = heard.doubt
+    if case .putBack? = doubt, known == nil { return nil }
+    return doubt
   }
 
   /// Whether the others have been asked, and not all were silent.

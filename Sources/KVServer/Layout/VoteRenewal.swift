@@ -39,7 +39,7 @@ extension LayoutProposer {
         switch effects.removeFirst() {
         case .prepare(let members): ask(.prepareLayout(ballot), members.map(\.name), to: &group)
         case .renewed(let accepted, let layout):
-          _ = await withTaskExecutorPreference(disk) { () async in
+          await withTaskExecutorPreference(disk) { () async in
             layouts.renew(at: ballot, accepted: accepted, layout, after: remembered)
           }
           return ballot
