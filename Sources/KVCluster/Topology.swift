@@ -202,4 +202,11 @@ package struct Placement: Sendable, Equatable {
     let index = max(slot.number - 1, 0) / slotsPerNode
     return index < nodeCount ? index : 0
   }
+
+  /// The first slot behind the range in which this one is.
+  func rangeEnd(of slot: Slot) -> Slot? {
+    let range = min(max(slot.number - 1, 0) / slotsPerNode, nodeCount)
+    let end = (range + 1) * slotsPerNode + 1
+    return range < nodeCount && end < Slot.count ? Slot(number: end) : nil
+  }
 }

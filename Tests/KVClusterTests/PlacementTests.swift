@@ -28,6 +28,18 @@ struct PlacementTests {
     #expect(wrong == nil)
   }
 
+  @Test(arguments: [1, 2, 3, 7, 100, 255, 256, 65_536])
+  func aRangeEndsWhereTheOwnerChanges(nodeCount: Int) {
+    let placement = Placement(nodeCount: nodeCount)
+    let owners = (0..<65_536).map { placement.owner(of: Slot(number: $0)) }
+    var (end, wrong): (Int?, Int?)
+    for number in (0..<65_536).reversed() {
+      if placement.rangeEnd(of: Slot(number: number))?.number != end { wrong = number }
+      if number > 0, owners[number - 1] != owners[number] { end = number }
+    }
+    #expect(wrong == nil)
+  }
+
   @Test(arguments: [(0, 0), (1, 0), (16_384, 0), (16_385, 1), (32_768, 1), (49_152, 2), (49_153, 3), (65_535, 3)])
   func upperBoundsBelongToTheLowerNode(slot: Int, owner: Int) {
     #expect(Placement(nodeCount: 4).owner(of: Slot(number: slot)) == owner)

@@ -216,13 +216,17 @@ package struct LayoutPlan: Sendable {
   /// Slots of a group with all owners that it has by two lists: by ranges, those with the same first owners have the same
   /// others too, and lie side by side, so that a few stand for all.
   private static func exampleSlots(of group: Int, _ list: MemberList, _ next: MemberList?) -> [Slot] {
-    guard list.rule == .ranges, next?.rule ?? .ranges == .ranges else { return slots(of: group) }
-    var last: (Member, Member?)?
-    return slots(of: group).filter { slot in
-      let firsts = (list.firstOwner(of: slot).member, next?.firstOwner(of: slot).member)
-      defer { last = firsts }
-      return last.map { $0 != firsts } ?? true
+    var examples = [Slot(number: group << 8)]
+    while let last = examples.last, let following = following(last, list, next), following.number >> 8 == group {
+      examples.append(following)
     }
+    return examples
+  }
+
+  /// The next slot that may have other owners by one of two lists.
+  private static func following(_ slot: Slot, _ list: MemberList, _ next: MemberList?) -> Slot? {
+    let following = [list.nextOwned(after: slot), next?.nextOwned(after: slot)].compactMap(\.?.number)
+    return following.min().map { Slot(number: $0) }
   }
 
   /// The slots of a group.

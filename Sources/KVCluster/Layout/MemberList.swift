@@ -93,6 +93,14 @@ package struct MemberList: Sendable {
     }
   }
 
+  /// The next slot that may have other owners: by ranges, one in the next range.
+  func nextOwned(after slot: Slot) -> Slot? {
+    switch placement {
+    case .ranges(let placement): placement.rangeEnd(of: slot)
+    case .rendezvous: slot.number + 1 < Slot.count ? Slot(number: slot.number + 1) : nil
+    }
+  }
+
   /// Whether these disks are most of the list's. Members that are given up do not count.
   package func isMajority(_ disks: Set<DiskID>, without lost: Set<Member> = []) -> Bool {
     let voters = members.filter { !lost.contains($0.member) }
