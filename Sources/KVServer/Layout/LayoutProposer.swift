@@ -69,26 +69,17 @@ struct LayoutProposer: Sendable {
   ) async -> Ballot {
     guard let ballot = await store.votes.ballot(above: highest, on: disk) else { return highest }
     var round = LayoutRound(at: ballot, from: known, without: lost, propose: following)
-    return await withTaskGroup(of: LayoutRound.Event.self) { group in
-      defer { group.cancelAll() }
-      var effects = round.start()
-      addTimeout(to: &group)
-      while true {
-        guard !effects.isEmpty else {
-          guard let event = await group.next() else { return ballot }
-          effects = round.step(event)
-          continue
-        }
-        switch effects.removeFirst() {
-        case .prepare(let members): ask(.prepareLayout(ballot), members.map(\.name), to: &group)
-        case .accept(let layout, let members): ask(.acceptLayout(ballot, layout), members.map(\.name), to: &group)
-        case .decided(let layout):
-          await tell(layout)
-          return ballot
-        case .settled: return ballot
-        case .failed(let above): return max(above, ballot)
-        }
+    return await carry(ballot, { _ in round.start() }, { round.step($0) }) { effect, group in
+      switch effect {
+      case .prepare(let members): ask(.prepareLayout(ballot), members.map(\.name), to: &group)
+      case .accept(let layout, let members): ask(.acceptLayout(ballot, layout), members.map(\.name), to: &group)
+      case .decided(let layout):
+        await tell(layout)
+        return ballot
+      case .settled: return ballot
+      case .failed(let above): return max(above, ballot)
       }
+      return nil
     }
   }
 
@@ -98,26 +89,47 @@ struct LayoutProposer: Sendable {
     let cluster = ClusterID(high: .random(in: 1...(.max)), low: .random(in: 0...(.max)))
     let layout = Layout(first: list, of: cluster, proposal: ballot)
     var round = FoundingRound(at: ballot, for: layout, askedOf: hosts.map(\.disk))
-    return await withTaskGroup(of: LayoutRound.Event.self) { group in
-      defer { group.cancelAll() }
-      addTimeout(to: &group)
-      ask(.prepareLayout(ballot), hosts.map(\.name), to: &group)
-      while let event = await group.next() {
-        for effect in round.step(event) {
-          switch effect {
-          case .accept(let layout): ask(.acceptLayout(ballot, layout), hosts.map(\.name), to: &group)
-          case .decided(let layout):
-            await tell(layout)
-            return ballot
-          case .failed(let above): return max(above, ballot)
-          }
-        }
+    return await carry(
+      ballot,
+      { group in
+        ask(.prepareLayout(ballot), hosts.map(\.name), to: &group)
+        return []
+      }, { round.step($0) }
+    ) { effect, group in
+      switch effect {
+      case .accept(let layout): ask(.acceptLayout(ballot, layout), hosts.map(\.name), to: &group)
+      case .decided(let layout):
+        await tell(layout)
+        return ballot
+      case .failed(let above): return max(above, ballot)
       }
-      return ballot
+      return nil
     }
   }
 
-  func addTimeout(to group: inout TaskGroup<LayoutRound.Event>) {
+  /// Carries a round at a ballot to its end: does what it says, which may ask others, and tells it what they answer.
+  /// Returns the highest ballot that is known of, which is what `perform` returns at the end.
+  func carry<Effect>(
+    _ ballot: Ballot, _ begin: (inout TaskGroup<LayoutRound.Event>) -> [Effect],
+    _ step: (LayoutRound.Event) -> [Effect],
+    _ perform: (Effect, inout TaskGroup<LayoutRound.Event>) async -> Ballot?
+  ) async -> Ballot {
+    await withTaskGroup(of: LayoutRound.Event.self) { group in
+      defer { group.cancelAll() }
+      addTimeout(to: &group)
+      var effects = begin(&group)
+      while true {
+        guard !effects.isEmpty else {
+          guard let event = await group.next() else { return ballot }
+          effects = step(event)
+          continue
+        }
+        if let highest = await perform(effects.removeFirst(), &group) { return highest }
+      }
+    }
+  }
+
+  private func addTimeout(to group: inout TaskGroup<LayoutRound.Event>) {
     group.addTask(executorPreference: network) {
       _ = await IOExecutor.current.wait(until: .after(Self.answerTimeout))
       return .timedOut

@@ -26,26 +26,17 @@ extension LayoutProposer {
     }
     var renewal = LayoutRenewal(
       at: ballot, of: layouts.hello.disk, known: [known] + [record.layout].compactMap { $0 == known ? nil : $0 })
-    return await withTaskGroup(of: LayoutRound.Event.self) { group in
-      defer { group.cancelAll() }
-      addTimeout(to: &group)
-      var effects = renewal.start()
-      while true {
-        guard !effects.isEmpty else {
-          guard let event = await group.next() else { return ballot }
-          effects = renewal.step(event)
-          continue
+    return await carry(ballot, { _ in renewal.start() }, { renewal.step($0) }) { effect, group in
+      switch effect {
+      case .prepare(let members): ask(.prepareLayout(ballot), members.map(\.name), to: &group)
+      case .renewed(let accepted, let layout):
+        await withTaskExecutorPreference(disk) { () async in
+          layouts.renew(at: ballot, accepted: accepted, layout, after: remembered)
         }
-        switch effects.removeFirst() {
-        case .prepare(let members): ask(.prepareLayout(ballot), members.map(\.name), to: &group)
-        case .renewed(let accepted, let layout):
-          await withTaskExecutorPreference(disk) { () async in
-            layouts.renew(at: ballot, accepted: accepted, layout, after: remembered)
-          }
-          return ballot
-        case .failed(let above): return max(above, ballot)
-        }
+        return ballot
+      case .failed(let above): return max(above, ballot)
       }
+      return nil
     }
   }
 }
