@@ -6,13 +6,14 @@ package struct Topology: Sendable {
   /// Where a request goes.
   package enum Route: Equatable, Sendable {
     case own(Say)
-    case peer(Peer)
+    /// To another node, or to others that answer for the key as well.
+    case peer(Peer, others: [Peer])
     case refused(Failure)
     /// The node of that name goes by a later layout, which is to be had from it first.
     case behind(String)
 
     /// The other node, where the request goes to one.
-    package var peer: Peer? { if case .peer(let peer) = self { peer } else { nil } }
+    package var peer: Peer? { if case .peer(let peer, _) = self { peer } else { nil } }
   }
 
   /// The node whose view this is.
@@ -96,7 +97,7 @@ package struct Topology: Sendable {
 
   /// Whether this node answers for the slot.
   package func owns(_ slot: Slot) -> Bool {
-    if let held { return !isGivenUp && held.layout.coordinator(of: slot).disk == ownDisk }
+    if let held { return !isGivenUp && held.layout.isCoordinator(ownDisk, of: slot) }
     return placement.owner(of: slot) == ownIndex
   }
 
@@ -104,6 +105,13 @@ package struct Topology: Sendable {
   package func owner(of slot: Slot) -> Peer? {
     if let held { return addresses[held.layout.coordinator(of: slot).name] }
     return peers.isEmpty ? nil : peers[placement.owner(of: slot)]
+  }
+
+  /// The nodes that answer for the slot: the one to ask first, and those that do as well where there are copies.
+  private func owners(of slot: Slot) -> (first: Peer, others: [Peer])? {
+    guard let held, held.layout.hasCopies else { return owner(of: slot).map { ($0, []) } }
+    let owners = held.layout.coordinators(of: slot).compactMap { addresses[$0.name] }
+    return owners.first.map { ($0, Array(owners.dropFirst())) }
   }
 
   /// The name of the slot's owner where that is another node.
@@ -124,17 +132,17 @@ package struct Topology: Sendable {
       if isBehind(mark) { return .behind(mark.node) }
       if let failure = disagreement(with: mark, about: subject()) { return .refused(failure) }
     }
-    if isGivenUp, held?.layout.coordinator(of: slot).disk == ownDisk {
+    if isGivenUp, let layout, !layout.hasCopies, layout.coordinator(of: slot).disk == ownDisk {
       return .refused(
         Failure(.unavailable, "\(subject()): \(nodeName), which answered for the key, was given up with what it has"))
     }
     if owns(slot) || owner(of: slot) == nil && held == nil { return .own(held?.layout.say(slot.group) ?? .alone) }
-    guard let owner = owner(of: slot) else {
+    guard let (owner, others) = owners(of: slot) else {
       let name = layout?.coordinator(of: slot).name ?? ""
       return .refused(
         Failure(.unavailable, "\(subject()): \(name) answers for the key, and \(nodeName) does not know its address"))
     }
-    guard let mark else { return .peer(owner) }
+    guard let mark else { return .peer(owner, others: others) }
     return .refused(
       Failure(
         .misdirected,

@@ -22,6 +22,7 @@ package enum PeerProtocol {
     var fields = fields(to: owner, mark: mark)
     request.preconditions.append(to: &fields)
     if let range = request.range { fields.append("Range", range) }
+    if let upload = request.upload { fields.append(uploadField, "\(upload.member.number) \(upload.counter)") }
     if request.operation == .put { appendBody(of: request, to: &fields) }
     return HTTPRequestHead(
       method: request.operation.method, target: HTTPTarget(key: request.key.bytes), fields: fields)
@@ -52,18 +53,11 @@ package enum PeerProtocol {
     return mark
   }
 
-  /// The head by which a node asks for the bytes of an upload.
-  package static func uploadHead(_ upload: UploadID, of key: Key, at peer: Peer, mark: RelayMark) -> HTTPRequestHead {
-    var fields = fields(to: peer, mark: mark)
-    fields.append(uploadField, "\(upload.member.number) \(upload.counter)")
-    return HTTPRequestHead(method: "GET", target: HTTPTarget(key: key.bytes), fields: fields)
-  }
-
   /// The upload whose bytes another node asks for.
   static func upload(_ fields: HTTPFields, of request: ValueRequest) throws(Failure) -> UploadID? {
     guard let text = fields[uploadField] else { return nil }
     let words = text.split(separator: " ")
-    guard request.operation == .get, request.relayed != nil, words.count == 2,
+    guard request.operation == .get || request.operation == .head, request.relayed != nil, words.count == 2,
       let member = Int(decimalDigits: String(words[0])).flatMap(UInt16.init(exactly:)),
       let counter = Int(decimalDigits: String(words[1])).map(UInt64.init)
     else { throw Failure(.badRequest, "\(request.subject): \(uploadField) is for nodes that fetch a value") }

@@ -21,7 +21,7 @@ import Testing
   private func name(_ route: Topology.Route) -> String {
     switch route {
     case .own: "own"
-    case .peer(let peer): peer.name
+    case .peer(let peer, _): peer.name
     case .refused(let failure): "\(failure.kind): \(failure.message)"
     case .behind(let name): "behind \(name)"
     }

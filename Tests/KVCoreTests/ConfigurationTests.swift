@@ -153,7 +153,7 @@ struct ConfigurationTests {
     ("Placement=Ranges", "expected ranges or rendezvous"),
     ("Replicas=0", "expected a number of copies from 1 to 7"),
     ("Replicas=8", "expected a number of copies from 1 to 7"),
-    ("Replicas=3", "expected 1; this version keeps one copy of each value"),
+    ("Replicas=3", "expected at most 1, for there is 1 node"),
   ])
   func reportsBadValuesOfCluster(line: String, message: String) {
     let error = #expect(throws: ConfigurationError.self) { try Self.parse(["# first\n[Cluster]\n\(line)\n"]) }

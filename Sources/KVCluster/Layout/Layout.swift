@@ -147,6 +147,23 @@ package struct Layout: Hashable, Sendable {
     return (isNew ? next ?? current : current).firstOwner(of: slot)
   }
 
+  /// Whether values have several copies, or are to have.
+  package var hasCopies: Bool { current.copies > 1 || next.map { $0.copies > 1 } ?? false }
+
+  /// Those that answer for a slot's keys, whoever is to be asked first in front. Where there are copies all who vote do;
+  /// otherwise the one who has the only copy.
+  package func coordinators(of slot: Slot) -> [LayoutMember] {
+    guard hasCopies else { return [coordinator(of: slot)] }
+    let voters = view(of: slot).voters.filter { !lost.contains($0) }
+    return voters.compactMap { voter in members.first { $0.member == voter } }
+  }
+
+  /// Whether a disk is that of one of them.
+  package func isCoordinator(_ disk: DiskID?, of slot: Slot) -> Bool {
+    guard hasCopies else { return coordinator(of: slot).disk == disk }
+    return coordinators(of: slot).contains { $0.disk == disk }
+  }
+
   /// Whether values move to somebody who was given up, and came from a list without one.
   package var leadsIntoLoss: Bool { hasLost(next) && !hasLost(current) }
 

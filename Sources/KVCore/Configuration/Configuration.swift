@@ -82,7 +82,6 @@ package struct ClusterSettings: Sendable, Equatable {
     guard let count = Int(decimalDigits: text), (1...7).contains(count) else {
       throw SettingError(expected: "a number of copies from 1 to 7")
     }
-    guard count == 1 else { throw SettingError(expected: "1; this version keeps one copy of each value") }
     return count
   }
 }

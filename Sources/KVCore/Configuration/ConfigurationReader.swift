@@ -181,6 +181,7 @@ struct ConfigurationReader {
     configuration.listen = listen?.map(\.address) ?? defaults.listen
     configuration.peers = peerList.peers
     checkAdminListen()
+    checkCopies()
     peerList.sharedAddresses.forEach { errors.append($0) }
     checkName(isMember)
     guard errors.problems.isEmpty else {
@@ -202,6 +203,15 @@ struct ConfigurationReader {
     } else if let assignment = listen?.first(where: { $0.address == client })?.assignment {
       errors.append(ConfigurationProblem(assignment, "\(expected); AdminListen= has \(admin)"))
     }
+  }
+
+  /// No node holds two copies of a value.
+  private mutating func checkCopies() {
+    guard let assignment = deciding["Replicas"], !refused.contains("Replicas") else { return }
+    let count = max(configuration.peers.count, 1)
+    guard configuration.cluster.copies > count else { return }
+    let nodes = count == 1 ? "there is 1 node" : "there are \(count) nodes"
+    errors.append(ConfigurationProblem(assignment, "expected at most \(count), for \(nodes)"))
   }
 
   /// Warns of what is said of nodes and has no effect.

@@ -21,7 +21,7 @@ struct LayoutKeeper: Sendable {
     let layouts = try Layouts(store, current, stranded, logger: logger)
     let calls = RegisterCalls(
       layouts: layouts, registers: Registers(store), store: store, peers: peers, disk: rooms.disk)
-    let runner = RoundRunner(calls: calls, store: store, network: rooms.network)
+    let runner = RoundRunner(calls: calls, store: store, network: rooms.network, errands: Errands())
     let desk = MessageDesk(layouts: layouts, calls: calls, disk: rooms.disk, network: rooms.network)
     (self.layouts, self.runner, self.desk, self.rooms) = (layouts, runner, desk, rooms)
     exchange = LayoutExchange(layouts: layouts, desk: desk, disk: rooms.disk)
@@ -37,6 +37,8 @@ struct LayoutKeeper: Sendable {
   /// Works until the task is cancelled.
   func run() async {
     await withDiscardingTaskGroup { group in
+      group.addTask(executorPreference: rooms.network) { [runner, rooms] in await runner.errands.run(on: rooms.network)
+      }
       group.addTask(executorPreference: rooms.network) { [exchange] in await exchange.run() }
       group.addTask(executorPreference: rooms.network) { [proposer] in await proposer.run() }
       group.addTask(executorPreference: rooms.network) { [mover] in await mover.run() }

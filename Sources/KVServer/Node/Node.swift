@@ -62,9 +62,11 @@ package final class Node: Sendable {
       version: version, startedAt: startedAt, store: store, health: health, admission: admission, notices: notices,
       layout: { [keeper] in keeper.layouts.report })
     let own = OwnValues(store: store, disk: rooms.disk)
+    let relay = Relay(peers: peers, pipes: pipes)
     serve = Serve(
-      current: current, own: own, shared: SharedValues(own: own, runner: keeper.runner, layouts: keeper.layouts),
-      relay: Relay(peers: peers, pipes: pipes),
+      current: current, own: own,
+      shared: SharedValues(own: own, runner: keeper.runner, layouts: keeper.layouts, relay: relay),
+      relay: relay,
       listing: Listing(store: store, peers: peers, disk: rooms.disk, network: rooms.network), status: status,
       desk: keeper.desk, record: Record(metrics: metrics, current: current, logger: logger))
     admin = AdminConnection(

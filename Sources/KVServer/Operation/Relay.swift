@@ -9,27 +9,64 @@ struct Relay: Sendable {
   let peers: Peers
   let pipes: PipePool
 
-  /// Asks the owner what the client asks, and answers what it answers.
+  /// Asks an owner what the client asks, and answers what it answers. Others are asked after one that cannot say anything,
+  /// as long as nothing can have been done.
   func serve(
-    _ request: ValueRequest, at owner: Peer, _ cluster: Cluster, of client: inout Client
+    _ request: ValueRequest, at first: Peer, or others: [Peer], _ cluster: Cluster, of client: inout Client
   ) async throws(ExchangeError) -> Traffic {
     let size = ValueSize(of: request, limits: cluster.limits)
     try refusing { () throws(Failure) in try size.checkStated() }
+    var (owner, others) = (first, others[...])
+    while true {
+      let next = others.popFirst()
+      var isBegun = false
+      do throws(ExchangeError) {
+        return try await serve(
+          request, size, at: owner, isOnly: next == nil, cluster, of: &client, isBegun: &isBegun)
+      } catch {
+        guard !isBegun, let next, case .refused(let failure) = error, Self.mayOthersDo(failure.kind, request) else {
+          throw error
+        }
+        owner = next
+      }
+    }
+  }
+
+  /// Whether others may be able to do what one could not.
+  private static func mayOthersDo(_ kind: Failure.Kind, _ request: ValueRequest) -> Bool {
+    switch kind {
+    case .unavailable, .storeFailed, .diskFull: true
+    case .notFound: request.upload != nil
+    default: false
+    }
+  }
+
+  /// One that is not the only owner is given less time to answer.
+  private func serve(
+    _ request: ValueRequest, _ size: ValueSize, at owner: Peer, isOnly: Bool, _ cluster: Cluster,
+    of client: inout Client, isBegun: inout Bool
+  ) async throws(ExchangeError) -> Traffic {
     let link = PeerLink(peers: peers, peer: owner, limits: cluster.limits, subject: request.subject)
     var connection = try await link.connect(isRepeatable: request.operation != .delete)
+    // A deletion may be made whatever is heard of it.
+    isBegun = request.operation == .delete
+    if !isOnly, !isBegun { connection.answerTimeout = cluster.limits.connectTimeout * 2 }
     let head = PeerProtocol.head(request, to: owner, mark: cluster.topology.relayMark)
     var answer = try await link.ask(head, &connection)
     // How much of a value has gone, once all of it has.
     var sentBytes = request.operation == .put ? nil : 0
     if request.operation == .put && answer.status == 100 {
+      isBegun = true
       try await client.invite()
       connection.bePatient()
+      connection.answerTimeout = nil
       sentBytes = try await forward(request, size, from: &client, to: &connection, link)
       answer = try await link.receiveHead(&connection)
     }
     if sentBytes == nil { connection.spoil() }
     let response = try await link.response(answer, to: request, isAllSent: sentBytes != nil, &connection)
     var traffic = Traffic(receivedBytes: sentBytes ?? 0)
+    if case .failure = response {} else { isBegun = true }
     traffic.sentBytes = try await pass(response, to: request, from: &connection, to: &client, link)
     link.release(connection)
     if case .failure(let failure) = response {

@@ -16,6 +16,8 @@ struct SharedValues: Sendable {
   let own: OwnValues
   let runner: RoundRunner
   let layouts: Layouts
+  /// What this node lacks is to be had from others.
+  let relay: Relay
 
   /// Does what is asked and answers it.
   func serve(
@@ -32,31 +34,60 @@ struct SharedValues: Sendable {
 
   private func get(_ request: ValueRequest, for client: inout Client) async throws(ExchangeError) -> Traffic? {
     for _ in 0..<Self.attemptsMax {
-      guard layouts.current.value.topology.owns(request.key.slot) else { return nil }
-      guard let held = try await chosen(request) else { throw .refused(.absent(request.operation, request.key)) }
-      guard held.descriptor.kind == .value else { throw .refused(.absent(request.operation, request.key)) }
-      let opened = try await withTaskExecutorPreference(own.disk) { () async throws(ExchangeError) in
-        let value = try stored(request) { () throws(StoreError) in try own.store.open(request.key) }
-        return Handoff(value)
+      let cluster = layouts.current.value
+      guard cluster.topology.owns(request.key.slot) else { return nil }
+      guard let (held, holders) = try await chosen(request), held.descriptor.kind == .value else {
+        throw .refused(.absent(request.operation, request.key))
       }
-      // Somebody may have written since.
-      if let traffic = try await own.send(opened.take(), ifItIs: held.descriptor.upload, to: request, for: &client) {
+      if let own = cluster.topology.ownMember, holders.contains(own),
+        let traffic = try await sendOwn(held, to: request, for: &client)
+      {
         return traffic
       }
+      if let traffic = try await relay(held, of: holders, request, cluster, to: &client) { return traffic }
+      // Somebody has written since.
       guard await waited() else { break }
     }
     throw .refused(Failure(.unavailable, "\(request.subject): it is written all the time"))
   }
 
-  /// What the owners agree on; a round settles it where they do not.
-  private func chosen(_ request: ValueRequest) async throws(ExchangeError) -> Held? {
+  private func sendOwn(
+    _ held: Held, to request: ValueRequest, for client: inout Client
+  ) async throws(ExchangeError) -> Traffic? {
+    let opened = try await withTaskExecutorPreference(own.disk) { () async throws(ExchangeError) in
+      let value = try stored(request) { () throws(StoreError) in try own.store.open(request.key) }
+      return Handoff(value)
+    }
+    return try await own.send(opened.take(), ifItIs: held.descriptor.upload, to: request, for: &client)
+  }
+
+  /// Answers from another owner what was agreed on; nil where none has it any more.
+  private func relay(
+    _ held: Held, of holders: [Member], _ request: ValueRequest, _ cluster: Cluster, to client: inout Client
+  ) async throws(ExchangeError) -> Traffic? {
+    let others = holders.filter { $0 != cluster.topology.ownMember }.compactMap(cluster.topology.peer(of:))
+    guard let first = others.first else { return nil }
+    var asked = request
+    asked.upload = held.descriptor.upload
+    do throws(ExchangeError) {
+      return try await relay.serve(asked, at: first, or: Array(others.dropFirst()), cluster, of: &client)
+    } catch {
+      guard case .refused(let failure) = error, failure.kind == .notFound else { throw error }
+      return nil
+    }
+  }
+
+  /// What the owners agree on, and who may have it; a round settles it where they do not. Nil where there is nothing.
+  private func chosen(_ request: ValueRequest) async throws(ExchangeError) -> (held: Held, holders: [Member])? {
     for _ in 0..<Self.attemptsMax {
       guard let layout = layouts.known else { break }
       switch await runner.read(request.key, layout) {
-      case .chosen(let held, let holders, _)? where held == nil || holders.contains { $0 == own(layout) }: return held
+      case .chosen(nil, _, _)?: return nil
+      case .chosen(let held?, let holders, _)? where !holders.isEmpty: return (held, holders)
       case .chosen?, .unsettled?:
         switch await runner.run(.certainty, request.key, layout, source: nil).outcome {
-        case .chosen(let held): return held
+        case .chosen(let held):
+          return held.map { ($0, layout.view(of: request.key.slot).voters) }
         case .moved: guard await waited() else { throw .refused(unavailable(request)) }
         case .refused, .notWritten, .unknown:
           try await tellDamage(request)
@@ -92,10 +123,21 @@ struct SharedValues: Sendable {
   private func put(
     _ request: ValueRequest, _ limits: Limits, from client: inout Client
   ) async throws(ExchangeError) -> Traffic {
+    try await checkEarly(request)
     let received = try await withTaskExecutorPreference(own.disk) { () async throws(ExchangeError) in
       try await own.receiveToSeal(request, limits, from: &client)
     }
     return try await finishPut(request, received, for: &client)
+  }
+
+  /// Spares whoever's condition fails already the way of the bytes.
+  private func checkEarly(_ request: ValueRequest) async throws(ExchangeError) {
+    guard !request.preconditions.isEmpty else { return }
+    let held = try await chosen(request)?.held
+    let present = held?.descriptor.kind == .value ? held?.descriptor : nil
+    if !WriteCondition(request.preconditions, for: .put).holds(present) {
+      throw .refused(StoreError.preconditionFailed.failure(request.operation, request.key))
+    }
   }
 
   /// Has the owners decide about a value whose bytes are here.

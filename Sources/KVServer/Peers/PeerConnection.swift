@@ -13,6 +13,8 @@ struct PeerConnection: ~Copyable, Sendable {
   /// Whether another exchange may follow once this one is complete.
   private(set) var isReusable = true
 
+  /// Within what time an answer must have come; the idle timeout where nothing is said.
+  var answerTimeout: Duration?
   private let acknowledgementTimeout: Duration
   private var isPatient = false
 
@@ -43,7 +45,7 @@ struct PeerConnection: ~Copyable, Sendable {
   mutating func receiveHead() async throws(PeerError) -> HTTPResponseHead {
     let answer: Result<HTTPResponseHead, HTTPSyntaxError>?
     do throws(StreamError) {
-      answer = try await Messages().response(from: &stream, within: .whole(stream.idleTimeout))
+      answer = try await Messages().response(from: &stream, within: .whole(answerTimeout ?? stream.idleTimeout))
     } catch {
       throw .stream(error)
     }

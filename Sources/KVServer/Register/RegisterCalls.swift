@@ -112,9 +112,10 @@ struct UploadFetch: Sendable {
 
   /// Fails as a relayed GET would, or as a PUT.
   func receive(_ descriptor: KVCluster.Descriptor, of key: Key) async throws(ExchangeError) {
-    let request = ValueRequest(.get, key)
+    var request = ValueRequest(.get, key)
+    request.upload = descriptor.upload
     let link = PeerLink(peers: peers, peer: peer, limits: cluster.limits, subject: request.subject)
-    let head = PeerProtocol.uploadHead(descriptor.upload, of: key, at: peer, mark: cluster.topology.relayMark)
+    let head = PeerProtocol.head(request, to: peer, mark: cluster.topology.relayMark)
     var connection = try await link.connect(isRepeatable: true)
     let answer = try await link.ask(head, &connection)
     let response = try await link.response(answer, to: request, isAllSent: true, &connection)

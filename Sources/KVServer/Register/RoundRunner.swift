@@ -11,6 +11,8 @@ struct RoundRunner: Sendable {
   let calls: RegisterCalls
   let store: Store
   let network: IOExecutor
+  let errands: Errands
+  let missed = MissedKeys()
   /// Two rounds of one node about one key would only outbid each other.
   let turns = KeyTurns()
 
@@ -44,14 +46,20 @@ struct RoundRunner: Sendable {
     _ purpose: Round.Purpose, _ key: Key, _ layout: Layout, source: Member?, mayBeWritten: Bool
   ) async -> Result {
     var round = Round(purpose, layout.view(of: key.slot), mayBeWritten: mayBeWritten)
-    return await withTaskGroup(of: Round.Event.self) { group in
-      defer { group.cancelAll() }
+    let (news, teller) = AsyncStream.makeStream(of: News.self)
+    return await withTaskGroup { timers in
+      defer { timers.cancelAll() }
+      var iterator = news.makeAsyncIterator()
       var effects = round.start()
+      var phase = 0
       while true {
         guard !effects.isEmpty else {
-          effects = round.step(await group.next() ?? .timedOut)
-          // Nobody is left who could say anything.
-          if effects.isEmpty, group.isEmpty { return Result(round) }
+          switch await iterator.next() {
+          case .event(let event): effects = round.step(event)
+          case .timedOut(phase): effects = round.step(.timedOut)
+          case .timedOut: continue
+          case nil: return Result(round)
+          }
           continue
         }
         switch effects.removeFirst() {
@@ -60,7 +68,9 @@ struct RoundRunner: Sendable {
           effects += round.step(.begin(ballot))
         case .send(let request, let members):
           let isOwn = request.descriptor?.upload == purpose.write?.upload
-          for member in members { add(request, key, member, layout, isOwn ? source : round.holder, to: &group) }
+          for member in members { ask(request, key, member, layout, isOwn ? source : round.holder, teller) }
+          phase += 1
+          limit(phase, request, teller, &timers)
         // An owner that lacks bytes asks for them itself, and says that it cannot where that does not help.
         case .supply: continue
         case .finish(let outcome): return Result(outcome: outcome, mayBeWritten: round.mayBeWritten)
@@ -72,33 +82,67 @@ struct RoundRunner: Sendable {
   /// Asks all owners what they hold.
   func read(_ key: Key, _ layout: Layout) async -> Reading.Outcome? {
     var reading = Reading(layout.view(of: key.slot))
-    return await withTaskGroup(of: Round.Event.self) { group in
-      for member in reading.asked { add(.read, key, member, layout, nil, to: &group) }
-      for await event in group {
-        guard case .answer(let answer, _, let asked, let member) = event else {
-          group.cancelAll()
-          return nil
-        }
-        if let outcome = reading.take(answer, asked: asked, member: member) {
-          group.cancelAll()
-          return outcome
+    let (news, teller) = AsyncStream.makeStream(of: News.self)
+    return await withTaskGroup { timers in
+      defer { timers.cancelAll() }
+      for member in reading.asked { ask(.read, key, member, layout, nil, teller) }
+      limit(1, .read, teller, &timers)
+      for await news in news {
+        switch news {
+        case .event(.answer(let answer, _, let asked, let member)):
+          if let outcome = reading.take(answer, asked: asked, member: member) { return outcome }
+        case .event: return nil
+        case .timedOut: return reading.end()
         }
       }
       return reading.end()
     }
   }
 
-  private func add(
+  /// What happened in a round, or that the others are not waited for any longer.
+  private enum News: Sendable {
+    case event(Round.Event)
+    case timedOut(phase: Int)
+  }
+
+  /// Asks a member, whose answer may come when the round is over.
+  private func ask(
     _ request: RegisterRequest, _ key: Key, _ member: Member, _ layout: Layout, _ source: Member?,
-    to group: inout TaskGroup<Round.Event>
+    _ teller: AsyncStream<News>.Continuation
   ) {
-    group.addTask(executorPreference: network) {
-      switch await calls.ask(request, key, of: member, layout, source: source) {
-      case .answer(.lacksBytes, let member): .answer(.unable, to: request, asked: member, member: member)
-      case .answer(let answer, let member): .answer(answer, to: request, asked: member, member: member)
-      case .otherLayout: .moved
-      case .silence: .answer(.unable, to: request, asked: member, member: member)
-      }
+    let isTaken = errands.take {
+      let reply = await calls.ask(request, key, of: member, layout, source: source)
+      note(reply, to: request, key)
+      teller.yield(.event(Self.event(reply, request, member)))
+    }
+    if !isTaken { teller.yield(.event(Self.event(.silence, request, member))) }
+  }
+
+  private static func event(_ reply: RegisterCalls.Reply, _ request: RegisterRequest, _ asked: Member) -> Round.Event {
+    switch reply {
+    case .answer(.lacksBytes, let member): .answer(.unable, to: request, asked: asked, member: member)
+    case .answer(let answer, let member): .answer(answer, to: request, asked: asked, member: member)
+    case .otherLayout: .moved
+    case .silence: .answer(.unable, to: request, asked: asked, member: asked)
+    }
+  }
+
+  /// Whoever has not taken what was proposed may lack it for good.
+  private func note(_ reply: RegisterCalls.Reply, to request: RegisterRequest, _ key: Key) {
+    guard case .accept = request else { return }
+    if case .answer(.done, _) = reply { return }
+    missed.note(key)
+  }
+
+  /// Those who have not answered by then are not waited for. Whoever accepts a value may have to fetch it.
+  private func limit(
+    _ phase: Int, _ request: RegisterRequest, _ teller: AsyncStream<News>.Continuation, _ timers: inout TaskGroup<Void>
+  ) {
+    let limits = calls.layouts.current.value.limits
+    let timeout = request.descriptor == nil ? limits.connectTimeout : limits.idleTimeout
+    timers.addTask(executorPreference: network) {
+      guard await IOExecutor.current.wait(until: .after(timeout)) == .timedOut else { return }
+      teller.yield(.timedOut(phase: phase))
     }
   }
 

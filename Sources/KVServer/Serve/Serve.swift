@@ -112,7 +112,8 @@ final class Serve: Sendable {
           case .shared(let descriptor): return try await shared.finishPut(request, descriptor, for: &client)
           case .notDone: break
           }
-        case .peer(let owner): return try await relay.serve(request, at: owner, cluster, of: &client)
+        case .peer(let owner, let others):
+          return try await relay.serve(request, at: owner, or: others, cluster, of: &client)
         case .refused(let failure): throw .refused(failure)
         case .behind(let name): await desk.catchUp(with: name, cluster)
         }
