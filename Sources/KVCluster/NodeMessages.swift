@@ -22,10 +22,31 @@ package struct RegisterQuestion: Hashable, Sendable {
   package let request: RegisterRequest
   /// Who has the bytes, where the request is about some.
   package let source: Member?
+  /// The bytes themselves, where they are few.
+  package let content: SmallContent?
 
-  package init(version: UInt64, epoch: UInt64, key: Key, request: RegisterRequest, source: Member?) {
-    (self.version, self.epoch, self.key, self.request, self.source) = (version, epoch, key, request, source)
+  package init(
+    version: UInt64, epoch: UInt64, key: Key, request: RegisterRequest, source: Member?, content: SmallContent? = nil
+  ) {
+    (self.version, self.epoch, self.key, self.request) = (version, epoch, key, request)
+    (self.source, self.content) = (source, content)
   }
+}
+
+/// A value that is so small that it goes along with what is asked about it.
+package struct SmallContent: Hashable, Sendable {
+  package static let bytesMax = 64 << 10
+
+  package let bytes: [UInt8]
+  /// What is kept beside them, as the attribute has it.
+  package let fields: [UInt8]
+
+  package init(bytes: [UInt8], fields: ValueFields) {
+    precondition(bytes.count <= Self.bytesMax, "it is small")
+    (self.bytes, self.fields) = (bytes, fields.encoded)
+  }
+
+  init(bytes: [UInt8], encodedFields: [UInt8]) { (self.bytes, fields) = (bytes, encodedFields) }
 }
 
 package struct HeldQuestion: Hashable, Sendable {

@@ -26,10 +26,14 @@ package struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
   /// One line: what failed, about which key.
   package let message: String
 
+  /// What is known of a write that was not confirmed.
+  package let outcome: WriteOutcome?
+
   /// A failure to be told in one line.
-  package init(_ kind: Kind, _ message: String) {
+  package init(_ kind: Kind, _ message: String, outcome: WriteOutcome? = nil) {
     self.kind = kind
     self.message = message
+    self.outcome = outcome
   }
 
   /// Whether the cluster is to blame, and not whoever asked.
@@ -54,6 +58,14 @@ package struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
 
   /// The message.
   package var description: String { message }
+}
+
+/// What is known of a write that was not confirmed. The raw value is what the field says.
+package enum WriteOutcome: String, Sendable {
+  /// Nothing was written, and nothing will be.
+  case none
+  /// It may have been written, or may be yet.
+  case unknown
 }
 
 /// Runs a call and turns the error it throws into the caller's own.

@@ -92,7 +92,7 @@ package struct ValueRequest: Equatable, Sendable {
   package var range: String?
   /// Set when another node relayed the request.
   package var relayed: RelayMark?
-  /// The upload whose bytes another node wants, wherever they lie here.
+  /// The upload whose bytes another node wants, wherever they lie here; or which it brings, or takes back.
   package var upload: UploadID?
 
   /// The request in words, for errors: `GET mykey`.

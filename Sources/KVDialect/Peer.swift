@@ -53,14 +53,14 @@ package enum PeerProtocol {
     return mark
   }
 
-  /// The upload whose bytes another node asks for.
+  /// The upload whose bytes another node asks for, brings, or takes back.
   static func upload(_ fields: HTTPFields, of request: ValueRequest) throws(Failure) -> UploadID? {
     guard let text = fields[uploadField] else { return nil }
     let words = text.split(separator: " ")
-    guard request.operation == .get || request.operation == .head, request.relayed != nil, words.count == 2,
+    guard request.relayed != nil, words.count == 2,
       let member = Int(decimalDigits: String(words[0])).flatMap(UInt16.init(exactly:)),
       let counter = Int(decimalDigits: String(words[1])).map(UInt64.init)
-    else { throw Failure(.badRequest, "\(request.subject): \(uploadField) is for nodes that fetch a value") }
+    else { throw Failure(.badRequest, "\(request.subject): \(uploadField) is for nodes that move a value") }
     return UploadID(member: Member(member), counter: counter)
   }
 

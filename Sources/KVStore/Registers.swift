@@ -167,6 +167,27 @@ extension Store {
     _ = try? layout.staging.removeFile(StoreName.upload(upload, of: key))
   }
 
+  /// The bytes of an upload that waits to be accepted, where they are few.
+  package func smallContent(of descriptor: Descriptor, _ key: Key) throws(StoreError) -> SmallContent? {
+    guard descriptor.valueBytes <= SmallContent.bytesMax else { return nil }
+    do throws(SystemError) {
+      guard let file = try layout.staging.openFile(StoreName.upload(descriptor.upload, of: key)) else { return nil }
+      var content: [UInt8] = []
+      while content.count < descriptor.valueBytes {
+        let count = try ThreadBuffer.withBytes { bytes throws(SystemError) in
+          let count = try file.read(into: &bytes, at: content.count)
+          content.append(copying: bytes.bytes.extracting(first: count))
+          return count
+        }
+        // Whoever is asked to accept the value fetches what is here, or says that it cannot.
+        guard count > 0, content.count <= descriptor.valueBytes else { return nil }
+      }
+      return SmallContent(bytes: content, fields: try ValueFields.read(file) ?? ValueFields())
+    } catch {
+      throw .failed(error)
+    }
+  }
+
   /// Opens the bytes of an upload, whether they wait to be accepted or are the key's value.
   package func open(_ upload: UploadID, of key: Key) throws(StoreError) -> StoredValue? {
     let staged = try translatingError(StoreError.failed) { () throws(SystemError) in

@@ -96,19 +96,30 @@ package struct StagedValue: ~Copyable {
     return attribute
   }
 
-  /// Ends an upload whose key others vote about too: its bytes, durable, wait under their name until they are accepted.
-  /// `expected` says which it is and must be, where it came from elsewhere.
+  /// Ends an upload whose key others vote about too: its bytes wait under its name until they are accepted. They are made
+  /// durable then at the latest, and here already where there may be many.
   package mutating func seal(
-    _ fields: ValueFields, expected: Descriptor? = nil
+    _ fields: ValueFields, as upload: UploadID? = nil, isDurable: Bool = true
   ) async throws(StoreError) -> Descriptor {
     var attribute = try describe(fields)
-    if let expected {
-      attribute.upload = expected.upload
-      attribute.committedAtNanoseconds = expected.committedAtNanoseconds
-      guard attribute.checksum == expected.checksum, byteCount == expected.valueBytes else {
-        throw .damaged(detail: "\(byteCount) bytes with the checksum \(attribute.checksum) came in its place")
-      }
+    if let upload { attribute.upload = upload }
+    return try await seal(attribute, isDurable)
+  }
+
+  /// The same for one that came from elsewhere, and must be what it was there.
+  package mutating func seal(
+    _ fields: ValueFields, expected: Descriptor, isDurable: Bool = true
+  ) async throws(StoreError) -> Descriptor {
+    var attribute = try describe(fields)
+    attribute.upload = expected.upload
+    attribute.committedAtNanoseconds = expected.committedAtNanoseconds
+    guard attribute.checksum == expected.checksum, byteCount == expected.valueBytes else {
+      throw .damaged(detail: "\(byteCount) bytes with the checksum \(attribute.checksum) came in its place")
     }
+    return try await seal(attribute, isDurable)
+  }
+
+  private mutating func seal(_ attribute: ValueAttribute, _ isDurable: Bool) async throws(StoreError) -> Descriptor {
     let name = StoreName.upload(attribute.upload, of: key)
     do throws(SystemError) {
       try file.setAttribute(ValueAttribute.name, attribute.encoded)
@@ -117,7 +128,7 @@ package struct StagedValue: ~Copyable {
       throw StoreError(writing: error)
     }
     isCommitted = true
-    try await syncContent()
+    if isDurable { try await syncContent() }
     return Descriptor(attribute)
   }
 

@@ -1,10 +1,12 @@
+import KVCore
 import KVHTTP
 import KVLinux
 
 /// Moves a body from one stream to several at once, as fast as the slowest of them: what one does not take is held back,
-/// one piece at most, and nothing is read meanwhile. One that fails is left out, as long as enough remain.
+/// one piece at most, and nothing is read meanwhile. One that fails, or takes nothing for too long, is left out, as long as
+/// enough remain.
 ///
-/// The bytes go in chunks, through the thread's buffer; `tap` sees each piece before it is sent.
+/// The bytes go in chunks, through the thread's buffer; `tap` sees each piece before it is sent, and says whether to go on.
 package struct Fan {
   /// A stream that takes part. It belongs to the fan until it is released.
   package final class Sink {
@@ -29,13 +31,13 @@ package struct Fan {
       stream = consume taken
     }
 
-    /// Sends what is left, waiting as often as needed.
-    fileprivate func flush() async {
+    /// Sends what is left, waiting as often as needed, each time at most so long.
+    fileprivate func flush(within timeout: Duration?) async {
       guard error == nil, !outbox.isEmpty, let taken = stream.take() else { return }
       do throws(StreamError) {
         try outbox.flush(on: taken)
         while !outbox.isEmpty {
-          try await taken.wait(.writable, urgency: .bulk)
+          try await taken.wait(.writable, until: timeout.map { .after($0) }, urgency: .bulk)
           try outbox.flush(on: taken)
         }
       } catch {
@@ -51,6 +53,8 @@ package struct Fan {
     case source(BodyError)
     /// Too few sinks are left.
     case tooFew
+    /// The tap has said so.
+    case stopped
   }
 
   /// What is held for a slow sink of each piece.
@@ -59,16 +63,19 @@ package struct Fan {
   private let sinks: [Sink]
   /// How many sinks must remain.
   private let countMin: Int
+  /// For how long one that takes nothing holds up the others, where enough remain without it.
+  private let lagMax: Duration?
 
   /// A fan to those sinks, of which so many must remain.
-  package init(to sinks: [Sink], countMin: Int) {
+  package init(to sinks: [Sink], countMin: Int, lagMax: Duration? = nil) {
     self.sinks = sinks
     self.countMin = countMin
+    self.lagMax = lagMax
   }
 
   /// Moves the body to its end and returns how many bytes it has; `tap` sees them all, in order.
   package func run(
-    _ body: inout BodyReader, from source: inout Stream, tap: (RawSpan) -> Void
+    _ body: inout BodyReader, from source: inout Stream, tap: (RawSpan) -> Bool
   ) async throws(Failure) -> Int {
     var turn = Turn()
     var byteCount = 0
@@ -99,22 +106,29 @@ package struct Fan {
   }
 
   private func move(
-    _ bytesMax: Int, from source: inout Stream, isFirst: Bool, _ tap: (RawSpan) -> Void
+    _ bytesMax: Int, from source: inout Stream, isFirst: Bool, _ tap: (RawSpan) -> Bool
   ) throws(Failure) -> TransferResult {
+    var goesOn = true
+    let result: TransferResult
     do throws(StreamError) {
-      return try source.pass(bytesMax: bytesMax) { bytes in
-        tap(bytes)
+      result = try source.pass(bytesMax: bytesMax) { bytes in
+        goesOn = tap(bytes)
+        guard goesOn else { return }
         let framing = (isFirst ? [] : ChunkHead.chunkEnd) + ChunkHead.encoded(byteCount: bytes.byteCount)
         for sink in sinks { sink.send(framing, bytes) }
       }
     } catch {
       throw .source(.stream(error))
     }
+    guard goesOn else { throw .stopped }
+    return result
   }
 
+  private var countLeft: Int { sinks.count { $0.error == nil } }
+
   private func flush() async throws(Failure) {
-    for sink in sinks { await sink.flush() }
-    guard sinks.count(where: { $0.error == nil }) >= countMin else { throw .tooFew }
+    for sink in sinks { await sink.flush(within: countLeft > countMin ? lagMax : nil) }
+    guard countLeft >= countMin else { throw .tooFew }
   }
 
   private func wait(for source: borrowing Stream) async throws(Failure) {

@@ -51,7 +51,10 @@ import TestSupport
     var tapped: [UInt8] = []
     do throws(Fan.Failure) {
       run.result = .success(
-        try await Fan(to: sinks, countMin: countMin).run(&body, from: &source.stream) { tapped.append(copying: $0) })
+        try await Fan(to: sinks, countMin: countMin).run(&body, from: &source.stream) {
+          tapped.append(copying: $0)
+          return true
+        })
     } catch {
       run.result = .failure(error)
     }

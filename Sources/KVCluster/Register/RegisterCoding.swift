@@ -15,6 +15,10 @@ extension RegisterQuestion {
     writer.write(key.bytes)
     request.write(to: &writer)
     writer.write(source) { $0.write($1.number) }
+    writer.write(content) { writer, content in
+      writer.write(content.bytes)
+      writer.write(content.fields)
+    }
   }
 
   init(reading reader: inout ByteReader) throws(ByteReader.Malformed) {
@@ -23,6 +27,10 @@ extension RegisterQuestion {
     key = try reader.key()
     request = try RegisterRequest(reading: &reader)
     source = try reader.optional { reader throws(ByteReader.Malformed) in Member(try reader.integer16()) }
+    content = try reader.optional { reader throws(ByteReader.Malformed) in
+      let bytes = try reader.bytes(max: SmallContent.bytesMax)
+      return SmallContent(bytes: bytes, encodedFields: try reader.bytes(max: ValueFields.attributeBytesMax))
+    }
   }
 }
 

@@ -147,7 +147,7 @@ struct GroupMover: Sendable {
     case .register(.outbid, _), .register(.lacksBytes, _):
       try checkSpace(for: held)
       // It was written meanwhile, or so much was forgotten here that only a round can tell.
-      switch await runner.run(.certainty, held.key, layout, source: nil).outcome {
+      switch await runner.run(.certainty, held.key, layout).outcome {
       case .chosen: return metrics.countMovedValue()
       default: throw Obstacle(text: "the bytes of '\(held.key)' are not to be had")
       }

@@ -38,17 +38,6 @@ extension OwnValues {
     }
   }
 
-  /// Answers another node that wants the bytes of an upload.
-  func sendUpload(
-    _ upload: UploadID, _ request: ValueRequest, to client: inout Client
-  ) async throws(ExchangeError) -> Traffic {
-    try await withTaskExecutorPreference(disk) { () async throws(ExchangeError) in
-      let opened = try stored(request) { () throws(StoreError) in try store.open(upload, of: request.key) }
-      guard let value = opened else { throw .refused(.absent(request.operation, request.key)) }
-      return try await send(value, to: request, for: &client)
-    }
-  }
-
   private func open(
     _ request: ValueRequest, unless opened: consuming StoredValue?
   ) throws(ExchangeError) -> StoredValue? {
@@ -80,7 +69,8 @@ extension OwnValues {
     return head.offsets.count <= cachedBytesMax ? value.file.cachedBytes(head.offsets) : nil
   }
 
-  private func send(
+  /// Sends a value, as far as it is asked for. On the disk threads.
+  func send(
     _ value: borrowing StoredValue, to request: ValueRequest, for client: inout Client
   ) async throws(ExchangeError) -> Traffic {
     let response = ReadOutcome.response(to: request, value.head, now: .now)

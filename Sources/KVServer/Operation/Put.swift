@@ -34,9 +34,11 @@ extension OwnValues {
     return .done(Traffic(receivedBytes: value.byteCount))
   }
 
-  /// Receives a value that others have a say about too, and keeps it ready for them.
+  /// Receives a value that others have a say about too, and keeps it ready for them; `push` brings it to them meanwhile. On
+  /// the disk threads.
   func receiveToSeal(
-    _ request: ValueRequest, _ limits: Limits, from client: inout Client
+    _ request: ValueRequest, _ limits: Limits, as upload: UploadID, _ push: UploadPush? = nil,
+    from client: inout Client
   ) async throws(ExchangeError) -> KVCluster.Descriptor {
     let size = ValueSize(of: request, limits: limits)
     try refusing { () throws(Failure) in try size.checkStated() }
@@ -44,14 +46,33 @@ extension OwnValues {
     var value = try stored(request) { () throws(StoreError) in
       try store.stage(request.key, byteCount: request.valueBytes)
     }
-    try await receive(&value, size, &digests, from: &client)
-    return try await seal(&value, request)
+    let receivers = await push?.begin(request) ?? []
+    guard let push, !receivers.isEmpty else {
+      try await receive(&value, size, &digests, from: &client)
+      return try await seal(&value, request, as: upload)
+    }
+    try await client.invite()
+    _ = try await push.run(&client.body, from: &client.stream, to: receivers, request) { bytes in
+      digests.update(bytes)
+      do throws(StoreError) { try value.append(bytes) } catch { return error.failure(.put, request.key) }
+      do throws(Failure) { try size.check(value.byteCount) } catch { return error }
+      return nil
+    }
+    try refusing { () throws(Failure) in
+      try size.checkComplete(value.byteCount)
+      try digests.check(request)
+    }
+    let descriptor = try await seal(&value, request, as: upload)
+    await push.finish(receivers, request)
+    return descriptor
   }
 
+  /// Small values are made durable when they are accepted, which is soon.
   private func seal(
-    _ value: inout StagedValue, _ request: ValueRequest
+    _ value: inout StagedValue, _ request: ValueRequest, as upload: UploadID? = nil
   ) async throws(ExchangeError) -> KVCluster.Descriptor {
-    do throws(StoreError) { return try await value.seal(request.fields) } catch {
+    let isDurable = value.byteCount > SmallContent.bytesMax
+    do throws(StoreError) { return try await value.seal(request.fields, as: upload, isDurable: isDurable) } catch {
       throw .refused(error.failure(request.operation, request.key))
     }
   }

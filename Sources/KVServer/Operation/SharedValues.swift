@@ -85,7 +85,7 @@ struct SharedValues: Sendable {
       case .chosen(nil, _, _)?: return nil
       case .chosen(let held?, let holders, _)? where !holders.isEmpty: return (held, holders)
       case .chosen?, .unsettled?:
-        switch await runner.run(.certainty, request.key, layout, source: nil).outcome {
+        switch await runner.run(.certainty, request.key, layout).outcome {
         case .chosen(let held):
           return held.map { ($0, layout.view(of: request.key.slot).voters) }
         case .moved: guard await waited() else { throw .refused(unavailable(request)) }
@@ -115,7 +115,7 @@ struct SharedValues: Sendable {
   private func own(_ layout: Layout) -> Member? { layouts.current.value.topology.ownMember }
 
   private func unavailable(_ request: ValueRequest) -> Failure {
-    Failure(.unavailable, "\(request.subject): too few of its owners can be asked; nothing was done")
+    Failure(.unavailable, "\(request.subject): too few of its owners can be asked; nothing was done", outcome: WriteOutcome.none)
   }
 
   // MARK: PUT and DEL
@@ -124,10 +124,40 @@ struct SharedValues: Sendable {
     _ request: ValueRequest, _ limits: Limits, from client: inout Client
   ) async throws(ExchangeError) -> Traffic {
     try await checkEarly(request)
-    let received = try await withTaskExecutorPreference(own.disk) { () async throws(ExchangeError) in
-      try await own.receiveToSeal(request, limits, from: &client)
+    let upload = try newUpload(request)
+    let push = push(of: request, as: upload)
+    do throws(ExchangeError) {
+      let received = try await withTaskExecutorPreference(own.disk) { () async throws(ExchangeError) in
+        try await own.receiveToSeal(request, limits, as: upload, push, from: &client)
+      }
+      return try await finishPut(request, received, for: &client)
+    } catch {
+      // Nobody needs the bytes any more. Where it is not known whether the value was stored, they may be all there is of it.
+      if let push, case .refused(let failure) = error, failure.outcome != .unknown {
+        _ = runner.errands.take { await push.takeBack(request) }
+      }
+      throw error
     }
-    return try await finishPut(request, received, for: &client)
+  }
+
+  private func newUpload(_ request: ValueRequest) throws(ExchangeError) -> UploadID {
+    do throws(SystemError) {
+      let stamp = try own.store.votes.stamp()
+      return UploadID(member: stamp.member, counter: stamp.counter)
+    } catch {
+      throw .refused(StoreError.failed(error).failure(request.operation, request.key))
+    }
+  }
+
+  /// How the bytes get to the other owners; nil where they are so few that they go along with the question.
+  private func push(of request: ValueRequest, as upload: UploadID) -> UploadPush? {
+    if let byteCount = request.valueBytes, byteCount <= SmallContent.bytesMax { return nil }
+    let cluster = layouts.current.value
+    guard let layout = cluster.topology.layout else { return nil }
+    let view = layout.view(of: request.key.slot)
+    let others = view.voters.filter { $0 != cluster.topology.ownMember }.compactMap(cluster.topology.peer(of:))
+    return UploadPush(
+      peers: relay.peers, cluster: cluster, upload: upload, owners: others, countMin: view.owners.count / 2)
   }
 
   /// Spares whoever's condition fails already the way of the bytes.
@@ -145,27 +175,27 @@ struct SharedValues: Sendable {
     _ request: ValueRequest, _ descriptor: KVCluster.Descriptor, for client: inout Client
   ) async throws(ExchangeError) -> Traffic {
     defer { own.store.dropUpload(descriptor.upload, of: request.key) }
-    let existed = try await write(descriptor, request, if: WriteCondition(request.preconditions, for: .put))
+    let content = try await withTaskExecutorPreference(own.disk) { () async throws(ExchangeError) in
+      try stored(request) { () throws(StoreError) in try own.store.smallContent(of: descriptor, request.key) }
+    }
+    let existed = try await write(
+      descriptor, content, request, if: WriteCondition(request.preconditions, for: .put))
     try await client.answer(.stored(request.key, checksum: descriptor.checksum, created: !existed))
     return Traffic(receivedBytes: descriptor.valueBytes)
   }
 
   private func delete(_ request: ValueRequest, for client: inout Client) async throws(ExchangeError) -> Traffic {
-    let stamp: Ballot
-    do throws(SystemError) { stamp = try own.store.votes.stamp() } catch {
-      throw .refused(StoreError.failed(error).failure(request.operation, request.key))
-    }
     let deletion = KVCluster.Descriptor(
-      upload: UploadID(member: stamp.member, counter: stamp.counter), kind: .deletion, valueBytes: 0,
+      upload: try newUpload(request), kind: .deletion, valueBytes: 0,
       committedAtNanoseconds: Instant.wallNanoseconds, checksum: ValueChecksum(high: 0, low: 0))
-    let existed = try await write(deletion, request, if: WriteCondition(request.preconditions, for: .delete))
+    let existed = try await write(deletion, nil, request, if: WriteCondition(request.preconditions, for: .delete))
     try await client.answer(.deleted(request.key, existed: existed))
     return Traffic()
   }
 
   /// Writes if the condition holds; whether there was a value before. Nothing is deleted where there is none.
   private func write(
-    _ descriptor: KVCluster.Descriptor, _ request: ValueRequest, if condition: WriteCondition
+    _ descriptor: KVCluster.Descriptor, _ content: SmallContent?, _ request: ValueRequest, if condition: WriteCondition
   ) async throws(ExchangeError) -> Bool {
     let seen = Mutex(false)
     let isDeletion = descriptor.kind == .deletion
@@ -177,7 +207,7 @@ struct SharedValues: Sendable {
     for _ in 0..<Self.attemptsMax {
       guard let layout = layouts.known, let member = own(layout) else { break }
       let result = await runner.run(
-        purpose, request.key, layout, source: member, mayBeWritten: mayBeWritten)
+        purpose, request.key, layout, RoundRunner.Bytes(source: member, content: content), mayBeWritten: mayBeWritten)
       mayBeWritten = result.mayBeWritten
       switch result.outcome {
       case .chosen: return seen.withLock { $0 }
@@ -194,7 +224,9 @@ struct SharedValues: Sendable {
   }
 
   private func unknown(_ request: ValueRequest) -> Failure {
-    Failure(.unavailable, "\(request.subject): an owner does not answer, so it is not known whether it was done")
+    Failure(
+      .unavailable, "\(request.subject): an owner does not answer, so it is not known whether it was done",
+      outcome: .unknown)
   }
 }
 

@@ -23,13 +23,15 @@ struct RegisterCalls: Sendable {
   let peers: Peers
   let disk: IOExecutor
 
-  /// Asks one owner. `source` has the bytes that the request is about.
+  /// Asks one owner. `source` has the bytes that the request is about, if they do not come along.
   func ask(
-    _ request: RegisterRequest, _ key: Key, of member: Member, _ layout: Layout, source: Member?
+    _ request: RegisterRequest, _ key: Key, of member: Member, _ layout: Layout, source: Member?,
+    content: SmallContent? = nil
   ) async -> Reply {
     let cluster = layouts.current.value
     let question = RegisterQuestion(
-      version: layout.version, epoch: layout.groups[key.slot.group].epoch, key: key, request: request, source: source)
+      version: layout.version, epoch: layout.groups[key.slot.group].epoch, key: key, request: request, source: source,
+      content: content)
     let answer: NodeAnswer?
     if member == cluster.topology.ownMember {
       answer = await take(question)
@@ -55,6 +57,7 @@ struct RegisterCalls: Sendable {
     else { return .otherLayout(layouts.known?.version ?? 0) }
     let answer = await withTaskExecutorPreference(disk) {
       await registers.answer(question.request, question.key, isCurrent: isCurrent) { descriptor in
+        if let content = question.content { return await stage(content, descriptor, question.key) }
         guard let source = question.source, let peer = topology.peer(of: source), source != member else { return false }
         return await UploadFetch(store: store, peers: peers, cluster: layouts.current.value, peer: peer, pace: nil)
           .fetch(descriptor, of: question.key)
@@ -62,6 +65,22 @@ struct RegisterCalls: Sendable {
     }
     guard let answer else { return .otherLayout(layouts.known?.version ?? 0) }
     return .register(answer, member)
+  }
+
+  /// Puts what came along where a fetched value would be. On the disk threads.
+  private func stage(_ content: SmallContent, _ descriptor: KVCluster.Descriptor, _ key: Key) async -> Bool {
+    do throws(StoreError) {
+      var staged = try store.stage(key, byteCount: content.bytes.count)
+      var failure: StoreError?
+      content.bytes.withBytes { bytes in
+        do throws(StoreError) { try staged.append(bytes) } catch { failure = error }
+      }
+      if let failure { throw failure }
+      _ = try await staged.seal(ValueFields(decoding: content.fields), expected: descriptor, isDurable: false)
+      return true
+    } catch {
+      return false
+    }
   }
 }
 
@@ -138,7 +157,7 @@ struct UploadFetch: Sendable {
     }
     link.release(connection)
     do throws(StoreError) {
-      _ = try await staged.seal(value.fields, expected: descriptor)
+      _ = try await staged.seal(value.fields, expected: descriptor, isDurable: false)
     } catch {
       throw .refused(error.failure(.put, key))
     }

@@ -33,17 +33,28 @@ struct RoundRunner: Sendable {
     }
   }
 
-  /// Runs a round in the layout, when no other of this node's is about the key. `source` has the bytes of what is written.
+  /// Where the bytes are that a round is about.
+  struct Bytes: Sendable {
+    /// Who has them.
+    let source: Member?
+    /// They themselves, where they are few.
+    var content: SmallContent?
+
+    /// There are none, or whoever holds what is found has them.
+    static let none = Bytes(source: nil)
+  }
+
+  /// Runs a round in the layout, when no other of this node's is about the key. `bytes` are those of what is written.
   func run(
-    _ purpose: Round.Purpose, _ key: Key, _ layout: Layout, source: Member?, mayBeWritten: Bool = false
+    _ purpose: Round.Purpose, _ key: Key, _ layout: Layout, _ bytes: Bytes = .none, mayBeWritten: Bool = false
   ) async -> Result {
     await turns.withTurn(of: key) {
-      await runInTurn(purpose, key, layout, source: source, mayBeWritten: mayBeWritten)
+      await runInTurn(purpose, key, layout, bytes, mayBeWritten: mayBeWritten)
     } ?? Result(outcome: mayBeWritten ? .unknown : .notWritten, mayBeWritten: mayBeWritten)
   }
 
   private func runInTurn(
-    _ purpose: Round.Purpose, _ key: Key, _ layout: Layout, source: Member?, mayBeWritten: Bool
+    _ purpose: Round.Purpose, _ key: Key, _ layout: Layout, _ bytes: Bytes, mayBeWritten: Bool
   ) async -> Result {
     var round = Round(purpose, layout.view(of: key.slot), mayBeWritten: mayBeWritten)
     let (news, teller) = AsyncStream.makeStream(of: News.self)
@@ -68,7 +79,7 @@ struct RoundRunner: Sendable {
           effects += round.step(.begin(ballot))
         case .send(let request, let members):
           let isOwn = request.descriptor?.upload == purpose.write?.upload
-          for member in members { ask(request, key, member, layout, isOwn ? source : round.holder, teller) }
+          for member in members { ask(request, key, member, layout, isOwn ? bytes : Bytes(source: round.holder), teller) }
           phase += 1
           limit(phase, request, teller, &timers)
         // An owner that lacks bytes asks for them itself, and says that it cannot where that does not help.
@@ -85,7 +96,7 @@ struct RoundRunner: Sendable {
     let (news, teller) = AsyncStream.makeStream(of: News.self)
     return await withTaskGroup { timers in
       defer { timers.cancelAll() }
-      for member in reading.asked { ask(.read, key, member, layout, nil, teller) }
+      for member in reading.asked { ask(.read, key, member, layout, .none, teller) }
       limit(1, .read, teller, &timers)
       for await news in news {
         switch news {
@@ -107,11 +118,12 @@ struct RoundRunner: Sendable {
 
   /// Asks a member, whose answer may come when the round is over.
   private func ask(
-    _ request: RegisterRequest, _ key: Key, _ member: Member, _ layout: Layout, _ source: Member?,
+    _ request: RegisterRequest, _ key: Key, _ member: Member, _ layout: Layout, _ bytes: Bytes,
     _ teller: AsyncStream<News>.Continuation
   ) {
     let isTaken = errands.take {
-      let reply = await calls.ask(request, key, of: member, layout, source: source)
+      let reply = await calls.ask(
+        request, key, of: member, layout, source: bytes.source, content: request.descriptor.flatMap { _ in bytes.content })
       note(reply, to: request, key)
       teller.yield(.event(Self.event(reply, request, member)))
     }

@@ -74,7 +74,7 @@ final class Serve: Sendable {
     if !request.hasBody { try await client.receiveEmptyBody(request) }
     switch request {
     case .value(let request):
-      if let upload = request.upload { return try await own.sendUpload(upload, request, to: &client) }
+      if let upload = request.upload { return try await own.serve(upload, request, cluster.limits, of: &client) }
       return try await answer(request, route, cluster, to: &client)
     case .list(let request):
       let page = try await page(request, cluster).written(as: request.format)
