@@ -70,6 +70,10 @@ struct Options {
   var differingFiles = 0.0
   /// Whether a host has had values before there was a layout.
   var isOld = false
+  /// How many of the owners that a write could be handed to are taken for silent.
+  var suspicion = 0.0
+  /// Whether whoever is asked to write has an owner run the round, the first that answers.
+  var handsOver = false
   /// How many keys an acceptor remembers promises of.
   var promisesMax = Acceptor.promisesMax
 
@@ -95,6 +99,11 @@ struct Options {
     }
     writesFloors = random.chance(0.3)
     stops = random.pick([0, 0.2])
+    // Drawn aside, so that seeds mean what they meant before there was this.
+    var peek = random
+    var aside = Randomness(seed: peek.next())
+    handsOver = aside.chance(0.5)
+    suspicion = aside.pick([0, 0.1, 0.5])
   }
 
   private mutating func mix(_ random: inout Randomness) {

@@ -138,8 +138,8 @@ struct SimulatedClient {
     let descriptor = Descriptor(
       upload: upload ?? host.newUpload(), kind: kind, valueBytes: operation.value, committedAtNanoseconds: 0,
       checksum: ValueChecksum(high: 0, low: 0))
-    let purpose = Round.Purpose(write: descriptor) { operation.kind.holds(on: $0?.valueBytes) }
-    let run = RoundRun(host, key, purpose, mayBeWritten: mayBeWritten) { [self] outcome, mayBeWritten in
+    order(operation, key, descriptor, at: host, to: owners(of: key, host), mayBeWritten: mayBeWritten) {
+      [self] outcome, mayBeWritten in
       switch outcome {
       case .chosen: end(.done)
       case .refused: end(.refused)
@@ -151,7 +151,46 @@ struct SimulatedClient {
           operation, key, kind, descriptor.upload, at: host, mayBeWritten: mayBeWritten, moves: moves - 1, end)
       }
     }
-    run?.start()
+  }
+
+  /// Those that may run a round about the key, in order: where writes are not handed over, the host that was asked.
+  private func owners(of key: Int, _ host: Host) -> [Int] {
+    guard world.options.handsOver, let known = host.known else { return [host.index] }
+    let owners = known.views[key].voters.compactMap(known.hostIndex(of:))
+    return owners.filter { $0 == host.index || !world.network.random.chance(world.options.suspicion) }
+  }
+
+  /// Has the first of the owners that answers run the round. What one that gives no answer has made of it nobody knows.
+  private func order(
+    _ operation: Operation, _ key: Int, _ descriptor: Descriptor, at host: Host, to owners: [Int],
+    mayBeWritten: Bool, _ end: @escaping (Round.Outcome, Bool) -> Void
+  ) {
+    guard let target = owners.first else { return end(mayBeWritten ? .unknown : .notWritten, mayBeWritten) }
+    let purpose = Round.Purpose(write: descriptor) { operation.kind.holds(on: $0?.valueBytes) }
+    if target == host.index {
+      return RoundRun(host, key, purpose, mayBeWritten: mayBeWritten, finish: end)?.start() ?? ()
+    }
+    let boot = host.boot
+    var (isTaken, isOver) = (false, false)
+    world.send(from: host, to: target) { [self] owner in
+      // It goes over a connection of its own, so it cannot come twice.
+      guard !isTaken else { return }
+      isTaken = true
+      RoundRun(owner, key, purpose, mayBeWritten: mayBeWritten) { [self] outcome, mayBeWritten in
+        world.send(from: owner, to: host.index) { _ in
+          guard !isOver, host.isUp(since: boot) else { return }
+          isOver = true
+          end(outcome, mayBeWritten)
+        }
+      }?.start()
+    }
+    world.after(world.network.random.ticks(5...60), at: host) { [self] in
+      guard !isOver else { return }
+      isOver = true
+      let mayBeWritten = mayBeWritten || world.options.rules.contains(.marksHandovers)
+      order(
+        operation, key, descriptor, at: host, to: Array(owners.dropFirst()), mayBeWritten: mayBeWritten, end)
+    }
   }
 }
 

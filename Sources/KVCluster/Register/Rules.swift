@@ -54,6 +54,8 @@ package struct Rules: OptionSet, Hashable, Sendable {
   package static let floorsAtHorizon = Rules(rawValue: 1 << 21)
   /// A deletion is forgotten only after all owners, holding it, have promised a ballot above all that they promised before.
   package static let promisesBeforePurge = Rules(rawValue: 1 << 23)
+  /// A write that is handed to one owner after another is marked from the second on: the first may have made it.
+  package static let marksHandovers = Rules(rawValue: 1 << 24)
   /// Losing the bytes of a value does not lose the vote for it.
   package static let keepsVotes = Rules(rawValue: 1 << 22)
 }
