@@ -11,6 +11,8 @@ package enum NodeQuestion: Hashable, Sendable {
   case register(RegisterQuestion)
   /// What do you hold of the group, behind that key?
   case held(HeldQuestion)
+  /// Decide about this write, which is asked once.
+  case write(WriteOrder)
 }
 
 /// A request about a key, from somebody who goes by a version of the layout.
@@ -45,8 +47,6 @@ package struct SmallContent: Hashable, Sendable {
     precondition(bytes.count <= Self.bytesMax, "it is small")
     (self.bytes, self.fields) = (bytes, fields.encoded)
   }
-
-  init(bytes: [UInt8], encodedFields: [UInt8]) { (self.bytes, fields) = (bytes, encodedFields) }
 }
 
 package struct HeldQuestion: Hashable, Sendable {
@@ -73,6 +73,7 @@ package enum NodeAnswer: Hashable, Sendable {
   case noted
   case register(RegisterAnswer, Member)
   case held([HeldKey], isLast: Bool)
+  case written(WriteReport)
   /// The one who was asked goes by another layout, of that version.
   case otherLayout(UInt64)
 }
@@ -104,6 +105,9 @@ extension NodeQuestion {
     case .held(let question):
       writer.write(UInt8(6))
       question.write(to: &writer)
+    case .write(let order):
+      writer.write(UInt8(7))
+      order.write(to: &writer)
     }
     return writer.bytes
   }
@@ -119,6 +123,7 @@ extension NodeQuestion {
     case 4: self = .learnLayout(try Layout(reading: &reader))
     case 5: self = .register(try RegisterQuestion(reading: &reader))
     case 6: self = .held(try HeldQuestion(reading: &reader))
+    case 7: self = .write(try WriteOrder(reading: &reader))
     case let other: throw ByteReader.Malformed("the question \(other)")
     }
     try reader.end()
@@ -159,6 +164,9 @@ extension NodeAnswer {
     case .otherLayout(let version):
       writer.write(UInt8(6))
       writer.write(version)
+    case .written(let report):
+      writer.write(UInt8(7))
+      report.write(to: &writer)
     }
     return writer.bytes
   }
@@ -187,6 +195,7 @@ extension NodeAnswer {
       }
       self = .held(keys, isLast: try reader.bool())
     case 6: self = .otherLayout(try reader.integer64())
+    case 7: self = .written(try WriteReport(reading: &reader))
     case let other: throw ByteReader.Malformed("the answer \(other)")
     }
     try reader.end()

@@ -50,6 +50,20 @@ package struct Preconditions: Equatable, Sendable {
     for field in self.fields { fields.append(field.name, field.value) }
   }
 
+  /// The conditions as lines of a head, for another node that decides.
+  package var lines: [UInt8] {
+    if fields.isEmpty { return [] }
+    var lines: [UInt8] = []
+    fields.encode(into: &lines)
+    // Less the blank line that ends a head.
+    return lines.dropLast(2)
+  }
+
+  /// Reads such lines.
+  package init(lines: [UInt8], now: HTTPDate) throws(HTTPSyntaxError) {
+    try self.init(lines.isEmpty ? [:] : try HTTPFields.parse(section: lines), now: now)
+  }
+
   /// Whether to carry the request out on a key in that state, by the order of RFC 9110 section 13.2.2.
   package func evaluate(_ state: ValueState?, for operation: Operation) -> Outcome {
     if let ifMatch {

@@ -3,7 +3,7 @@ import KVHTTP
 /// What a request came to, before a dialect puts it into bytes.
 package enum Response: Equatable, Sendable {
   /// The value is durable on its owner; `created` tells whether the key had none before.
-  case stored(Key, checksum: ValueChecksum?, created: Bool)
+  case stored(Key, checksum: ValueChecksum?, created: Bool?)
   /// The value's bytes, or the part asked for, follow, unless only the head was asked for.
   case value(ValueHead)
   /// The client has the value already.

@@ -130,7 +130,7 @@ package enum HTTPDialect {
     case .stored(_, let checksum, let created):
       var fields: HTTPFields = [:]
       appendEntityTag(checksum, to: &fields)
-      return (HTTPResponseHead(status: created ? 201 : 204, fields: fields), [])
+      return (HTTPResponseHead(status: created.map { $0 ? 201 : 204 } ?? 200, fields: fields), [])
     case .value(let value): return (head(of: value, now: now), [])
     case .notModified(let value):
       var fields: HTTPFields = [:]
@@ -174,6 +174,7 @@ package enum HTTPDialect {
   private static func head(of failure: Failure) -> HTTPResponseHead {
     var fields: HTTPFields = ["Cache-Control": "no-store"]
     if failure.kind == .unavailable { fields.append("Retry-After", "1") }
+    if let outcome = failure.outcome { fields.append(PeerProtocol.outcomeField, outcome.rawValue) }
     if failure.kind == .methodNotAllowed { fields.append("Allow", methods) }
     return HTTPResponseHead(status: failure.kind.rawValue, fields: fields)
   }

@@ -13,6 +13,8 @@ package enum PeerProtocol {
   package static let uploadField = "Kvnode-Upload"
   /// The length that a classic client stated for a value sent in chunks: the owner reserves space by it.
   package static let valueBytesField = "Kvnode-Value-Length"
+  /// What is known of a write that failed: `none` or `unknown`.
+  package static let outcomeField = "Kvnode-Outcome"
   /// The most text that is taken over from another node's error.
   package static let errorTextBytesMax = 8192
 
@@ -94,8 +96,9 @@ package enum PeerProtocol {
   ) throws(HTTPSyntaxError) -> Response? {
     try checkAsked(head.status, request)
     switch (request.operation, head.status) {
-    case (.put, 201), (.put, 204):
-      return .stored(request.key, checksum: checksum(head.fields), created: head.status == 201)
+    case (.put, 200), (.put, 201), (.put, 204):
+      let created = head.status == 200 ? nil : head.status == 201
+      return .stored(request.key, checksum: checksum(head.fields), created: created)
     case (.get, 200), (.get, 206), (.head, 200): return .value(try valueHead(head))
     case (.get, 304), (.head, 304): return .notModified(try valueHead(head))
     case (.get, 416):
@@ -147,14 +150,17 @@ package enum PeerProtocol {
 
   /// An error that the owner answered with. It has escaped what it quotes, so backslashes stay: a client reads the
   /// same line from whichever node it asked.
-  package static func failure(status: Int, text: ArraySlice<UInt8>, from owner: Peer) -> Failure {
+  package static func failure(
+    status: Int, outcome: String? = nil, text: ArraySlice<UInt8>, from owner: Peer
+  ) -> Failure {
     let backslash = UInt8(ascii: "\\")
     let line = text.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
       .split(separator: backslash, omittingEmptySubsequences: false)
       .map { PrintableText.escape(Array($0)) }
       .joined(separator: "\\")
     let message = line.isEmpty ? "\(owner) answered with status \(status)" : line
-    return Failure(Failure.Kind(rawValue: status) ?? .unavailable, message)
+    return Failure(
+      Failure.Kind(rawValue: status) ?? .unavailable, message, outcome: outcome.flatMap(WriteOutcome.init))
   }
 
   /// Whether the beginning of a head, which may be too long to be read, has the mark of a relaying node.

@@ -15,10 +15,7 @@ extension RegisterQuestion {
     writer.write(key.bytes)
     request.write(to: &writer)
     writer.write(source) { $0.write($1.number) }
-    writer.write(content) { writer, content in
-      writer.write(content.bytes)
-      writer.write(content.fields)
-    }
+    writer.write(content) { $1.write(to: &$0) }
   }
 
   init(reading reader: inout ByteReader) throws(ByteReader.Malformed) {
@@ -27,10 +24,19 @@ extension RegisterQuestion {
     key = try reader.key()
     request = try RegisterRequest(reading: &reader)
     source = try reader.optional { reader throws(ByteReader.Malformed) in Member(try reader.integer16()) }
-    content = try reader.optional { reader throws(ByteReader.Malformed) in
-      let bytes = try reader.bytes(max: SmallContent.bytesMax)
-      return SmallContent(bytes: bytes, encodedFields: try reader.bytes(max: ValueFields.attributeBytesMax))
-    }
+    content = try reader.optional { reader throws(ByteReader.Malformed) in try SmallContent(reading: &reader) }
+  }
+}
+
+extension SmallContent {
+  func write(to writer: inout ByteWriter) {
+    writer.write(bytes)
+    writer.write(fields)
+  }
+
+  init(reading reader: inout ByteReader) throws(ByteReader.Malformed) {
+    bytes = try reader.bytes(max: Self.bytesMax)
+    fields = try reader.bytes(max: ValueFields.attributeBytesMax)
   }
 }
 

@@ -7,6 +7,7 @@ struct LayoutKeeper: Sendable {
   let layouts: Layouts
   let desk: MessageDesk
   let runner: RoundRunner
+  let writes: Writes
   let orders: LayoutOrders
   private let exchange: LayoutExchange
   private let proposer: LayoutProposer
@@ -22,7 +23,8 @@ struct LayoutKeeper: Sendable {
     let calls = RegisterCalls(
       layouts: layouts, registers: Registers(store), store: store, peers: peers, disk: rooms.disk)
     let runner = RoundRunner(calls: calls, store: store, network: rooms.network, errands: Errands())
-    let desk = MessageDesk(layouts: layouts, calls: calls, disk: rooms.disk, network: rooms.network)
+    writes = Writes(layouts: layouts, runner: runner)
+    let desk = MessageDesk(layouts: layouts, calls: calls, writes: writes, disk: rooms.disk, network: rooms.network)
     (self.layouts, self.runner, self.desk, self.rooms) = (layouts, runner, desk, rooms)
     exchange = LayoutExchange(layouts: layouts, desk: desk, disk: rooms.disk)
     proposer = LayoutProposer(

@@ -8,6 +8,7 @@ import KVStore
 struct MessageDesk: Sendable {
   let layouts: Layouts
   let calls: RegisterCalls
+  let writes: Writes
   let disk: IOExecutor
   let network: IOExecutor
 
@@ -43,6 +44,8 @@ struct MessageDesk: Sendable {
       return await calls.take(question)
     case .held(let question):
       return await held(question)
+    case .write(let order):
+      return await writes.take(order)
     }
   }
 

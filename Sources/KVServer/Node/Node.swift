@@ -65,7 +65,7 @@ package final class Node: Sendable {
     let relay = Relay(peers: peers, pipes: pipes)
     serve = Serve(
       current: current, own: own,
-      shared: SharedValues(own: own, runner: keeper.runner, layouts: keeper.layouts, relay: relay),
+      shared: SharedValues(own: own, runner: keeper.runner, writes: keeper.writes, layouts: keeper.layouts, relay: relay),
       relay: relay,
       listing: Listing(store: store, peers: peers, disk: rooms.disk, network: rooms.network), status: status,
       desk: keeper.desk, record: Record(metrics: metrics, current: current, logger: logger))

@@ -19,17 +19,36 @@ struct Relay: Sendable {
     var (owner, others) = (first, others[...])
     while true {
       let next = others.popFirst()
-      var isBegun = false
+      var progress = Progress.asking
       do throws(ExchangeError) {
         return try await serve(
-          request, size, at: owner, isOnly: next == nil, cluster, of: &client, isBegun: &isBegun)
+          request, size, at: owner, isOnly: next == nil, cluster, of: &client, &progress)
       } catch {
-        guard !isBegun, let next, case .refused(let failure) = error, Self.mayOthersDo(failure.kind, request) else {
-          throw error
+        guard case .refused(let failure) = error else { throw error }
+        guard progress == .asking, let next, Self.mayOthersDo(failure.kind, request) else {
+          throw .refused(Self.telling(failure, request, progress))
         }
         owner = next
       }
     }
+  }
+
+  /// How far a request has come with an owner.
+  private enum Progress {
+    /// Nothing can have been done.
+    case asking
+    /// The client has begun to send or to receive.
+    case begun
+    /// The owner may do what it was asked to.
+    case ordered
+  }
+
+  /// What is known of a write that an owner did not confirm, where it has said nothing itself.
+  private static func telling(_ failure: Failure, _ request: ValueRequest, _ progress: Progress) -> Failure {
+    guard request.operation == .put || request.operation == .delete, failure.outcome == nil,
+      failure.kind == .unavailable
+    else { return failure }
+    return Failure(failure.kind, failure.message, outcome: progress == .ordered ? .unknown : WriteOutcome.none)
   }
 
   /// Whether others may be able to do what one could not.
@@ -44,29 +63,30 @@ struct Relay: Sendable {
   /// One that is not the only owner is given less time to answer.
   private func serve(
     _ request: ValueRequest, _ size: ValueSize, at owner: Peer, isOnly: Bool, _ cluster: Cluster,
-    of client: inout Client, isBegun: inout Bool
+    of client: inout Client, _ progress: inout Progress
   ) async throws(ExchangeError) -> Traffic {
     let link = PeerLink(peers: peers, peer: owner, limits: cluster.limits, subject: request.subject)
     var connection = try await link.connect(isRepeatable: request.operation != .delete)
-    // A deletion may be made whatever is heard of it.
-    isBegun = request.operation == .delete
-    if !isOnly, !isBegun { connection.answerTimeout = cluster.limits.connectTimeout * 2 }
+    if request.operation == .delete { progress = .ordered }
+    if !isOnly, progress == .asking { connection.answerTimeout = cluster.limits.connectTimeout * 2 }
     let head = PeerProtocol.head(request, to: owner, mark: cluster.topology.relayMark)
     var answer = try await link.ask(head, &connection)
     // How much of a value has gone, once all of it has.
     var sentBytes = request.operation == .put ? nil : 0
     if request.operation == .put && answer.status == 100 {
-      isBegun = true
+      progress = .begun
       try await client.invite()
       connection.bePatient()
       connection.answerTimeout = nil
       sentBytes = try await forward(request, size, from: &client, to: &connection, link)
+      // An owner takes half a value for none.
+      if sentBytes != nil { progress = .ordered }
       answer = try await link.receiveHead(&connection)
     }
     if sentBytes == nil { connection.spoil() }
     let response = try await link.response(answer, to: request, isAllSent: sentBytes != nil, &connection)
     var traffic = Traffic(receivedBytes: sentBytes ?? 0)
-    if case .failure = response {} else { isBegun = true }
+    if case .failure = response {} else { progress = .ordered }
     traffic.sentBytes = try await pass(response, to: request, from: &connection, to: &client, link)
     link.release(connection)
     if case .failure(let failure) = response {

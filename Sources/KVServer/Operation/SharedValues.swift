@@ -15,6 +15,7 @@ struct SharedValues: Sendable {
 
   let own: OwnValues
   let runner: RoundRunner
+  let writes: Writes
   let layouts: Layouts
   /// What this node lacks is to be had from others.
   let relay: Relay
@@ -178,9 +179,8 @@ struct SharedValues: Sendable {
     let content = try await withTaskExecutorPreference(own.disk) { () async throws(ExchangeError) in
       try stored(request) { () throws(StoreError) in try own.store.smallContent(of: descriptor, request.key) }
     }
-    let existed = try await write(
-      descriptor, content, request, if: WriteCondition(request.preconditions, for: .put))
-    try await client.answer(.stored(request.key, checksum: descriptor.checksum, created: !existed))
+    let existed = try await write(descriptor, content, request)
+    try await client.answer(.stored(request.key, checksum: descriptor.checksum, created: existed.map { !$0 }))
     return Traffic(receivedBytes: descriptor.valueBytes)
   }
 
@@ -188,61 +188,30 @@ struct SharedValues: Sendable {
     let deletion = KVCluster.Descriptor(
       upload: try newUpload(request), kind: .deletion, valueBytes: 0,
       committedAtNanoseconds: Instant.wallNanoseconds, checksum: ValueChecksum(high: 0, low: 0))
-    let existed = try await write(deletion, nil, request, if: WriteCondition(request.preconditions, for: .delete))
-    try await client.answer(.deleted(request.key, existed: existed))
+    let existed = try await write(deletion, nil, request)
+    try await client.answer(.deleted(request.key, existed: existed ?? true))
     return Traffic()
   }
 
-  /// Writes if the condition holds; whether there was a value before. Nothing is deleted where there is none.
+  /// Writes if the condition holds; whether there was a value before, where that can be told. Nothing is deleted where there
+  /// is none.
   private func write(
-    _ descriptor: KVCluster.Descriptor, _ content: SmallContent?, _ request: ValueRequest, if condition: WriteCondition
-  ) async throws(ExchangeError) -> Bool {
-    let seen = Mutex(false)
-    let isDeletion = descriptor.kind == .deletion
-    let purpose = Round.Purpose(write: descriptor) { present in
-      seen.withLock { $0 = present != nil }
-      return (present != nil || !isDeletion) && condition.holds(present)
+    _ descriptor: KVCluster.Descriptor, _ content: SmallContent?, _ request: ValueRequest
+  ) async throws(ExchangeError) -> Bool? {
+    let order = Writes.Order(
+      key: request.key, descriptor: descriptor, content: content, preconditions: request.preconditions)
+    switch await writes.decide(order) {
+    case .done(let existed): return existed
+    case .refused(exists: false) where descriptor.kind == .deletion: return false
+    case .refused: throw .refused(StoreError.preconditionFailed.failure(request.operation, request.key))
+    case .notWritten, .moved: throw .refused(unavailable(request))
+    case .unknown: throw .refused(unknown(request))
     }
-    var mayBeWritten = false
-    for _ in 0..<Self.attemptsMax {
-      guard let layout = layouts.known, let member = own(layout) else { break }
-      let result = await runner.run(
-        purpose, request.key, layout, RoundRunner.Bytes(source: member, content: content), mayBeWritten: mayBeWritten)
-      mayBeWritten = result.mayBeWritten
-      switch result.outcome {
-      case .chosen: return seen.withLock { $0 }
-      case .refused(let held):
-        if isDeletion, held?.descriptor.kind != .value { return false }
-        throw .refused(StoreError.preconditionFailed.failure(request.operation, request.key))
-      case .moved:
-        guard await waited() else { throw .refused(mayBeWritten ? unknown(request) : unavailable(request)) }
-      case .notWritten: throw .refused(unavailable(request))
-      case .unknown: throw .refused(unknown(request))
-      }
-    }
-    throw .refused(mayBeWritten ? unknown(request) : unavailable(request))
   }
 
   private func unknown(_ request: ValueRequest) -> Failure {
     Failure(
       .unavailable, "\(request.subject): an owner does not answer, so it is not known whether it was done",
       outcome: .unknown)
-  }
-}
-
-extension WriteCondition {
-  /// Whether it holds for what a key's owners agree on.
-  fileprivate func holds(_ present: KVCluster.Descriptor?) -> Bool {
-    let state = present.map { descriptor in
-      ValueState(
-        checksum: descriptor.checksum,
-        modifiedAt: HTTPDate(nanosecondsSince1970: descriptor.committedAtNanoseconds))
-    }
-    do throws(StoreError) {
-      try check(state)
-      return true
-    } catch {
-      return false
-    }
   }
 }

@@ -62,7 +62,9 @@ extension Peers: PeerQuestions {
     let link = PeerLink(peers: self, peer: peer, limits: cluster.limits, subject: "MESSAGE", isLook: true)
     let answer: [UInt8]
     do throws(ExchangeError) {
-      answer = try await link.text(head, body, bytesMax: NodeAnswer.writtenBytesMax)
+      var connection = try await link.connect(isRepeatable: true)
+      if !question.mayTakeLong { connection.answerTimeout = cluster.limits.connectTimeout }
+      answer = try await link.text(head, body, bytesMax: NodeAnswer.writtenBytesMax, over: connection)
       metrics.recordAnswer(of: peer.name, true)
     } catch {
       guard case .refused(let failure) = error else { return .silence }
@@ -74,9 +76,41 @@ extension Peers: PeerQuestions {
     }
   }
 
+  /// Has another node decide about a write. It is asked once: whether it has done so cannot be told from its silence.
+  func order(_ order: WriteOrder, of peer: Peer, _ cluster: Cluster) async -> OrderReply {
+    let body = NodeQuestion.write(order).bytes
+    let head = PeerProtocol.messageHead(to: peer, mark: cluster.topology.relayMark, byteCount: body.count)
+    let link = PeerLink(peers: self, peer: peer, limits: cluster.limits, subject: "PUT \(order.key)", isLook: true)
+    var connection: PeerConnection
+    do throws(ExchangeError) { connection = try await link.connect(isRepeatable: false) } catch { return .notAsked }
+    connection.answerTimeout = cluster.limits.connectTimeout * 2
+    let answer: [UInt8]
+    do throws(ExchangeError) {
+      answer = try await link.text(head, body, bytesMax: NodeAnswer.writtenBytesMax, over: connection)
+    } catch {
+      return .silence
+    }
+    switch try? NodeAnswer(answer) {
+    case .written(let report)?: return .report(report)
+    case .otherLayout?: return .report(.moved(mayBeWritten: order.mayBeWritten))
+    default: return .silence
+    }
+  }
+
   func malformed(_ error: HTTPSyntaxError, _ question: PeerQuestion, of peer: Peer) -> ExchangeError {
     metrics.countFailure(of: peer.name, .malformed)
     return .refused(PeerError.malformed(error).failure(question.subject, peer))
+  }
+}
+
+extension NodeQuestion {
+  /// Whether whoever is asked may have to fetch a value, or go through many, before it answers.
+  fileprivate var mayTakeLong: Bool {
+    switch self {
+    case .register(let question): question.request.descriptor != nil
+    case .held: true
+    default: false
+    }
   }
 }
 
@@ -85,6 +119,14 @@ enum NodeReply: Sendable {
   case answer(NodeAnswer)
   /// The node is of a version that knows no such questions.
   case notUnderstood
+  case silence
+}
+
+/// What came of a write that another node was to decide about.
+enum OrderReply: Sendable {
+  case report(WriteReport)
+  /// It cannot have heard of it.
+  case notAsked
   case silence
 }
 
@@ -144,7 +186,14 @@ struct PeerLink {
 
   /// Asks for something that is text, at most so many bytes, and returns it.
   func text(_ head: HTTPRequestHead, _ body: [UInt8] = [], bytesMax: Int) async throws(ExchangeError) -> [UInt8] {
-    var connection = try await connect(isRepeatable: true)
+    try await text(head, body, bytesMax: bytesMax, over: try await connect(isRepeatable: true))
+  }
+
+  /// The same over a connection that is there.
+  func text(
+    _ head: HTTPRequestHead, _ body: [UInt8], bytesMax: Int, over connection: consuming PeerConnection
+  ) async throws(ExchangeError) -> [UInt8] {
+    var connection = connection
     let answer = try await ask(head, &connection, body: body)
     let text: [UInt8]
     do throws(PeerError) {
@@ -153,7 +202,8 @@ struct PeerLink {
       throw failed(error)
     }
     guard answer.status == 200 else {
-      throw failed(.refused, PeerProtocol.failure(status: answer.status, text: text[...], from: peer))
+      throw failed(.refused, PeerProtocol.failure(
+          status: answer.status, outcome: answer.fields[PeerProtocol.outcomeField], text: text[...], from: peer))
     }
     release(connection)
     return text

@@ -43,7 +43,7 @@ struct RegisterCalls: Sendable {
     switch answer {
     case .register(let answer, let member): return .answer(answer, member: member)
     case .otherLayout: return .otherLayout
-    case .hello, .layout, .noted, .held, nil: return .silence
+    case .hello, .layout, .noted, .held, .written, nil: return .silence
     }
   }
 

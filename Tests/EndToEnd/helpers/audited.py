@@ -218,8 +218,9 @@ class HTTP:
         connection, status, _ = cls.begin(
             host, "PUT", key, "Content-Length: %d\r\n%s" % (size, fields), pieces(key, name, size))
         with connection:
-            if status in (201, 204):
-                return "created" if status == 201 else "replaced"
+            if status in (200, 201, 204):
+                # 200: whether there was a value before cannot be told.
+                return {201: "created", 204: "replaced"}.get(status, "")
             if status == 412 and fields:
                 return "refused"
             refuse(connection.receive_all())
