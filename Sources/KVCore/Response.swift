@@ -36,6 +36,8 @@ package struct ValueHead: Equatable, Sendable {
   package let modifiedAt: HTTPDate
   /// What is kept beside it.
   package let fields: ValueFields
+  /// With which upload it came: told to nodes that pass it on, which can have the rest from another owner of the key.
+  package var upload: UploadID?
 
   /// The head of a value.
   package init(byteCount: Int, checksum: ValueChecksum?, modifiedAt: HTTPDate, fields: ValueFields = ValueFields()) {

@@ -166,6 +166,7 @@ package enum HTTPDialect {
     value.fields.appendStandardCacheControl(to: &fields)
     appendWhatTellsVersions(value, now: now, to: &fields)
     fields.append("Accept-Ranges", "bytes")
+    if let upload = value.upload { fields.append(PeerProtocol.uploadField, PeerProtocol.text(upload)) }
     guard let range = value.range else { return HTTPResponseHead(status: 200, fields: fields) }
     fields.append("Content-Range", ContentRange.format(range, of: value.byteCount))
     return HTTPResponseHead(status: 206, fields: fields)

@@ -24,7 +24,7 @@ package enum PeerProtocol {
     var fields = fields(to: owner, mark: mark)
     request.preconditions.append(to: &fields)
     if let range = request.range { fields.append("Range", range) }
-    if let upload = request.upload { fields.append(uploadField, "\(upload.member.number) \(upload.counter)") }
+    if let upload = request.upload { fields.append(uploadField, text(upload)) }
     if request.operation == .put { appendBody(of: request, to: &fields) }
     return HTTPRequestHead(
       method: request.operation.method, target: HTTPTarget(key: request.key.bytes), fields: fields)
@@ -58,11 +58,20 @@ package enum PeerProtocol {
   /// The upload whose bytes another node asks for, brings, or takes back.
   static func upload(_ fields: HTTPFields, of request: ValueRequest) throws(Failure) -> UploadID? {
     guard let text = fields[uploadField] else { return nil }
+    guard request.relayed != nil, let upload = upload(text) else {
+      throw Failure(.badRequest, "\(request.subject): \(uploadField) is for nodes that move a value")
+    }
+    return upload
+  }
+
+  /// An upload as a field names it: a member's number and a counter.
+  static func text(_ upload: UploadID) -> String { "\(upload.member.number) \(upload.counter)" }
+
+  private static func upload(_ text: String) -> UploadID? {
     let words = text.split(separator: " ")
-    guard request.relayed != nil, words.count == 2,
-      let member = Int(decimalDigits: String(words[0])).flatMap(UInt16.init(exactly:)),
+    guard words.count == 2, let member = Int(decimalDigits: String(words[0])).flatMap(UInt16.init(exactly:)),
       let counter = Int(decimalDigits: String(words[1])).map(UInt64.init)
-    else { throw Failure(.badRequest, "\(request.subject): \(uploadField) is for nodes that move a value") }
+    else { return nil }
     return UploadID(member: Member(member), counter: counter)
   }
 
@@ -132,11 +141,14 @@ package enum PeerProtocol {
       throw .bad("a value without Last-Modified")
     }
     let kept = try ValueFields(fields)
+    let upload = fields[uploadField].flatMap(upload)
     let contentLength = try fields.contentLength()
     guard head.status == 206 else {
       guard let byteCount = head.status == 304 ? 0 : contentLength else { throw .bad("a value without Content-Length") }
-      return ValueHead(
+      var value = ValueHead(
         byteCount: byteCount, checksum: checksum(fields), modifiedAt: modifiedAt, fields: kept)
+      value.upload = upload
+      return value
     }
     guard let (range, byteCount) = fields["Content-Range"].flatMap(ContentRange.parse), range.count == contentLength
     else {
@@ -144,7 +156,7 @@ package enum PeerProtocol {
     }
     var value = ValueHead(
       byteCount: byteCount, checksum: checksum(fields), modifiedAt: modifiedAt, fields: kept)
-    value.range = range
+    (value.range, value.upload) = (range, upload)
     return value
   }
 

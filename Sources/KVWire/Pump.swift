@@ -34,6 +34,8 @@ package struct Pump {
   package let heedsSink: Bool
   /// Checks the size as it grows; nil where the source's framing is trusted.
   package let size: ValueSize?
+  /// For how long nothing may come from the source; nil for its own idle limit.
+  package var stallMax: Duration?
 
   /// A pump for one body or several.
   package init(pipes: PipePool?, framesChunks: Bool, heedsSink: Bool, size: ValueSize?) {
@@ -157,7 +159,7 @@ package struct Pump {
   ) async throws(PumpError) -> Sink {
     do throws(StreamError) {
       guard heedsSink else {
-        try await source.wait(.readable, urgency: .bulk)
+        try await source.wait(.readable, until: stallMax.map { .after($0) }, urgency: .bulk)
         return .quiet
       }
       try await source.waitReadable(or: sink, urgency: .bulk)

@@ -34,7 +34,7 @@ extension OwnValues {
     guard let value = consume value, value.attribute?.upload == upload else { return nil }
     let handoff = Handoff(value)
     return try await withTaskExecutorPreference(disk) { () async throws(ExchangeError) in
-      try await send(handoff.take(), to: request, for: &client)
+      try await send(handoff.take(), to: request, isCopied: true, for: &client)
     }
   }
 
@@ -69,11 +69,14 @@ extension OwnValues {
     return head.offsets.count <= cachedBytesMax ? value.file.cachedBytes(head.offsets) : nil
   }
 
-  /// Sends a value, as far as it is asked for. On the disk threads.
+  /// Sends a value, as far as it is asked for. On the disk threads. Where others have copies of it, a node that passes it on
+  /// is told which it is.
   func send(
-    _ value: borrowing StoredValue, to request: ValueRequest, for client: inout Client
+    _ value: borrowing StoredValue, to request: ValueRequest, isCopied: Bool = false, for client: inout Client
   ) async throws(ExchangeError) -> Traffic {
-    let response = ReadOutcome.response(to: request, value.head, now: .now)
+    var head = value.head
+    if isCopied, request.relayed != nil { head.upload = value.attribute?.upload }
+    let response = ReadOutcome.response(to: request, head, now: .now)
     if case .failure(let failure) = response { throw .refused(failure) }
     try await client.answer(response)
     guard request.operation == .get, case .value(let head) = response else { return Traffic() }

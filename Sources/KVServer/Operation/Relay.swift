@@ -22,7 +22,8 @@ struct Relay: Sendable {
       var progress = Progress.asking
       do throws(ExchangeError) {
         return try await serve(
-          request, size, at: owner, isOnly: next == nil, cluster, of: &client, &progress)
+          request, size, at: owner, RestOfValue(peers, cluster, request, next.map { [$0] + others } ?? []), cluster,
+          of: &client, &progress)
       } catch {
         guard case .refused(let failure) = error else { throw error }
         guard progress == .asking, let next, Self.mayOthersDo(failure.kind, request) else {
@@ -62,13 +63,16 @@ struct Relay: Sendable {
 
   /// One that is not the only owner is given less time to answer.
   private func serve(
-    _ request: ValueRequest, _ size: ValueSize, at owner: Peer, isOnly: Bool, _ cluster: Cluster,
+    _ request: ValueRequest, _ size: ValueSize, at owner: Peer, _ rest: RestOfValue, _ cluster: Cluster,
     of client: inout Client, _ progress: inout Progress
   ) async throws(ExchangeError) -> Traffic {
     let link = PeerLink(peers: peers, peer: owner, limits: cluster.limits, subject: request.subject)
     var connection = try await link.connect(isRepeatable: request.operation != .delete)
     if request.operation == .delete { progress = .ordered }
-    if !isOnly, progress == .asking { connection.answerTimeout = cluster.limits.connectTimeout * 2 }
+    if rest.hasOthers, progress == .asking { 
+      // An owner asks others itself, and where it does not come to an answer, nor may they.
+      connection.answerTimeout = request.operation == .put ? cluster.limits.connectTimeout * 2 : Self.stallMax
+    }
     let head = PeerProtocol.head(request, to: owner, mark: cluster.topology.relayMark)
     var answer = try await link.ask(head, &connection)
     // How much of a value has gone, once all of it has.
@@ -87,7 +91,7 @@ struct Relay: Sendable {
     let response = try await link.response(answer, to: request, isAllSent: sentBytes != nil, &connection)
     var traffic = Traffic(receivedBytes: sentBytes ?? 0)
     if case .failure = response {} else { progress = .ordered }
-    traffic.sentBytes = try await pass(response, to: request, from: &connection, to: &client, link)
+    traffic.sentBytes = try await pass(response, to: request, from: &connection, rest, to: &client, link)
     link.release(connection)
     if case .failure(let failure) = response {
       if failure.isOurs { link.count(.refused) }
@@ -120,44 +124,70 @@ struct Relay: Sendable {
 
   /// Passes the response on, but for a failure, and returns how many bytes of a value went.
   private func pass(
-    _ response: Response, to request: ValueRequest, from connection: inout PeerConnection, to client: inout Client,
-    _ link: PeerLink
+    _ response: Response, to request: ValueRequest, from connection: inout PeerConnection, _ rest: RestOfValue,
+    to client: inout Client, _ link: PeerLink
   ) async throws(ExchangeError) -> Int {
     if case .failure = response { return 0 }
-    guard request.operation == .get, case .value(let head) = response else {
+    guard request.operation == .get, case .value(var head) = response else {
       try await client.answer(response)
       return 0
     }
+    let upload = head.upload ?? request.upload
+    if request.relayed == nil { head.upload = nil }
+    let response = Response.value(head)
     if head.offsets.count <= connection.stream.unread.count {
       // A small value came along with its head, and goes on with it too.
       let value = Array(connection.stream.takeUnread(head.offsets.count))
       try await client.answer(response, value: value)
     } else {
       try await client.answer(response)
-      try await passValue(head, from: &connection, to: &client, link)
+      var rest = rest
+      rest.upload = upload
+      try await passValue(head, from: &connection, rest, to: &client, link)
     }
     return head.offsets.count
   }
 
+  /// Passes a value on; where its source fails, or falls silent, the rest comes from another that has the same.
   private func passValue(
-    _ head: ValueHead, from connection: inout PeerConnection, to client: inout Client, _ link: PeerLink
+    _ head: ValueHead, from connection: inout PeerConnection, _ rest: RestOfValue, to client: inout Client,
+    _ link: PeerLink
   ) async throws(ExchangeError) {
-    var body = BodyReader(.length(head.offsets.count))
-    let pump = Pump(pipes: pipes, framesChunks: false, heedsSink: false, size: nil)
-    do throws(PumpError) {
-      _ = try await pump.run(&body, from: &connection.stream, to: client.stream)
-    } catch {
-      switch error {
-      case .source(.stream(let error)):
-        link.count(PeerError.stream(error).kind)
-        throw .broken(reason: "\(link.peer) failed amid the value: \(error)")
-      case .source(.brokenOff):
-        link.count(.broken)
-        throw .broken(reason: "\(link.peer) closed the connection amid the value")
-      case .sink(let error): throw .broken(reason: "the client does not take the value: \(error)")
-      case .source(.malformed), .refused: preconditionFailure("a body of known length has no framing to be wrong")
+    var rest = rest
+    var offsets = head.offsets
+    while true {
+      var body = BodyReader(.length(offsets.count))
+      var pump = Pump(pipes: pipes, framesChunks: false, heedsSink: false, size: nil)
+      if rest.isToBeHad { pump.stallMax = Self.stallMax }
+      do throws(PumpError) {
+        _ = try await pump.run(&body, from: &connection.stream, to: client.stream)
+        return client.endValue()
+      } catch {
+        let failure = Self.failure(error, link)
+        guard case .source = error else { throw failure }
+        // What was taken from the source has been sent on.
+        offsets = offsets.upperBound - body.announcedBytes..<offsets.upperBound
+        guard var next = await rest.next(offsets) else { throw failure }
+        // It is another node's, and goes with its value.
+        next.spoil()
+        connection = next
       }
     }
-    client.endValue()
+  }
+
+  /// How long nothing may come of a value before the rest is had from another owner.
+  private static let stallMax = Duration.seconds(1)
+
+  private static func failure(_ error: PumpError, _ link: PeerLink) -> ExchangeError {
+    switch error {
+    case .source(.stream(let error)):
+      link.count(PeerError.stream(error).kind)
+      return .broken(reason: "\(link.peer) failed amid the value: \(error)")
+    case .source(.brokenOff):
+      link.count(.broken)
+      return .broken(reason: "\(link.peer) closed the connection amid the value")
+    case .sink(let error): return .broken(reason: "the client does not take the value: \(error)")
+    case .source(.malformed), .refused: preconditionFailure("a body of known length has no framing to be wrong")
+    }
   }
 }

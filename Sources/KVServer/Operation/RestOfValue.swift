@@ -1,0 +1,50 @@
+import KVCore
+import KVDialect
+import KVHTTP
+import KVWire
+
+/// Where the rest of a value is to be had whose source fails amid it: from other owners of the key that hold the very same.
+struct RestOfValue {
+  private let peers: Peers
+  private let cluster: Cluster
+  private let request: ValueRequest
+  private var owners: ArraySlice<Peer>
+  /// Which value it is; nil where nobody can tell it from another.
+  var upload: UploadID?
+
+  init(_ peers: Peers, _ cluster: Cluster, _ request: ValueRequest, _ owners: [Peer]) {
+    (self.peers, self.cluster, self.request, self.owners) = (peers, cluster, request, owners[...])
+  }
+
+  /// Whether there are other owners.
+  var hasOthers: Bool { !owners.isEmpty }
+
+  /// Whether one of them can be asked for the same value.
+  var isToBeHad: Bool { upload != nil && hasOthers }
+
+  /// A connection on which those bytes of the value come next; nil where nobody has them.
+  mutating func next(_ offsets: Range<Int>) async -> PeerConnection? {
+    guard let upload, !offsets.isEmpty else { return nil }
+    var asked = ValueRequest(.get, request.key)
+    asked.upload = upload
+    asked.range = "bytes=\(offsets.lowerBound)-\(offsets.upperBound - 1)"
+    while let owner = owners.popFirst() {
+      do throws(ExchangeError) { return try await connection(to: owner, asked, offsets) } catch { continue }
+    }
+    return nil
+  }
+
+  private func connection(
+    to owner: Peer, _ asked: ValueRequest, _ offsets: Range<Int>
+  ) async throws(ExchangeError) -> PeerConnection {
+    let link = PeerLink(peers: peers, peer: owner, limits: cluster.limits, subject: asked.subject)
+    var connection = try await link.connect(isRepeatable: true)
+    connection.answerTimeout = cluster.limits.connectTimeout
+    let answer = try await link.ask(
+      PeerProtocol.head(asked, to: owner, mark: cluster.topology.relayMark), &connection)
+    guard case .value(let head) = try await link.response(answer, to: asked, isAllSent: true, &connection),
+      head.offsets == offsets
+    else { throw .refused(Failure(.unavailable, "\(asked.subject): \(owner) does not have the rest")) }
+    return connection
+  }
+}
