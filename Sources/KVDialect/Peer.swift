@@ -37,10 +37,13 @@ package enum PeerProtocol {
     return fields
   }
 
-  /// The head of a message, whose body follows.
-  package static func messageHead(to peer: Peer, mark: RelayMark, byteCount: Int) -> HTTPRequestHead {
+  /// The head of a message, whose body follows: at once, or when it is asked for.
+  package static func messageHead(
+    to peer: Peer, mark: RelayMark, byteCount: Int, asksFirst: Bool = false
+  ) -> HTTPRequestHead {
     var fields = fields(to: peer, mark: mark)
     fields.append("Content-Length", "\(byteCount)")
+    if asksFirst { fields.append("Expect", "100-continue") }
     return HTTPRequestHead(
       method: "POST", target: HTTPTarget(key: [], query: Array("message".utf8)), fields: fields)
   }

@@ -40,6 +40,17 @@ struct PeerConnection: ~Copyable, Sendable {
     return try await receiveHead()
   }
 
+  /// Sends a body that the other node has asked for, and reads the text that it answers with.
+  mutating func exchange(
+    _ body: [UInt8], _ head: HTTPRequestHead, bytesMax: Int
+  ) async throws(PeerError) -> [UInt8] {
+    do throws(StreamError) { try await stream.send(body) } catch { throw .stream(error) }
+    let answer = try await receiveHead()
+    let text = try await receiveText(answer, requestMethod: head.method, bytesMax: bytesMax)
+    guard answer.status == 200 else { throw .malformed(.bad("the status \(answer.status) to a message")) }
+    return text
+  }
+
   /// Reads a response's head, which must be there as soon as its first byte must: a node that sends it drop by drop is
   /// no better than one that is silent.
   mutating func receiveHead() async throws(PeerError) -> HTTPResponseHead {

@@ -76,26 +76,44 @@ extension Peers: PeerQuestions {
     }
   }
 
-  /// Has another node decide about a write. It is asked once: whether it has done so cannot be told from its silence.
+  /// Has another node decide about a write. It is asked first whether it hears: what has been said to a node that hangs may
+  /// be done when it goes on.
   func order(_ order: WriteOrder, of peer: Peer, _ cluster: Cluster) async -> OrderReply {
     let body = NodeQuestion.write(order).bytes
-    let head = PeerProtocol.messageHead(to: peer, mark: cluster.topology.relayMark, byteCount: body.count)
+    let head = PeerProtocol.messageHead(
+      to: peer, mark: cluster.topology.relayMark, byteCount: body.count, asksFirst: true)
     let link = PeerLink(peers: self, peer: peer, limits: cluster.limits, subject: "PUT \(order.key)", isLook: true)
-    var connection: PeerConnection
-    do throws(ExchangeError) { connection = try await link.connect(isRepeatable: false) } catch { return .notAsked }
+    guard var connection = await hearing(head, link, cluster) else { return .notAsked }
     connection.answerTimeout = cluster.limits.connectTimeout * 2
     let answer: [UInt8]
-    do throws(ExchangeError) {
-      answer = try await link.text(head, body, bytesMax: NodeAnswer.writtenBytesMax, over: connection)
+    do throws(PeerError) {
+      answer = try await connection.exchange(body, head, bytesMax: NodeAnswer.writtenBytesMax)
     } catch {
+      link.count(error.kind)
       return .silence
     }
+    link.release(connection)
     switch try? NodeAnswer(answer) {
     case .written(let report)?: return .report(report)
     case .otherLayout?: return .report(.moved(mayBeWritten: order.mayBeWritten))
     default: return .silence
     }
   }
+
+  /// A connection to a node that waits for what was announced; nil where none does.
+  private func hearing(_ head: HTTPRequestHead, _ link: PeerLink, _ cluster: Cluster) async -> PeerConnection? {
+    do throws(ExchangeError) {
+      var connection = try await link.connect(isRepeatable: true)
+      connection.answerTimeout = min(Self.hearingTimeout, cluster.limits.connectTimeout)
+      guard try await link.ask(head, &connection).status == 100 else { return nil }
+      return connection
+    } catch {
+      return nil
+    }
+  }
+
+  /// How long a node may take to say that it hears.
+  private static let hearingTimeout = Duration.seconds(1)
 
   func malformed(_ error: HTTPSyntaxError, _ question: PeerQuestion, of peer: Peer) -> ExchangeError {
     metrics.countFailure(of: peer.name, .malformed)
@@ -189,7 +207,7 @@ struct PeerLink {
     try await text(head, body, bytesMax: bytesMax, over: try await connect(isRepeatable: true))
   }
 
-  /// The same over a connection that is there.
+  /// The same over a connection that is there already.
   func text(
     _ head: HTTPRequestHead, _ body: [UInt8], bytesMax: Int, over connection: consuming PeerConnection
   ) async throws(ExchangeError) -> [UInt8] {
