@@ -76,9 +76,12 @@ package final class Registers: Sendable {
 }
 
 extension StoreName {
+  /// What such names begin with.
+  static let uploadPrefix = "upload-"
+
   /// Where the bytes of an upload lie in `staging/` once all of them are there.
   static func upload(_ upload: UploadID, of key: Key) -> String {
-    "upload-\(upload.member.number)-\(upload.counter)-\(Hexadecimal.digits(Array(MD5.digest(key.bytes).prefix(8))))"
+    "\(uploadPrefix)\(upload.member.number)-\(upload.counter)-\(Hexadecimal.digits(Array(MD5.digest(key.bytes).prefix(8))))"
   }
 }
 
@@ -165,6 +168,17 @@ extension Store {
   package func dropUpload(_ upload: UploadID, of key: Key) {
     // What cannot be removed now is removed at the next start.
     _ = try? layout.staging.removeFile(StoreName.upload(upload, of: key))
+  }
+
+  /// Removes the bytes of uploads that nobody has accepted although they have been there for so long. Returns how many.
+  package func removeUploads(untouchedForSeconds ageSeconds: Int64) throws(SystemError) -> Int {
+    let latest = Instant.wallNanoseconds - ageSeconds * 1_000_000_000
+    var count = 0
+    for name in try layout.staging.names() where name.hasPrefix(StoreName.uploadPrefix) {
+      guard let status = try layout.staging.status(of: name), status.modifiedAtNanoseconds <= latest else { continue }
+      if try layout.staging.removeFile(name) { count += 1 }
+    }
+    return count
   }
 
   /// The bytes of an upload that waits to be accepted, where they are few.

@@ -788,7 +788,20 @@ private let ballot = Ballot(counter: 9, member: Member(1))
       .learnLayout(drawn),
       .held(HeldQuestion(version: 1, epoch: 2, group: 3, behind: nil, member: Member(4), source: Member(5))),
       .held(HeldQuestion(version: 1, epoch: 2, group: 3, behind: key, member: Member(4), source: Member(5))),
+      .register(
+        RegisterQuestion(
+          version: 1, epoch: 2, key: key, request: .accept(ballot, descriptor), source: nil, content: content)),
+      .write(order(content: nil, conditions: [], mayBeWritten: false)),
+      .write(order(content: content, conditions: Array("If-None-Match: *\r\n".utf8), mayBeWritten: true)),
     ] + requests.map { .register(RegisterQuestion(version: 1, epoch: 2, key: key, request: $0, source: Member(9))) }
+
+  private static let content = SmallContent(bytes: [1, 2, 3], fields: ValueFields(contentType: "a/b") ?? ValueFields())
+
+  private static func order(content: SmallContent?, conditions: [UInt8], mayBeWritten: Bool) -> WriteOrder {
+    WriteOrder(
+      epoch: 2, key: key, descriptor: descriptor, source: Member(3), content: content, conditions: conditions,
+      mayBeWritten: mayBeWritten)
+  }
 
   private static let requests: [RegisterRequest] = [
     .read, .prepare(ballot), .accept(ballot, descriptor), .learn(ballot, descriptor), .purge(ballot),
@@ -803,6 +816,9 @@ private let ballot = Ballot(counter: 9, member: Member(1))
     .register(.done, Member(2)), .register(.lacksBytes, Member(2)), .register(.unable, Member(2)),
     .register(.outbid(highest: ballot, accepted: .none), Member(2)),
     .register(.promised(Testimony(held: nil, floor: ballot)), Member(2)),
+    .written(.done(existed: true)), .written(.done(existed: false)), .written(.done(existed: nil)),
+    .written(.refused(exists: true)), .written(.refused(exists: false)), .written(.notWritten), .written(.unknown),
+    .written(.moved(mayBeWritten: true)), .written(.moved(mayBeWritten: false)),
     .register(
       .holds(Testimony(held: Held(ballot: ballot, descriptor: descriptor, hasBytes: false), floor: .none)), Member(2)),
   ]

@@ -71,6 +71,41 @@ import Testing
     #expect(try route("hashme", cluster("a"), by: mark) == "own")
   }
 
+  /// Three copies on four nodes, by ranges; the third one's disk is given up where that is said.
+  private func copied(_ name: String, losing lost: Set<Member> = []) -> Topology {
+    let members = Self.peers.enumerated().map { index, peer in
+      LayoutMember(member: Member(UInt16(index + 1)), name: peer.name, disk: DiskID(high: 0, low: UInt64(index + 1)))
+    }
+    let own = Self.peers.firstIndex { $0.name == name }.map { DiskID(high: 0, low: UInt64($0 + 1)) }
+    var layout = Layout(first: MemberList(members, copies: 3), proposal: .none)
+    if !lost.isEmpty { layout = layout.losing(lost, proposal: .none) }
+    return Topology(nodeName: name, peers: Self.peers, digest: MD5.digest, layout: layout, ownDisk: own)
+  }
+
+  /// "hashme" is in the first range.
+  @Test(arguments: [("a", ["own"]), ("b", ["own"]), ("c", ["own"]), ("d", ["a", "b", "c"])])
+  func everyOwnerOfACopyAnswersAndOthersMayAskEach(node: String, expected: [String]) throws {
+    let topology = copied(node)
+    let slot = try Key(text: "hashme").slot
+    #expect(topology.owns(slot) == (node != "d"))
+    switch topology.route(slot, relayedBy: nil, about: "GET hashme") {
+    case .own(let say): #expect(say.isShared && expected == ["own"])
+    case .peer(let first, let others): #expect(([first] + others).map(\.name) == expected)
+    case .refused, .behind: Issue.record("it goes nowhere")
+    }
+  }
+
+  @Test func whoeverIsGivenUpIsNotAsked() throws {
+    let slot = try Key(text: "hashme").slot
+    guard case .peer(let first, let others) = copied("d", losing: [Member(1)]).route(slot, relayedBy: nil, about: "")
+    else {
+      Issue.record("it is to be relayed")
+      return
+    }
+    #expect(([first] + others).map(\.name) == ["b", "c"])
+    #expect(!copied("a", losing: [Member(1)]).owns(slot))
+  }
+
   @Test func refusesAForeignFingerprintAndNamesBoth() throws {
     let mark = RelayMark(node: "b", fingerprint: "0123456789abcdef")
     let own = cluster("a").fingerprint

@@ -102,6 +102,7 @@ private func lines(_ lines: String...) -> String { lines.map { $0 + "\r\n" }.joi
       (.put, 201, ["ETag": tag], .stored(keyA, checksum: checksum, created: true)),
       (.put, 201, [:], .stored(keyA, checksum: nil, created: true)),
       (.put, 204, ["ETag": tag], .stored(keyA, checksum: checksum, created: false)),
+      (.put, 200, ["ETag": tag], .stored(keyA, checksum: checksum, created: nil)),
       (.get, 200, ["ETag": tag, "Content-Length": "5", "Last-Modified": date], .value(value(5, checksum))),
       (.get, 200, ["Content-Length": "0", "Last-Modified": date], .value(value(0, nil))),
       (.get, 206, ["Content-Length": "2", "Last-Modified": date, "Content-Range": "bytes 1-2/9"], .value(part)),
@@ -128,7 +129,7 @@ private func lines(_ lines: String...) -> String { lines.map { $0 + "\r\n" }.joi
         "a partial value whose Content-Range and Content-Length do not agree"
       ),
       (.get, 416, [:], "416 without the value's size"),
-      (.get, 204, [:], "the unexpected status 204"), (.put, 200, [:], "the unexpected status 200"),
+      (.get, 204, [:], "the unexpected status 204"), (.put, 202, [:], "the unexpected status 202"),
       (.put, 100, [:], "the unexpected status 100"), (.put, 302, [:], "the unexpected status 302"),
       (.delete, 200, [:], "the unexpected status 200"), (.delete, 201, [:], "the unexpected status 201"),
     ] as [(KVCore.Operation, Int, HTTPFields, String)])

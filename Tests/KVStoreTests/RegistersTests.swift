@@ -96,6 +96,25 @@ import Testing
     #expect(await ask(.prepare(lower)) == .outbid(highest: ballot, accepted: ballot))
   }
 
+  @Test func uploadsThatNobodyTakesAreThrownAwayInTheEnd() async throws {
+    let descriptor = try await seal([1, 2, 3])
+    #expect(try store.removeUploads(untouchedForSeconds: 60) == 0)
+    #expect(try store.open(descriptor.upload, of: key) != nil)
+    #expect(try store.removeUploads(untouchedForSeconds: -60) == 1)
+    #expect(try fixture.stagedNames() == [])
+    // A value on its way in has another name.
+    let value = try store.stage(key, byteCount: nil)
+    #expect(try store.removeUploads(untouchedForSeconds: -60) == 0)
+    _ = consume value
+  }
+
+  @Test func fewBytesAreGivenAlong() async throws {
+    let small = try await seal([1, 2, 3])
+    #expect(try store.smallContent(of: small, key) == SmallContent(bytes: [1, 2, 3], fields: ValueFields()))
+    let large = try await seal([UInt8](repeating: 7, count: SmallContent.bytesMax + 1))
+    #expect(try store.smallContent(of: large, key) == nil)
+  }
+
   @Test func bytesThatAreMissingAreFetched() async throws {
     let descriptor = try await seal([5])
     store.dropUpload(descriptor.upload, of: key)

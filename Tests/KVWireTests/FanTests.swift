@@ -18,7 +18,8 @@ import TestSupport
   /// Sends a payload through a fan to so many sinks; those in `broken` reset the connection at once, and those in `slow`
   /// have small buffers.
   private func run(
-    _ payload: Payload, sinkCount: Int, countMin: Int, broken: Set<Int> = [], slow: Set<Int> = []
+    _ payload: Payload, sinkCount: Int, countMin: Int, broken: Set<Int> = [], slow: Set<Int> = [],
+    deaf: Set<Int> = [], stopsAfter bytesMax: Int = .max
   ) async throws -> Run {
     let port = try ListeningPort()
     let source = try await WirePair(port).split()
@@ -30,15 +31,17 @@ import TestSupport
       try near.endSending()
     }()
     let fars = pairs.map(\.far)
-    async let receiving = Self.receive(fars, broken: broken, slow: slow)
-    var run = try await Self.fan(source.far.take(), pairs.map(\.near), slow: slow, countMin: countMin)
+    async let receiving = Self.receive(
+      fars.enumerated().filter { !deaf.contains($0.offset) }.map(\.element), broken: broken, slow: slow)
+    var run = try await Self.fan(
+      source.far.take(), pairs.map(\.near), slow: slow, countMin: countMin, stopsAfter: bytesMax)
     _ = try? await sending
     run.received = try await receiving
     return run
   }
 
   private static func fan(
-    _ source: consuming Wire, _ nears: [Handoff<Wire>], slow: Set<Int>, countMin: Int
+    _ source: consuming Wire, _ nears: [Handoff<Wire>], slow: Set<Int>, countMin: Int, stopsAfter bytesMax: Int
   ) async throws -> Run {
     var run = Run()
     var sinks: [Fan.Sink] = []
@@ -51,9 +54,9 @@ import TestSupport
     var tapped: [UInt8] = []
     do throws(Fan.Failure) {
       run.result = .success(
-        try await Fan(to: sinks, countMin: countMin).run(&body, from: &source.stream) {
+        try await Fan(to: sinks, countMin: countMin, lagMax: .milliseconds(100)).run(&body, from: &source.stream) {
           tapped.append(copying: $0)
-          return true
+          return tapped.count <= bytesMax
         })
     } catch {
       run.result = .failure(error)
@@ -122,6 +125,28 @@ import TestSupport
       #expect(run.result == .success(payload.byteCount))
       #expect(run.failedCount == 1)
       for bytes in run.received[1...] { #expect(payload.equals(ChunkedText(bytes).data)) }
+    }
+  }
+
+  /// One that takes nothing holds up the others for a while, and where it is needed, until it goes on.
+  @Test func oneThatTakesNothingIsLeftOutWhileEnoughRemain() async throws {
+    try await Wire.test {
+      var generator = SeededGenerator(round: 0, 9350)
+      let payload = Payload(byteCount: 16 << 20, &generator)
+      let run = try await run(payload, sinkCount: 3, countMin: 2, slow: [2], deaf: [2])
+      #expect(run.result == .success(payload.byteCount))
+      #expect(run.failedCount == 1)
+      for bytes in run.received { #expect(payload.equals(ChunkedText(bytes).data)) }
+    }
+  }
+
+  @Test func stopsWhereWhoeverLooksOnSaysSo() async throws {
+    try await Wire.test {
+      var generator = SeededGenerator(round: 0, 9360)
+      let payload = Payload(byteCount: 4 << 20, &generator)
+      let run = try await run(payload, sinkCount: 2, countMin: 1, stopsAfter: 1 << 20)
+      #expect(run.result == .failure(.stopped))
+      for bytes in run.received { #expect(!ChunkedText(bytes).isComplete) }
     }
   }
 

@@ -65,7 +65,8 @@ package final class Node: Sendable {
     let relay = Relay(peers: peers, pipes: pipes)
     serve = Serve(
       current: current, own: own,
-      shared: SharedValues(own: own, runner: keeper.runner, writes: keeper.writes, layouts: keeper.layouts, relay: relay),
+      shared: SharedValues(
+        own: own, runner: keeper.runner, writes: keeper.writes, layouts: keeper.layouts, relay: relay),
       relay: relay,
       listing: Listing(store: store, peers: peers, disk: rooms.disk, network: rooms.network), status: status,
       desk: keeper.desk, record: Record(metrics: metrics, current: current, logger: logger))
@@ -242,6 +243,11 @@ package final class Node: Sendable {
     }
     events.addTask(executorPreference: rooms.disk) { [store, logger] in
       var worker = HorizonKeeper(votes: store.votes, logger: logger, pace: pace)
+      await worker.run(.system)
+      return .upkeepEnded
+    }
+    events.addTask(executorPreference: rooms.disk) { [store] in
+      var worker = StaleUploads(store: store)
       await worker.run(.system)
       return .upkeepEnded
     }

@@ -69,7 +69,7 @@ struct Relay: Sendable {
     let link = PeerLink(peers: peers, peer: owner, limits: cluster.limits, subject: request.subject)
     var connection = try await link.connect(isRepeatable: request.operation != .delete)
     if request.operation == .delete { progress = .ordered }
-    if rest.hasOthers, progress == .asking { 
+    if rest.hasOthers, progress == .asking {
       // An owner asks others itself, and where it does not come to an answer, nor may they.
       connection.answerTimeout = request.operation == .put ? cluster.limits.connectTimeout * 2 : Self.stallMax
     }

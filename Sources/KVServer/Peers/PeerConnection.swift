@@ -82,8 +82,10 @@ struct PeerConnection: ~Copyable, Sendable {
     if request.operation == .get, let response, case .value = response { return response }
     let text = try await receiveText(
       head, requestMethod: request.operation.method, bytesMax: PeerProtocol.errorTextBytesMax)
-    return response ?? .failure(PeerProtocol.failure(
-        status: head.status, outcome: head.fields[PeerProtocol.outcomeField], text: text[...], from: owner))
+    return response
+      ?? .failure(
+        PeerProtocol.failure(
+          status: head.status, outcome: head.fields[PeerProtocol.outcomeField], text: text[...], from: owner))
   }
 
   /// Rules out another exchange: the owner was not given all of a value.

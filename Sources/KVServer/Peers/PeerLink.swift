@@ -220,7 +220,9 @@ struct PeerLink {
       throw failed(error)
     }
     guard answer.status == 200 else {
-      throw failed(.refused, PeerProtocol.failure(
+      throw failed(
+        .refused,
+        PeerProtocol.failure(
           status: answer.status, outcome: answer.fields[PeerProtocol.outcomeField], text: text[...], from: peer))
     }
     release(connection)
