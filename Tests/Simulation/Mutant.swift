@@ -59,7 +59,7 @@ struct Mutant {
     Mutant("remembersEvicted", .remembersEvicted, .crowded, within: 500),
     Mutant("tellsRequestsApart", .tellsRequestsApart, .contended, within: 2000),
     Mutant("datesLessons", .datesLessons, .moving, from: 3_012_501, within: 1000),
-    Mutant("promisesBeforePurge", .promisesBeforePurge, .purging, from: 508_001, within: 1000),
+    Mutant("promisesBeforePurge", .promisesBeforePurge, .purging, from: 400_001, within: 1000),
     Mutant("floorsAtHorizon", .floorsAtHorizon, .purging, within: 8000),
     Mutant("marksHandovers", .marksHandovers, .contended, within: 1000),
     Mutant("keepsVotes", .keepsVotes, .rotting, within: 3000),
