@@ -359,10 +359,11 @@ package struct LayoutPlan: Sendable {
         text: "\(lost.name) was given up while values moved to it: start it with an empty data directory, or go back "
           + "(kvctl layout cancel)", isWaiting: true)
     }
-    let silent = known.members.filter { member in !isGivenUp(member, known) && !all.contains { $0.name == member.name }
+    let silent = known.members.filter { member in
+      !isGivenUp(member, known) && !all.contains { $0.name == member.name }
     }
-    let awaited = silent.filter { known.current.copies == 1 || !isGone($0, known) }.map(\.name)
-    let left = silent.map(\.name).filter { !awaited.contains($0) }
+    let awaited = Set(silent.filter { known.current.copies == 1 || !isGone($0, known) }.map(\.name))
+    let left = Set(silent.map(\.name)).subtracting(awaited)
     return LayoutProgress(
       text: change(from: known, to: next) + (awaited.isEmpty ? "" : ", waiting for \(Self.listing(awaited.sorted()))")
         + (left.isEmpty ? "" : ", without \(Self.listing(left.sorted())) for now"), isWaiting: !awaited.isEmpty)

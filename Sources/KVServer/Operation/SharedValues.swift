@@ -116,7 +116,9 @@ struct SharedValues: Sendable {
   private func own(_ layout: Layout) -> Member? { layouts.current.value.topology.ownMember }
 
   private func unavailable(_ request: ValueRequest) -> Failure {
-    Failure(.unavailable, "\(request.subject): too few of its owners can be asked; nothing was done", outcome: WriteOutcome.none)
+    Failure(
+      .unavailable, "\(request.subject): too few of its owners can be asked; nothing was done",
+      outcome: WriteOutcome.none)
   }
 
   // MARK: PUT and DEL

@@ -78,7 +78,8 @@ struct UploadPush: Sendable {
       case .source(let error): throw ExchangeError(error, receiving: request.subject)
       case .stopped: throw .refused(failure ?? Failure(.storeFailed, "\(request.subject): the store takes no more"))
       case .tooFew:
-        throw .refused(Failure(.unavailable, "\(request.subject): too few of its owners take the value; nothing was done"))
+        throw .refused(
+          Failure(.unavailable, "\(request.subject): too few of its owners take the value; nothing was done"))
       }
     }
   }

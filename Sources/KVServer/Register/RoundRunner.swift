@@ -79,7 +79,9 @@ struct RoundRunner: Sendable {
           effects += round.step(.begin(ballot))
         case .send(let request, let members):
           let isOwn = request.descriptor?.upload == purpose.write?.upload
-          for member in members { ask(request, key, member, layout, isOwn ? bytes : Bytes(source: round.holder), teller) }
+          for member in members {
+            ask(request, key, member, layout, isOwn ? bytes : Bytes(source: round.holder), teller)
+          }
           phase += 1
           limit(phase, request, teller, &timers)
         // An owner that lacks bytes asks for them itself, and says that it cannot where that does not help.
@@ -123,7 +125,8 @@ struct RoundRunner: Sendable {
   ) {
     let isTaken = errands.take {
       let reply = await calls.ask(
-        request, key, of: member, layout, source: bytes.source, content: request.descriptor.flatMap { _ in bytes.content })
+        request, key, of: member, layout, source: bytes.source,
+        content: request.descriptor.flatMap { _ in bytes.content })
       note(reply, to: request, key)
       teller.yield(.event(Self.event(reply, request, member)))
     }
