@@ -110,7 +110,8 @@ package struct Topology: Sendable {
   /// The nodes that answer for the slot: the one to ask first, and those that do as well where there are copies.
   private func owners(of slot: Slot) -> (first: Peer, others: [Peer])? {
     guard let held, held.layout.hasCopies else { return owner(of: slot).map { ($0, []) } }
-    let owners = held.layout.coordinators(of: slot).compactMap { addresses[$0.name] }
+    // Under this node's own name another disk is meant, which is gone.
+    let owners = held.layout.coordinators(of: slot).filter { $0.name != nodeName }.compactMap { addresses[$0.name] }
     return owners.first.map { ($0, Array(owners.dropFirst())) }
   }
 

@@ -40,11 +40,14 @@ extension Store {
     do throws(SystemError) { keys = try self.keys(of: group, where: isWanted) } catch { throw .failed(error) }
     let rest = keys.drop { key in last.map { !$0.bytes.lexicographicallyPrecedes(key.bytes) } ?? false }
     var page: [HeldKey] = []
-    for key in rest.prefix(limit) {
+    for key in rest {
+      guard page.count < limit else { return (page, false) }
+      // It may have been removed since. Until the page is full others take its place: an empty one would say of no key
+      // that it is not here.
       guard let held = try await held(key) else { continue }
       page.append(HeldKey(key: key, ballot: held.ballot, descriptor: held.descriptor))
     }
-    return (page, rest.count <= limit)
+    return (page, true)
   }
 
   /// Removes the files of a group that say what was deleted.

@@ -249,7 +249,7 @@ extension Store {
         var old: File?
         let isRenamed = try locks.withLock(for: key) { () throws(StoreError) in
           guard isCurrent() else { throw .shared }
-          guard try ballot(in: place) == before else { return false }
+          guard try ballot(in: place) == before, try stagedBallot(name) == attribute.ballot else { return false }
           _ = try replacing(
             place, newBytes: attribute.isDeletion ? nil : attribute.valueBytes, keepingOpen: &old,
             StoreError.init(writing:)
@@ -278,6 +278,16 @@ extension Store {
       if let markedName = try Quarantine.markedName(file, status) {
         return try heldInQuarantine(markedName, status).ballot
       }
+      return try ValueAttribute.read(file)?.ballot
+    } catch {
+      throw .failed(error)
+    }
+  }
+
+  /// The ballot that staged bytes say. The same upload may have come once more since that was recorded: what came has not.
+  private func stagedBallot(_ name: String) throws(StoreError) -> Ballot? {
+    do throws(SystemError) {
+      guard let file = try layout.staging.openFile(name) else { return nil }
       return try ValueAttribute.read(file)?.ballot
     } catch {
       throw .failed(error)

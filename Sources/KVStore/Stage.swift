@@ -123,7 +123,10 @@ package struct StagedValue: ~Copyable {
     let name = StoreName.upload(attribute.upload, of: key)
     do throws(SystemError) {
       try file.setAttribute(ValueAttribute.name, attribute.encoded)
-      try store.layout.staging.rename(self.name, to: name, in: store.layout.staging)
+      // The same upload may come twice at once, and be accepted meanwhile.
+      try store.locks.withLock(for: key) { () throws(SystemError) in
+        try store.layout.staging.rename(self.name, to: name, in: store.layout.staging)
+      }
     } catch {
       throw StoreError(writing: error)
     }

@@ -192,6 +192,102 @@ private let ballot = Ballot(counter: 9, member: Member(1))
     #expect(next?.members.map(\.disk) == [Hosts.disk("a"), disk, Hosts.disk("c")])
     #expect(next?.members.map(\.member.number) == [1, 4, 3])
   }
+
+  /// Host b has a new disk, of which all groups are under way.
+  private func refilling() throws -> (layout: Layout, disk: DiskID) {
+    let members = Hosts.list("abc").members
+    let layout = Layout(first: MemberList(members, copies: 3), of: Hosts.cluster, proposal: .none)
+    let disk = DiskID(high: 1, low: 1)
+    let heard = [hello("b", disk: disk), hello("c", in: layout)]
+    let next = LayoutPlan(known: layout, own: hello("a", in: layout), heard: heard, digest: MD5.digest)
+      .following(layout, ballot)
+    return (try #require(next).moving([0, 1], proposal: ballot), disk)
+  }
+
+  private func synced(_ hello: Hello, _ layout: Layout, _ groups: [UInt8]) -> Hello {
+    var hello = hello
+    hello.synced = groups.map { SyncedGroup(group: $0, epoch: layout.version) }
+    return hello
+  }
+
+  /// Most owners have all of group 0, and all have all of group 1. The new disk is waited for while its host is there, and
+  /// for a while afterwards.
+  @Test(
+    arguments: [
+      (true, false, [.moving, .new]), (false, false, [.moving, .moving]), (false, true, [.new, .new]),
+    ] as [(Bool, Bool, [GroupState.Phase])])
+  func aGroupWaitsForAllNewOwnersThatAreThere(isThere: Bool, isGone: Bool, phases: [GroupState.Phase]) throws {
+    let (layout, disk) = try refilling()
+    let own = synced(hello("a", in: layout), layout, [0, 1])
+    var heard = [synced(hello("c", in: layout), layout, [0, 1])]
+    if isThere { heard.append(synced(hello("b", disk: disk, in: layout), layout, [1])) }
+    let following = LayoutPlan(
+      known: layout, own: own, heard: heard, gone: isGone ? [disk, Hosts.disk("b")] : [], digest: MD5.digest
+    ).following(layout, ballot)
+    #expect((following ?? layout).groups[0...1].map(\.phase) == phases)
+  }
+
+  @Test func aNewDiskIsToldOf() throws {
+    let (layout, disk) = try refilling()
+    let heard = [hello("b", disk: disk, in: layout), hello("c", in: layout)]
+    let plan = LayoutPlan(known: layout, own: hello("a", in: layout), heard: heard, gone: [], digest: MD5.digest)
+    #expect(
+      plan.progress
+        == LayoutProgress(text: "b has a new disk: copies are being made, 0 of 256 groups", isWaiting: false))
+  }
+
+  /// Somebody who is gone for long keeps nobody from going on.
+  @Test(
+    arguments: [([], "waiting for b", true), (["b"], "without b for now", false)] as [([String], String, Bool)])
+  func aHostThatIsNotThereIsToldOf(gone: [String], words: String, isWaiting: Bool) throws {
+    let (layout, disk) = try refilling()
+    let plan = LayoutPlan(
+      known: layout, own: hello("a", in: layout), heard: [hello("c", in: layout)],
+      gone: gone.isEmpty ? [] : [disk, Hosts.disk("b")], digest: MD5.digest)
+    #expect(
+      plan.progress
+        == LayoutProgress(
+          text: "b has a new disk: copies are being made, 0 of 256 groups, \(words)", isWaiting: isWaiting))
+  }
+
+  @Test func moreCopiesAreToldOf() {
+    let layout = Hosts.layout("abc").changing(
+      to: MemberList(Hosts.list("abc").members, copies: 3), proposal: ballot)
+    let plan = LayoutPlan(
+      known: layout, own: hello("a", in: layout), heard: [hello("b", in: layout), hello("c", in: layout)],
+      digest: MD5.digest)
+    #expect(plan.progress?.text == "going from 1 copy of each value to 3: 0 of 256 groups")
+  }
+
+  /// A disk that begins with nothing would count as one that has taken part in all that was decided.
+  @Test func noDiskStandsInForAnotherWhereThereAreCopies() {
+    let members = Hosts.list("abc").members
+    let layout = Layout(first: MemberList(members, copies: 3), of: Hosts.cluster, proposal: .none)
+      .losing([Member(2)], proposal: ballot)
+    let heard = [hello("b", disk: DiskID(high: 1, low: 1)), hello("c", in: layout)]
+    let following = LayoutPlan(known: layout, own: hello("a", in: layout), heard: heard, digest: MD5.digest)
+      .following(layout, ballot)
+    #expect(following?.current == layout.current)
+    #expect(following?.next?.members.map(\.member.number) == [1, 4, 3])
+  }
+
+  @Test func nobodyIsGivenUpWhereThereAreCopies() {
+    let layout = Layout(
+      first: MemberList(Hosts.list("abc").members, copies: 3), of: Hosts.cluster, proposal: .none)
+    #expect(throws: LayoutOrder.Void(LayoutOrder.noLossOfCopies)) {
+      try LayoutOrder.givingUp(["b"], of: layout, heard: [], own: hello("a", in: layout))
+    }
+  }
+
+  /// Each copy counts: what stays with one host, what the others get.
+  @Test func aForecastCountsCopies() {
+    var forecast = MoveForecast(from: Hosts.layout("abc"), to: wish, digest: MD5.digest)
+    forecast.add(Slot(number: 1), byteCount: 10)
+    #expect(forecast.hasCopies && forecast.all.values == 1)
+    #expect(forecast.moved.values == 2 && forecast.moved.bytes == 20)
+    #expect(forecast.hosts["a"]?.before.values == 1 && forecast.hosts["a"]?.leaving.values == 0)
+    #expect(forecast.hosts["b"]?.arriving.bytes == 10 && forecast.hosts["c"]?.arriving.bytes == 10)
+  }
 }
 
 @Suite struct LayoutPlanTests {

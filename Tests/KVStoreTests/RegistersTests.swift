@@ -70,6 +70,36 @@ import Testing
     #expect(try fixture.stagedNames().count == 1)
   }
 
+  /// The same upload comes once more while it is accepted. The file that came second says nothing of any ballot, and a disk
+  /// must not vote for what no round has proposed.
+  @Test func bytesThatComeTwiceAreAcceptedAtTheBallotOfTheRound() async throws {
+    let descriptor = try await seal([1, 2, 3])
+    let name = StoreName.upload(descriptor.upload, of: key)
+    let attribute = try File(path: fixture.directory.path + "/data/staging/\(name)").attribute(
+      ValueAttribute.name, bytesMax: 64)
+    let ballot = try ballot()
+    let asked = Mutex(0)
+    let isCurrent: @Sendable () -> Bool = { [store] in
+      let count = asked.withLock { count in
+        count += 1
+        return count
+      }
+      // The second time is at the moment at which the file gets its name.
+      guard count == 2 else { return true }
+      do {
+        let again = try store.layout.staging.createFile("again")
+        try again.write([1, 2, 3].span.bytes, at: 0)
+        try again.setAttribute(ValueAttribute.name, attribute ?? [])
+        try store.layout.staging.rename("again", to: name, in: store.layout.staging)
+      } catch {
+        Issue.record(error)
+      }
+      return true
+    }
+    #expect(await ask(.accept(ballot, descriptor), isCurrent: isCurrent) == .done)
+    #expect(try await store.held(key)?.ballot == ballot)
+  }
+
   @Test func whatBeganUnderThePresentEpochIsDone() async throws {
     open(epoch: 7, isShared: false)
     var value = try store.stage(key, byteCount: nil, epoch: 7)

@@ -16,9 +16,11 @@ final class GroupSync {
     self.known = known
     self.member = member
     self.done = done
-    let slots = world.slots
+    let (slots, bringsAllUp) = (world.slots, world.options.rules.contains(.bringsAllUp))
     keys = slots.indices.filter { key in
-      slots[key].group == group && known.views[key].nextOwners?.contains(member) == true
+      let view = known.views[key]
+      return slots[key].group == group && view.nextOwners?.contains(member) == true
+        && (bringsAllUp || !view.owners.contains(member))
     }
   }
 

@@ -61,6 +61,7 @@ struct Mutant {
     Mutant("datesLessons", .datesLessons, .moving, from: 3_012_501, within: 1000),
     Mutant("promisesBeforePurge", .promisesBeforePurge, .purging, from: 400_001, within: 1000),
     Mutant("floorsAtHorizon", .floorsAtHorizon, .purging, within: 8000),
+    Mutant("bringsAllUp", .bringsAllUp, .moving, within: 3000),
     Mutant("marksHandovers", .marksHandovers, .contended, within: 1000),
     Mutant("keepsVotes", .keepsVotes, .rotting, within: 3000),
     Mutant(founding: "asksAllFounders", .asksAllFounders, within: 1000),

@@ -30,7 +30,7 @@ package enum LayoutOrder: Hashable, Sendable {
   package static func givingUp(
     _ names: [String], of layout: Layout, heard: [Hello], own: Hello
   ) throws(Void) -> LayoutOrder {
-    guard layout.current.copies == 1 else { throw Void("a later version has decided on several copies of each value") }
+    guard layout.current.copies == 1 else { throw Void(noLossOfCopies) }
     var lost: Set<Member> = []
     for name in names {
       let disks = layout.members.filter { $0.name == name }
@@ -45,6 +45,12 @@ package enum LayoutOrder: Hashable, Sendable {
     }
     return .giveUp(lost)
   }
+
+  /// Of values that several hosts keep, those that are left may not know what the others have decided, and no simulation
+  /// has shown yet by which rules they can be gone by.
+  package static let noLossOfCopies =
+    "several copies are kept of each value, so no host need be given up: take one that is gone for good out of [Peers], "
+    + "or start it with an empty data directory; what lost most of its copies can only be got back with a disk that has it"
 
   /// The layout by which it is carried out; nil where it has been, or has nothing to be about any more.
   package func following(_ layout: Layout, _ ballot: Ballot) -> Layout? {

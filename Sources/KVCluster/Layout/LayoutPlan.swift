@@ -12,15 +12,18 @@ package struct LayoutPlan: Sendable {
   private let heard: [String: Hello]
   /// Listed hosts that have answered, but are of a version that knows no layout.
   private let older: Set<String>
+  /// Disks of which nothing was heard for so long that nobody waits for them to get their copies; nil for all of which
+  /// nothing is heard now.
+  private let gone: Set<DiskID>?
   private let movingMax: Int
   private let digest: @Sendable ([UInt8]) -> [UInt8]
 
   /// `digest` is MD5 (RFC 1321), for what is drawn.
   package init(
-    known: Layout?, own: Hello, heard: [Hello], older: Set<String> = [], movingMax: Int = Self.movingMax,
-    digest: @escaping @Sendable ([UInt8]) -> [UInt8]
+    known: Layout?, own: Hello, heard: [Hello], older: Set<String> = [], gone: Set<DiskID>? = nil,
+    movingMax: Int = Self.movingMax, digest: @escaping @Sendable ([UInt8]) -> [UInt8]
   ) {
-    self.older = older
+    (self.older, self.gone) = (older, gone)
     self.movingMax = movingMax
     self.known = known
     self.own = own
@@ -146,8 +149,10 @@ package struct LayoutPlan: Sendable {
     return hellos.allSatisfy { $0?.version == layout.version && $0?.isSwept == true }
   }
 
-  /// A host that was given up and is there again with a disk that is new to everybody.
+  /// A host that was given up and is there again with a disk that is new to everybody. Where there are copies, a disk that
+  /// begins with nothing must not count as one that has taken part in what was decided: it gets its values first.
   private func substitute(_ layout: Layout) -> (Member, DiskID)? {
+    guard !layout.hasCopies else { return nil }
     for member in layout.members where isGivenUp(member, layout) && layout.lastMember.number < .max {
       guard let hello = hello(member.name), layout.member(of: hello.disk) == nil,
         hello.cluster.map({ $0 == layout.cluster }) ?? true,
@@ -189,16 +194,26 @@ package struct LayoutPlan: Sendable {
     return layout.isQuorum(wishing)
   }
 
-  /// Whether enough of the new owners of each of its slots have all of a group.
+  /// Whether enough of the new owners of each of its slots have all of a group: most of them, and of the rest those that
+  /// are there, or will be back soon. What these miss only a repair would bring them, and until then the others' disks
+  /// would be all there is.
   private func isSynced(_ group: Int, _ layout: Layout) -> Bool {
     let epoch = layout.groups[group].epoch
     let synced = all.filter { $0.synced.contains(SyncedGroup(group: UInt8(group), epoch: epoch)) }
       .compactMap { layout.member(of: $0.disk) }
+    let absent = layout.members.filter { isGone($0, layout) }.map(\.member)
     return Self.exampleSlots(of: group, layout.current, layout.next).allSatisfy { slot in
       let view = layout.view(of: slot)
       guard let next = view.nextOwners, Set(next) != Set(view.owners) else { return true }
-      return View.isMajority(synced, of: next)
+      return View.isMajority(synced, of: next) && next.allSatisfy { synced.contains($0) || absent.contains($0) }
     }
+  }
+
+  /// Whether nobody waits for a disk to get its copies.
+  private func isGone(_ member: LayoutMember, _ layout: Layout) -> Bool {
+    // Where its host is there with another disk, this one will not be back.
+    if isGivenUp(member, layout) || hello(member.name).map({ $0.disk != member.disk }) ?? false { return true }
+    return gone?.contains(member.disk) ?? !all.contains { $0.disk == member.disk }
   }
 
   private static func changesOwners(_ group: Int, from list: MemberList, to next: MemberList) -> Bool {
@@ -248,7 +263,11 @@ package struct LayoutPlan: Sendable {
   private func list(of wish: Wish, _ layout: Layout) -> Result<MemberList, Obstacle> {
     if let reason = replaced(layout) { return .failure(Obstacle(text: reason)) }
     let members = layout.current.members
-    if let lost = members.first(where: { isGivenUp($0, layout) && wish.names.contains($0.name) }) {
+    let lost = members.first { member in
+      isGivenUp(member, layout) && wish.names.contains(member.name)
+        && !(layout.hasCopies && hello(member.name).map { $0.disk != member.disk } ?? false)
+    }
+    if let lost {
       return .failure(Obstacle(text: Self.givenUp(lost.name)))
     }
     // A host that has come back with another disk is a change of its own.
@@ -340,13 +359,30 @@ package struct LayoutPlan: Sendable {
         text: "\(lost.name) was given up while values moved to it: start it with an empty data directory, or go back "
           + "(kvctl layout cancel)", isWaiting: true)
     }
-    let silent = Set(known.members.filter { !isGivenUp($0, known) }.map(\.name)).subtracting(all.map(\.name)).sorted()
-    let wait = silent.isEmpty ? "" : ", waiting for \(Self.listing(silent))"
-    let change = isTakenBack(known) ? "taking back the move to" : "moving to"
+    let silent = known.members.filter { member in
+      !isGivenUp(member, known) && !all.contains { $0.name == member.name }
+    }
+    let awaited = Set(silent.filter { known.current.copies == 1 || !isGone($0, known) }.map(\.name))
+    let left = Set(silent.map(\.name)).subtracting(awaited)
     return LayoutProgress(
-      text:
-        "\(change) \(Self.listing(next.members.map(\.name))): \(known.movedGroupCount * 100 / known.groups.count) %\(wait)",
-      isWaiting: !silent.isEmpty)
+      text: change(from: known, to: next) + (awaited.isEmpty ? "" : ", waiting for \(Self.listing(awaited.sorted()))")
+        + (left.isEmpty ? "" : ", without \(Self.listing(left.sorted())) for now"), isWaiting: !awaited.isEmpty)
+  }
+
+  /// What goes on, and how far it is.
+  private func change(from known: Layout, to next: MemberList) -> String {
+    let share = "\(known.movedGroupCount * 100 / known.groups.count) %"
+    if isTakenBack(known) { return "taking back the move to \(Self.listing(next.members.map(\.name))): \(share)" }
+    guard next.wish.hosts == known.current.wish.hosts, next.rule == known.current.rule else {
+      return "moving to \(Self.listing(next.members.map(\.name))): \(share)"
+    }
+    let done = "\(known.movedGroupCount) of \(known.groups.count) groups"
+    if next.copies != known.current.copies {
+      return "going from \(Counted(known.current.copies, "copy", "copies")) of each value to \(next.copies): \(done)"
+    }
+    let replaced = next.members.filter { !known.current.members.map(\.disk).contains($0.disk) }.map(\.name)
+    return "\(Self.listing(replaced)) \(replaced.count == 1 ? "has a new disk" : "have new disks"): "
+      + "copies are being made, \(done)"
   }
 
   private static let namesMax = 8

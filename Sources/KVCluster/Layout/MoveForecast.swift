@@ -13,7 +13,7 @@ package struct MoveForecast: Sendable {
     }
   }
 
-  /// What a host has, and what comes and goes.
+  /// What a host has, and what comes and goes. With copies, each counts.
   package struct Host: Hashable, Sendable {
     package var before = Sum()
     package var leaving = Sum()
@@ -27,7 +27,11 @@ package struct MoveForecast: Sendable {
   /// By name.
   package private(set) var hosts: [String: Host] = [:]
   package private(set) var all = Sum()
+  /// What has to come to hosts that do not have it.
   package private(set) var moved = Sum()
+
+  /// Whether values have several copies, or are to have.
+  package var hasCopies: Bool { layout.hasCopies || wished.copies > 1 }
 
   /// Nothing has been added yet. `digest` is MD5.
   package init(from layout: Layout, to wish: Wish, digest: ([UInt8]) -> [UInt8]) {
@@ -41,12 +45,21 @@ package struct MoveForecast: Sendable {
 
   /// Takes in a key that there is.
   package mutating func add(_ slot: Slot, byteCount: Int) {
-    let (before, after) = (layout.coordinator(of: slot).name, wished.firstOwner(of: slot).name)
+    let (before, after) = (
+      names(layout.view(of: slot).owners, layout.members), names(wished.owners(of: slot), wished.members)
+    )
     all.add(byteCount)
-    hosts[before, default: Host()].before.add(byteCount)
-    guard before != after else { return }
-    moved.add(byteCount)
-    hosts[before, default: Host()].leaving.add(byteCount)
-    hosts[after, default: Host()].arriving.add(byteCount)
+    for name in before {
+      hosts[name, default: Host()].before.add(byteCount)
+      if !after.contains(name) { hosts[name, default: Host()].leaving.add(byteCount) }
+    }
+    for name in after where !before.contains(name) {
+      moved.add(byteCount)
+      hosts[name, default: Host()].arriving.add(byteCount)
+    }
+  }
+
+  private func names(_ owners: [Member], _ members: [LayoutMember]) -> [String] {
+    members.filter { owners.contains($0.member) }.map(\.name)
   }
 }

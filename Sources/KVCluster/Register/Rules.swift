@@ -56,6 +56,9 @@ package struct Rules: OptionSet, Hashable, Sendable {
   package static let promisesBeforePurge = Rules(rawValue: 1 << 23)
   /// A write that is handed to one owner after another is marked from the second on: the first may have made it.
   package static let marksHandovers = Rules(rawValue: 1 << 24)
+  /// Whoever stays an owner is brought up to what the others have decided before it counts for the new list, as is who
+  /// becomes one.
+  package static let bringsAllUp = Rules(rawValue: 1 << 25)
   /// Losing the bytes of a value does not lose the vote for it.
   package static let keepsVotes = Rules(rawValue: 1 << 22)
 }

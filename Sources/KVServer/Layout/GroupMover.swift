@@ -3,7 +3,7 @@ import KVCore
 import KVLinux
 import KVStore
 
-/// Brings the groups that move to this node up to what their present owner holds, key by key.
+/// Brings the groups that move to this node up to what their present owners hold, key by key.
 struct GroupMover: Sendable {
   private static let pace = Duration.milliseconds(20)
   private static let idlePace = Duration.milliseconds(200)
@@ -12,18 +12,9 @@ struct GroupMover: Sendable {
   private static let width = 8
 
   let layouts: Layouts
-  let calls: RegisterCalls
-  let pace: MovePace
-  let metrics: Metrics
-  let runner: RoundRunner
+  let keys: KeyMover
   let desk: MessageDesk
   let network: IOExecutor
-
-  /// Why a group is not here yet.
-  private struct Obstacle: Error {
-    /// Nil where it passes by itself.
-    let text: String?
-  }
 
   /// Goes on until the task is cancelled.
   func run() async {
@@ -38,7 +29,7 @@ struct GroupMover: Sendable {
       for group in layout.groups.indices where layout.groups[group].phase == .moving {
         let goal = SyncedGroup(group: UInt8(group), epoch: layout.groups[group].epoch)
         guard !layouts.isSynced(goal) else { continue }
-        do throws(Obstacle) {
+        do throws(MoveObstacle) {
           try await bring(group, to: member, layout)
           layouts.synced(goal)
           layouts.note(trouble: nil, group: group)
@@ -55,75 +46,73 @@ struct GroupMover: Sendable {
     }
   }
 
-  private func bring(_ group: Int, to member: Member, _ layout: Layout) async throws(Obstacle) {
-    guard layout.current.copies == 1, layout.next?.copies == 1 else {
-      throw Obstacle(text: "a later version has decided on several copies of each value")
-    }
-    // What was on a disk that is given up nobody waits for.
-    for source in sources(of: group, for: member, layout) where !layout.lost.contains(source) {
-      try await bring(group, from: source, to: member, layout)
-    }
-  }
-
-  private func bring(
-    _ group: Int, from source: Member, to member: Member, _ layout: Layout
-  ) async throws(Obstacle) {
-    var behind: Key?
+  /// Finds out what the present owners have decided, and takes that over. The floors of what they may have forgotten stay
+  /// theirs: who becomes an owner begins with nothing, under an epoch of which nothing that was asked earlier is a part, so
+  /// that no ACCEPT or LEARN from before a deletion that they have forgotten reaches it. What can reach it was asked under
+  /// this epoch, of owners who hold the deletion still, or whose floor is above it.
+  private func bring(_ group: Int, to member: Member, _ layout: Layout) async throws(MoveObstacle) {
+    var survey = GroupSurvey(of: group, for: member, layout) { $0.slot }
+    var isOutdated = false
     while true {
-      let (page, isLast) = try await page(of: group, behind: behind, from: source, member, layout)
-      try await take(page, from: source, layout)
-      guard !isLast, let last = page.last else { break }
-      behind = last.key
+      switch survey.next() {
+      case .ask(let questions):
+        for (source, answer) in await ask(questions, of: group, for: member, layout) {
+          switch answer {
+          case .held(let page, let isLast)?: survey.take(page, isLast: isLast, from: source)
+          case .otherLayout?:
+            isOutdated = true
+            survey.fall(silent: source)
+          default: survey.fall(silent: source)
+          }
+        }
+      case .take(let findings): try await take(findings, layout)
+      // Who goes by another layout soon goes by this one, or this node by that.
+      case .stuck where isOutdated: throw MoveObstacle(text: nil)
+      case .stuck(let silent): throw MoveObstacle(text: "no word of what they have from \(names(silent, layout))")
+      case .finished: return
+      }
     }
   }
 
-  /// Who has what this node is to own. With one copy of each value that is one node a slot, and what it holds is decided.
-  private func sources(of group: Int, for member: Member, _ layout: Layout) -> [Member] {
-    var sources: [Member] = []
-    for slot in LayoutPlan.slots(of: group) {
-      let view = layout.view(of: slot)
-      guard view.nextOwners?.contains(member) == true, !view.owners.contains(member) else { continue }
-      for owner in view.owners where !sources.contains(owner) { sources.append(owner) }
-    }
-    return sources
+  private func names(_ members: [Member], _ layout: Layout) -> String {
+    layout.members.filter { members.contains($0.member) }.map(\.name).joined(separator: ", ")
   }
 
-  private func page(
-    of group: Int, behind: Key?, from source: Member, _ member: Member, _ layout: Layout
-  ) async throws(Obstacle) -> (page: [HeldKey], isLast: Bool) {
+  /// Asks all of them at once.
+  private func ask(
+    _ questions: [GroupSurvey.Question], of group: Int, for member: Member, _ layout: Layout
+  ) async -> [(source: Member, NodeAnswer?)] {
     let cluster = layouts.current.value
-    guard let peer = cluster.topology.peer(of: source) else {
-      throw Obstacle(text: "the address of member \(source.number) is not known")
-    }
-    let question = HeldQuestion(
-      version: layout.version, epoch: layout.groups[group].epoch, group: UInt8(group), behind: behind, member: member,
-      source: source)
-    switch await calls.peers.ask(.held(question), of: peer, cluster) {
-    case .held(let page, let isLast)?: return (page, isLast)
-    case .otherLayout?: throw Obstacle(text: nil)
-    default: throw Obstacle(text: "\(peer.name) does not say what it has")
+    return await withTaskGroup(of: (source: Member, NodeAnswer?).self) { tasks in
+      for question in questions {
+        let held = HeldQuestion(
+          version: layout.version, epoch: layout.groups[group].epoch, group: UInt8(group), behind: question.behind,
+          member: member, source: question.source)
+        tasks.addTask(executorPreference: network) { (question.source, await answer(to: held, member, cluster)) }
+      }
+      return await tasks.reduce(into: []) { $0.append($1) }
     }
   }
 
-  private func checkSpace(for held: HeldKey) throws(Obstacle) {
-    do throws(StoreError) { try calls.store.checkSpace(for: held.descriptor.valueBytes) } catch {
-      throw Obstacle(text: error.reason)
-    }
+  private func answer(to question: HeldQuestion, _ member: Member, _ cluster: Cluster) async -> NodeAnswer? {
+    if question.source == member { return await desk.take(.held(question)) }
+    guard let peer = cluster.topology.peer(of: question.source) else { return nil }
+    return await keys.calls.peers.ask(.held(question), of: peer, cluster)
   }
 
   /// Takes over some keys, a few at a time. Begins no more once one cannot be had.
-  private func take(_ page: [HeldKey], from source: Member, _ layout: Layout) async throws(Obstacle) {
-    var rest = page[...]
-    let obstacle = await withTaskGroup(of: Obstacle?.self) { group in
+  private func take(_ findings: [GroupSurvey.Finding], _ layout: Layout) async throws(MoveObstacle) {
+    var rest = findings[...]
+    let obstacle = await withTaskGroup(of: MoveObstacle?.self) { group in
       func begin() {
-        guard let held = rest.popFirst() else { return }
+        guard let finding = rest.popFirst() else { return }
         group.addTask(executorPreference: network) {
-          do throws(Obstacle) { try await take(held, from: source, layout) } catch { return error }
+          do throws(MoveObstacle) { try await keys.take(finding, layout) } catch { return error }
           return nil
         }
       }
       for _ in 0..<Self.width { begin() }
-      var obstacle: Obstacle?
+      var obstacle: MoveObstacle?
       for await failure in group {
         obstacle = obstacle ?? failure
         if obstacle == nil { begin() }
@@ -131,28 +120,5 @@ struct GroupMover: Sendable {
       return obstacle
     }
     if let obstacle { throw obstacle }
-  }
-
-  /// Has the disk here learn what is decided; its bytes come from the source, and before: whoever wants to write the key
-  /// meanwhile does not wait for them.
-  private func take(_ held: HeldKey, from source: Member, _ layout: Layout) async throws(Obstacle) {
-    let arrived = await calls.bring(held, from: source, pace)
-    defer { calls.store.dropUpload(held.descriptor.upload, of: held.key) }
-    let question = RegisterQuestion(
-      version: layout.version, epoch: layout.groups[held.key.slot.group].epoch, key: held.key,
-      request: .learn(held.ballot, held.descriptor), source: arrived == .missing ? nil : source)
-    switch await calls.take(question) {
-    case .register(.done, _):
-      if arrived == .fetched { metrics.countMovedValue() }
-    case .register(.outbid, _), .register(.lacksBytes, _):
-      try checkSpace(for: held)
-      // It was written meanwhile, or so much was forgotten here that only a round can tell.
-      switch await runner.run(.certainty, held.key, layout).outcome {
-      case .chosen: return metrics.countMovedValue()
-      default: throw Obstacle(text: "the bytes of '\(held.key)' are not to be had")
-      }
-    case .register: throw Obstacle(text: "this node's store does not take '\(held.key)'")
-    default: throw Obstacle(text: nil)
-    }
   }
 }

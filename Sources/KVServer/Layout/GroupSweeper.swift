@@ -6,12 +6,12 @@ import KVStore
 /// Removes what has become others' once they have it.
 struct GroupSweeper: Sendable {
   private static let pace = Duration.milliseconds(500)
-  /// How long after an owner gave no answer it is asked again.
+  /// How long after owners gave no answer they are asked again.
   private static let retryPause = Duration.seconds(10)
 
-  /// What an owner says of a key that lies here.
+  /// What its owners say of a key that lies here.
   private enum Word {
-    /// It holds what lies here at that ballot, or something later.
+    /// Most of them hold what lies here at that ballot, or something later.
     case taken(Ballot)
     case notTaken
     case silence
@@ -78,8 +78,9 @@ struct GroupSweeper: Sendable {
     }
   }
 
-  /// What the key's owner says of what lies here. Only that it holds the same, or something later, says that this can go:
-  /// what an owner does not know of was left behind by some other list, and is for a person to decide about.
+  /// What the key's owners say of what lies here. Only that most of them hold the same, or something later, with its
+  /// bytes, says that this can go: what they do not know of was left behind by some other list, and is for a person to
+  /// decide about.
   private func word(about key: Key, _ layout: Layout) async -> Word {
     let held: Held?
     do throws(StoreError) {
@@ -89,13 +90,26 @@ struct GroupSweeper: Sendable {
     } catch {
       return .notTaken
     }
-    guard let held, let owner = layout.view(of: key.slot).owners.first else { return .notTaken }
+    guard let held else { return .notTaken }
+    var taking = 0
+    var silent = 0
+    let owners = layout.view(of: key.slot).owners
     // From who is given up no word will come.
-    guard !layout.lost.contains(owner) else { return .notTaken }
-    guard case .answer(.holds(let testimony), _) = await calls.ask(.read, key, of: owner, layout, source: nil) else {
-      return .silence
+    for owner in owners where !layout.lost.contains(owner) {
+      switch await calls.ask(.read, key, of: owner, layout, source: nil) {
+      case .answer(.holds(let testimony), _):
+        if let theirs = testimony.held, theirs.hasBytes, Self.isTaken(held, by: theirs) { taking += 1 }
+      default: silent += 1
+      }
+      if 2 * taking > owners.count { return .taken(held.ballot) }
     }
-    let isTaken = testimony.held.map { $0.ballot >= held.ballot && $0.hasBytes } ?? false
-    return isTaken ? .taken(held.ballot) : .notTaken
+    return 2 * (taking + silent) > owners.count ? .silence : .notTaken
+  }
+
+  /// Where a round about what was there already has come to nobody but this node, the others hold it at an earlier ballot:
+  /// the bytes are the same.
+  private static func isTaken(_ held: Held, by theirs: Held) -> Bool {
+    theirs.ballot >= held.ballot
+      || theirs.descriptor.upload == held.descriptor.upload && theirs.descriptor.checksum == held.descriptor.checksum
   }
 }

@@ -9,6 +9,8 @@ final class HeardHosts: Sendable {
   static let freshness = Duration.seconds(5)
   private static let heardMax = 2 * Layout.membersMax
   private static let doubtMemory = Duration.seconds(30)
+  /// For how long a host that is not there is waited for to get its copies.
+  private static let patience = Duration.seconds(600)
 
   struct Heard {
     let hello: Hello
@@ -45,6 +47,7 @@ final class HeardHosts: Sendable {
   /// Tells this process from any other on the same disk.
   let process = UInt64.random(in: 1...(.max))
   private let state: Mutex<State>
+  private let began = Instant.now
   /// Every request asks for it, so it has a lock of its own.
   private let twin = Mutex<Heard?>(nil)
   private let ownPutBack: Mutex<DiskHistory?>
@@ -90,6 +93,14 @@ final class HeardHosts: Sendable {
   func lately(within age: Duration = freshness) -> [Hello] {
     let now = Instant.now
     return state.withLock { $0.heard.values.filter { now.since($0.at) < age }.map(\.hello) }
+  }
+
+  /// Which of these disks nobody waits for any more. Those that have said nothing yet are waited for from the start on.
+  func gone(of disks: [DiskID]) -> Set<DiskID> {
+    let now = Instant.now
+    return state.withLock { state in
+      Set(disks.filter { $0 != ownDisk && now.since(state.heard[$0]?.at ?? began) >= Self.patience })
+    }
   }
 
   /// All that was ever heard, the latest word first.

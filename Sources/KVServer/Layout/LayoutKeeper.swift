@@ -31,7 +31,8 @@ struct LayoutKeeper: Sendable {
       layouts: layouts, store: store, peers: peers, desk: desk, disk: rooms.disk, network: rooms.network)
     orders = LayoutOrders(layouts: layouts, proposer: proposer)
     mover = GroupMover(
-      layouts: layouts, calls: calls, pace: MovePace(current, metrics), metrics: metrics, runner: runner, desk: desk,
+      layouts: layouts,
+      keys: KeyMover(calls: calls, runner: runner, pace: MovePace(current, metrics), metrics: metrics), desk: desk,
       network: rooms.network)
     sweeper = GroupSweeper(layouts: layouts, calls: calls, disk: rooms.disk)
   }

@@ -100,7 +100,10 @@ final class Layouts: Sendable {
 
   /// What should be decided next, from all that is known now.
   var plan: LayoutPlan {
-    LayoutPlan(known: known, own: hello, heard: heard.lately(), older: older, digest: MD5.digest)
+    let known = known
+    return LayoutPlan(
+      known: known, own: hello, heard: heard.lately(), older: older,
+      gone: heard.gone(of: known?.members.map(\.disk) ?? []), digest: MD5.digest)
   }
 
   /// The listed hosts that are of a version that knows no layout.

@@ -26,7 +26,8 @@ struct Relay: Sendable {
           of: &client, &progress)
       } catch {
         guard case .refused(let failure) = error else { throw error }
-        guard progress == .asking, let next, Self.mayOthersDo(failure.kind, request) else {
+        let isUndone = progress == .asking || Self.provesNothingDone(failure.kind, request)
+        guard isUndone, let next, Self.mayOthersDo(failure.kind, request) else {
           throw .refused(Self.telling(failure, request, progress))
         }
         owner = next
@@ -56,9 +57,16 @@ struct Relay: Sendable {
   private static func mayOthersDo(_ kind: Failure.Kind, _ request: ValueRequest) -> Bool {
     switch kind {
     case .unavailable, .storeFailed, .diskFull: true
+    // A host that has lost its disk is another until it has its values again, under the same name.
+    case .misdirected: true
     case .notFound: request.upload != nil
     default: false
     }
+  }
+
+  /// Whoever is not the owner says so before anything is done.
+  private static func provesNothingDone(_ kind: Failure.Kind, _ request: ValueRequest) -> Bool {
+    kind == .misdirected && request.operation == .delete
   }
 
   /// One that is not the only owner is given less time to answer.

@@ -88,24 +88,33 @@ extension RegisterCalls {
   /// What came of bringing bytes here.
   enum Brought {
     case fetched
-    /// They are here already, or something later is; or there are none.
+    /// They are here already, or there are none.
     case present
+    /// All of it is here, or something later is.
+    case current
     case missing
   }
 
-  /// Brings a value's bytes here before anybody votes about them, at the pace of what moves.
-  func bring(_ held: HeldKey, from source: Member, _ pace: MovePace) async -> Brought {
+  /// Brings a value's bytes here before anybody votes about them, at the pace of what moves: from the first of those who
+  /// have them that gives them, which is told.
+  func bring(
+    _ held: HeldKey, from sources: [Member], _ pace: MovePace
+  ) async -> (brought: Brought, source: Member?) {
     let cluster = layouts.current.value
-    guard held.descriptor.kind == .value else { return .present }
-    guard let peer = cluster.topology.peer(of: source) else { return .missing }
     return await withTaskExecutorPreference(disk) {
       do throws(StoreError) {
         if let own = try await store.held(held.key) {
-          if own.ballot >= held.ballot || own.descriptor.upload == held.descriptor.upload { return .present }
+          if own.ballot > held.ballot || own.ballot == held.ballot && own.hasBytes { return (.current, nil) }
+          if own.descriptor.upload == held.descriptor.upload, own.hasBytes { return (.present, nil) }
         }
-      } catch { return .missing }
-      let fetch = UploadFetch(store: store, peers: peers, cluster: cluster, peer: peer, pace: pace)
-      return await fetch.fetch(held.descriptor, of: held.key) ? .fetched : .missing
+      } catch { return (.missing, nil) }
+      guard held.descriptor.kind == .value else { return (.present, nil) }
+      for source in sources {
+        guard let peer = cluster.topology.peer(of: source) else { continue }
+        let fetch = UploadFetch(store: store, peers: peers, cluster: cluster, peer: peer, pace: pace)
+        if await fetch.fetch(held.descriptor, of: held.key) { return (.fetched, source) }
+      }
+      return (.missing, nil)
     }
   }
 }

@@ -142,6 +142,9 @@ struct LayoutCommand: ParsableCommand {
         let lost = lost
         try Runtime.run { () async throws(CommandError) in
           let (report, layout) = try await LayoutQuestion.layout(Nodes(ownOnly: configuration))
+          guard layout.current.copies == 1 else {
+            throw CommandError(.failure, "LAYOUT: \(LayoutOrder.noLossOfCopies)")
+          }
           try StandardOutput().write(LayoutText.loss(of: lost, report, layout))
         }
         guard yes || Self.isConfirmed(lost) else { throw CommandError(.failure, "LAYOUT: nothing was done") }

@@ -11,7 +11,8 @@ struct Where: ParsableCommand {
     abstract: "Show where the value of a key is stored: slot, owner and path.",
     discussion: """
       The value need not exist. The nodes are asked for the layout that they go by; where none of them answers, or they \
-      have none yet, the owner is the one by the peer list. The path is below the DataDirectory= of this configuration. \
+      have none yet, the owner is the one by the peer list. Where there are copies, the hosts that have the others follow, in \
+      the order in which they are asked. The path is below the DataDirectory= of this configuration. \
       With --find, all nodes are asked for a stranded value of the key: one on a node that does not answer for it.
       """)
 
@@ -79,15 +80,15 @@ struct Where: ParsableCommand {
         key    \(key)
         slot   \(key.slot.number)
         owner  \(owner.description)
-        path   \(path)
 
-        """ + found.joined()
+        """ + owner.others.map { "copy   \($0.description)\n" }.joined() + "path   \(path)\n" + found.joined()
     }
     var object = JSONObject()
     object.add("key", key.encodedText)
     object.add("slot", key.slot.number)
     object.add("owner", owner.name)
     if let address = owner.address { object.add("address", address) }
+    if !owner.others.isEmpty { object.add("owners", [owner.name] + owner.others.map(\.name)) }
     if let version = owner.version { object.add("layout", Int(version)) }
     object.add("path", path)
     if let places {

@@ -27,11 +27,19 @@ struct ForecastText {
         Self.text(host.arriving), free[name].map { Quantity.bytes($0) } ?? "-",
       ]
     }
+    return TableText.text([Self.header] + rows) + "\n\(total)\(duration)\n"
+      + problems.map { "problem: \($0)\n" }.joined()
+  }
+
+  private var total: String {
+    let bytes = Quantity.bytes(forecast.moved.bytes)
+    guard !forecast.hasCopies else {
+      return "\(Counted(forecast.moved.values, "copy", "copies")) of \(Quantity.values(forecast.all.values)) "
+        + "would be made, \(bytes)"
+    }
     let part = forecast.all.bytes == 0 ? 0 : forecast.moved.bytes * 100 / forecast.all.bytes
-    let total =
-      "\n\(Quantity.values(forecast.moved.values)) of \(forecast.all.values) would move, "
-      + "\(Quantity.bytes(forecast.moved.bytes)), \(part) % of all bytes\(duration)\n"
-    return TableText.text([Self.header] + rows) + total + problems.map { "problem: \($0)\n" }.joined()
+    return "\(Quantity.values(forecast.moved.values)) of \(forecast.all.values) would move, \(bytes), "
+      + "\(part) % of all bytes"
   }
 
   var json: JSONObject {

@@ -3,14 +3,28 @@ import KVCore
 
 /// Who answers for a key.
 struct KeyOwner: Sendable {
+  /// Another host that does as well.
+  struct Other: Sendable {
+    let name: String
+    let address: String?
+
+    var description: String { KeyOwner.description(name, address) }
+  }
+
   let name: String
   /// Nil where nobody knows it.
   let address: String?
+  /// Those that answer for the key too, in their order; while values move, also those that are to.
+  var others: [Other] = []
   /// The version of the layout that says so; nil where the peer list does.
   var version: UInt64?
 
   /// `node2 (192.0.2.12:7776)`.
-  var description: String { address.map { "\(name) (\($0))" } ?? name }
+  var description: String { Self.description(name, address) }
+
+  private static func description(_ name: String, _ address: String?) -> String {
+    address.map { "\(name) (\($0))" } ?? name
+  }
 
   /// Asks all nodes, of which the one that knows most is right; where there is no layout, the list tells.
   static func find(_ key: Key, _ nodes: Nodes) async -> KeyOwner? {
@@ -27,9 +41,14 @@ struct KeyOwner: Sendable {
 
   private init?(_ key: Key, _ report: LayoutReport) {
     guard let layout = report.layout else { return nil }
-    name = layout.coordinator(of: key.slot).name
+    let names = layout.coordinators(of: key.slot).map(\.name)
+    name = names.first ?? layout.coordinator(of: key.slot).name
     address = report.address(of: name)
     version = layout.version
+    // A host whose disk is exchanged is meant twice.
+    for other in names where other != name && !others.contains(where: { $0.name == other }) {
+      others.append(Other(name: other, address: report.address(of: other)))
+    }
   }
 
   private init(_ peer: Peer) { (name, address) = (peer.name, "\(peer.address)") }

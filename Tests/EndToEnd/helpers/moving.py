@@ -231,4 +231,5 @@ def check(load, chooser):
         raise SystemExit("nothing was counted")
 
 
-main()
+if __name__ == "__main__":
+    main()
