@@ -29,6 +29,8 @@ extension RoundRunner: KeyDecisions {
     case nil: return .moved
     case .unsettled?: break
     }
+    // No other disk may ever have run a round at the same ballot.
+    guard mayVote, calls.layouts.current.value.topology.ownMember != nil else { return .unavailable }
     switch await run(.certainty, key, layout, source: nil).outcome {
     case .chosen(let held): return .chosen(held, holders: layout.view(of: key.slot).voters)
     case .moved: return .moved
