@@ -57,6 +57,13 @@ package struct ListPage: Equatable, Sendable {
   package let next: [UInt8]?
   /// The nodes whose values may be missing.
   package var missing: [String] = []
+  /// The disk of which this is a part, where values have several copies.
+  package var member: Member?
+
+  /// Whether each entry comes behind the one before it.
+  package var isInOrder: Bool {
+    zip(entries, entries.dropFirst()).allSatisfy { $0.name.lexicographicallyPrecedes($1.name) }
+  }
 
   package init(entries: [ListEntry], next: [UInt8]?) {
     self.entries = entries
@@ -97,7 +104,7 @@ package struct ListPage: Equatable, Sendable {
 
   /// A line an entry, its words separated by tabs, and a last line by which a whole page can be told.
   private var lines: [UInt8] {
-    var text = ""
+    var text = member.map { "member\t\($0.number)\n" } ?? ""
     for entry in entries {
       switch entry {
       case .group(let prefix): text += "prefix\t\(Self.encoded(prefix))\n"
@@ -121,6 +128,7 @@ extension ListPage {
   package init(parsing text: [UInt8]) throws(HTTPSyntaxError) {
     var entries: [ListEntry] = []
     var missing: [String] = []
+    var member: Member?
     var next: [UInt8]?
     var isComplete = false
     for line in text.split(separator: HTTPByte.lineFeed) {
@@ -129,6 +137,9 @@ extension ListPage {
       switch (String(decoding: words[0], as: UTF8.self), words.count) {
       case ("value", 6): entries.append(.value(try Self.value(words)))
       case ("prefix", 2): entries.append(.group(try PercentCoding.decode(Array(words[1]).span)))
+      case ("member", 2):
+        guard let number = UInt16(String(decoding: words[1], as: UTF8.self)) else { throw Self.malformed }
+        member = Member(number)
       case ("missing", 2): missing.append(PrintableText.escape(Array(words[1])))
       case ("next", 2):
         guard let key = ListToken.decode(Array(words[1])) else { throw Self.malformed }
@@ -140,7 +151,7 @@ extension ListPage {
     }
     guard isComplete, text.last == HTTPByte.lineFeed else { throw Self.malformed }
     self.init(entries: entries, next: next)
-    self.missing = missing
+    (self.missing, self.member) = (missing, member)
   }
 
   private static let malformed = HTTPSyntaxError.bad("the page of a listing is not as nodes write it")

@@ -42,8 +42,18 @@ import Testing
     }
   }
 
+  @Test func aPartOfAListingTellsOfWhichDiskItIs() throws {
+    var part = Self.page
+    part.member = Member(65535)
+    let lines = part.written(as: .lines)
+    #expect(lines.starts(with: Array("member\t65535\nvalue\t".utf8)))
+    #expect(try ListPage(parsing: lines) == part)
+    #expect(part.written(as: .json) == Self.page.written(as: .json))
+  }
+
   @Test(arguments: [
-    "", "\n", "end", "end\nend\n", "next\t61\n", "next\tat-6\n", "prefix\nend\n", "value\ta\t5\nend\n",
+    "member\t-1\nend\n", "member\t65536\nend\n", "", "\n", "end", "end\nend\n", "next\t61\n", "next\tat-6\n",
+    "prefix\nend\n", "value\ta\t5\nend\n",
     "value\ta\t-5\t1994-11-06T08:49:37Z\t-\tx\nend\n", "value\t\t5\t1994-11-06T08:49:37Z\t-\tx\nend\n",
     "value\ta\t5\t1994-11-06T08:49:60Z\t-\tx\nend\n", "value\ta\t5\t1994-11-06T08:49:37Z\tx\tx\nend\n",
     "value\ta\t5\t1994-11-31T08:49:37Z\t-\tx\nend\n", "<html>",

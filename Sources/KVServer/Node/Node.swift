@@ -68,7 +68,8 @@ package final class Node: Sendable {
       shared: SharedValues(
         own: own, runner: keeper.runner, writes: keeper.writes, layouts: keeper.layouts, relay: relay),
       relay: relay,
-      listing: Listing(store: store, peers: peers, disk: rooms.disk, network: rooms.network), status: status,
+      listing: Listing(
+        store: store, peers: peers, disk: rooms.disk, network: rooms.network, decisions: keeper.runner), status: status,
       desk: keeper.desk, record: Record(metrics: metrics, current: current, logger: logger))
     admin = AdminConnection(
       health: health, notices: notices,

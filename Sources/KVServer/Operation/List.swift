@@ -1,3 +1,4 @@
+import KVCluster
 import KVCore
 import KVDialect
 import KVHTTP
@@ -13,14 +14,18 @@ struct Listing: Sendable {
   let peers: any PeerQuestions
   let disk: IOExecutor
   let network: IOExecutor
+  let decisions: any KeyDecisions
 
   /// The page that is asked for.
   func page(_ request: ListRequest, _ cluster: Cluster) async throws(ExchangeError) -> ListPage {
     if let mark = request.relayed {
       if let failure = cluster.topology.listingDisagreement(with: mark) { throw .refused(failure) }
-      return try await ownPage(request, cluster)
+      return try await part(request, cluster)
     }
     if request.isOwnOnly { return try await ownPage(request, cluster) }
+    if let layout = cluster.topology.layout, layout.hasCopies, !request.isStranded {
+      return try await CopiedListing(listing: self, cluster: cluster, layout: layout).page(request)
+    }
     var gathering = ListGathering(limit: request.limit)
     var missing: [String] = []
     for (name, part) in await parts(request, cluster) {
@@ -63,6 +68,21 @@ struct Listing: Sendable {
     do throws(ExchangeError) { return .success(try await page()) } catch { return .failure(error) }
   }
 
+  /// This node's part of a listing. Where there are copies, it says what is on one of the disks that vote: what a disk has
+  /// that has lost its contents, or was put back, says nothing of what is decided.
+  func part(_ request: ListRequest, _ cluster: Cluster) async throws(ExchangeError) -> ListPage {
+    guard let layout = cluster.topology.layout, layout.hasCopies, !request.isStranded else {
+      return try await ownPage(request, cluster)
+    }
+    guard let member = cluster.topology.ownMember, decisions.mayVote else {
+      throw .refused(
+        Failure(.unavailable, "LIST: what is on the disk of \(cluster.configuration.nodeName) does not count yet"))
+    }
+    var page = try await ownPage(request, cluster)
+    page.member = member
+    return page
+  }
+
   /// How long a listing waits for an index that is being made.
   private static let indexWait = Duration.seconds(10)
   private static let indexPause = Duration.milliseconds(20)
@@ -92,7 +112,8 @@ struct Listing: Sendable {
     }
   }
 
-  private func page(
+  /// Another node's part.
+  func page(
     _ request: ListRequest, of peer: Peer, _ cluster: Cluster
   ) async throws(ExchangeError) -> ListPage {
     let question = PeerQuestion(
@@ -100,7 +121,9 @@ struct Listing: Sendable {
       answerBytesMax: ListPage.writtenBytesMax)
     let text = try await peers.ask(question, of: peer, cluster.limits)
     do throws(HTTPSyntaxError) {
-      return try ListPage(parsing: text)
+      let page = try ListPage(parsing: text)
+      guard page.isInOrder else { throw .bad("the page of a listing is in no order") }
+      return page
     } catch {
       throw peers.malformed(error, question, of: peer)
     }
