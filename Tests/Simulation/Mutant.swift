@@ -58,7 +58,7 @@ struct Mutant {
     Mutant("raisesFloorFirst", .raisesFloorFirst, .purging, within: 6000),
     Mutant("remembersEvicted", .remembersEvicted, .crowded, within: 500),
     Mutant("tellsRequestsApart", .tellsRequestsApart, .contended, within: 2000),
-    Mutant("datesLessons", .datesLessons, .moving, from: 3_012_501, within: 1000),
+    Mutant("datesLessons", .datesLessons, .moving, from: 3_008_001, within: 1000),
     Mutant("promisesBeforePurge", .promisesBeforePurge, .purging, from: 400_001, within: 1000),
     Mutant("floorsAtHorizon", .floorsAtHorizon, .purging, within: 8000),
     Mutant("bringsAllUp", .bringsAllUp, .moving, within: 3000),
