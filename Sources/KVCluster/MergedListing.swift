@@ -15,6 +15,8 @@ package struct MergedListing: Sendable {
     case entry(ListEntry)
     /// The owners differ; this is what they list.
     case unsure(Key, listed: [ListedValue])
+
+    package var isUnsure: Bool { if case .unsure = self { true } else { false } }
   }
 
   private struct Part {
@@ -26,7 +28,7 @@ package struct MergedListing: Sendable {
   }
 
   /// The first name that not all have told of, if there is one: nothing can be said from there on.
-  package let end: [UInt8]?
+  private let end: [UInt8]?
   private let layout: Layout
   private let slot: @Sendable (Key) -> Slot
   private var parts: [Part]
@@ -46,15 +48,20 @@ package struct MergedListing: Sendable {
     var findings: [Finding] = []
     var unsureCount = 0
     while findings.count < countMax, unsureCount < unsureMax, let finding = next() {
-      if case .unsure = finding { unsureCount += 1 }
+      if finding.isUnsure { unsureCount += 1 }
       findings.append(finding)
     }
     return findings
   }
 
+  /// The name up to which everything has been told: the first of what is left, or the end; nil where nothing is left.
+  package var place: [UInt8]? {
+    let names = parts.compactMap(\.name) + [end].compactMap { $0 }
+    return names.min { $0.lexicographicallyPrecedes($1) }
+  }
+
   private mutating func next() -> Finding? {
-    while let name = parts.lazy.compactMap(\.name).min(by: { $0.lexicographicallyPrecedes($1) }) {
-      if let end, !name.lexicographicallyPrecedes(end) { return nil }
+    while let name = place, name != end {
       if let finding = finding(takeEntries(name)) { return finding }
     }
     return nil

@@ -61,7 +61,11 @@ import Testing
       Member(3): Self.page([Self.value("a", 1)], next: "b"),
     ]
     #expect(Self.findings(pages) == [.entry(.value(Self.value("a", 1)))])
-    #expect(MergedListing(pages, Self.layout) { _ in Self.slot }.end == Array("b".utf8))
+    var merged = MergedListing(pages, Self.layout) { _ in Self.slot }
+    #expect(merged.place == Array("a".utf8))
+    _ = merged.next(1000, unsureMax: 1000)
+    #expect(merged.place == Array("b".utf8))
+    #expect(merged.next(1000, unsureMax: 1000).isEmpty)
   }
 
   @Test func aGroupIsListedOnceWhereOneHasAKeyOfIt() {
@@ -107,9 +111,12 @@ import Testing
       while let from = start {
         var merged = MergedListing(world.pages(from: from, &generator), world.layout, slot: World.slot)
         var gathering = ListGathering(limit: 7)
-        while !gathering.isFull {
-          let findings = merged.next(5, unsureMax: 2)
+        // A page may end anywhere.
+        var findingsLeft = Int.random(in: 1...20, using: &generator)
+        while !gathering.isFull, findingsLeft > 0 {
+          let findings = merged.next(min(5, findingsLeft), unsureMax: 2)
           if findings.isEmpty { break }
+          findingsLeft -= findings.count
           for finding in findings {
             switch finding {
             case .entry(let entry): gathering.insert(entry)
@@ -119,7 +126,7 @@ import Testing
             }
           }
         }
-        if let end = merged.end { gathering.end(before: end) }
+        if let place = merged.place { gathering.end(before: place) }
         let page = gathering.page()
         for case .value(let value) in page.entries { given.append(value) }
         start = page.next

@@ -13,6 +13,8 @@ struct CopiedListing: Sendable {
   /// How many keys are asked about at once.
   private static let questionsMax = 16
   private static let findingsMax = 1024
+  /// After so many questions a page ends: whoever asks for it should not wait for long.
+  private static let pageQuestionsMax = 1024
 
   let listing: Listing
   let cluster: Cluster
@@ -26,14 +28,16 @@ struct CopiedListing: Sendable {
     let isPartial = !isWhole
     var merged = MergedListing(pages(parts), layout) { $0.slot }
     var gathering = ListGathering(limit: request.limit)
-    while !gathering.isFull {
+    var questionCount = 0
+    while !gathering.isFull, questionCount < Self.pageQuestionsMax {
       let findings = merged.next(Self.findingsMax, unsureMax: Self.questionsMax)
       if findings.isEmpty { break }
+      questionCount += findings.count(where: \.isUnsure)
       for entry in await entries(findings, isPartial: isPartial) {
         if let entry = try entry.get() { gathering.insert(entry) }
       }
     }
-    if let end = merged.end { gathering.end(before: end) }
+    if let place = merged.place { gathering.end(before: place) }
     var page = gathering.page()
     if isPartial { page.missing = missingNames(parts) }
     return page

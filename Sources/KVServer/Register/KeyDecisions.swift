@@ -31,7 +31,7 @@ extension RoundRunner: KeyDecisions {
     }
     // No other disk may ever have run a round at the same ballot.
     guard mayVote, calls.layouts.current.value.topology.ownMember != nil else { return .unavailable }
-    switch await run(.certainty, key, layout, source: nil).outcome {
+    switch await run(.certainty, key, layout).outcome {
     case .chosen(let held): return .chosen(held, holders: layout.view(of: key.slot).voters)
     case .moved: return .moved
     case .refused, .notWritten, .unknown: return .unavailable
