@@ -97,7 +97,7 @@ class Load:
                 continue
             try:
                 status, _, _ = self.ask(chooser, "PUT", key, b"%d\n" % (value + 1), condition)
-                if status in (201, 204):
+                if status in (200, 201, 204):
                     with self.lock:
                         self.added[index] += 1
             except Unanswered:
@@ -118,7 +118,7 @@ class Load:
                     tried = version
                     body = b"%d " % version + b"x" * chooser.choice(SIZES)
                     status, content, _ = self.ask(chooser, "PUT", key, body)
-                    if status not in (201, 204):
+                    if status not in (200, 201, 204):
                         self.fault("PUT %s: %d %s" % (key, status, content))
                     known, perhaps = version, set()
                 elif lot < 0.37:
