@@ -36,15 +36,23 @@ extension Store {
   package func held(
     of group: Int, behind last: Key?, limit: Int, where isWanted: (Slot) -> Bool
   ) async throws(StoreError) -> (page: [HeldKey], isLast: Bool) {
-    let keys: [Key]
-    do throws(SystemError) { keys = try self.keys(of: group, where: isWanted) } catch { throw .failed(error) }
-    let rest = keys.drop { key in last.map { !$0.bytes.lexicographicallyPrecedes(key.bytes) } ?? false }
+    let (keys, isLast) = try page(of: group, behind: last, limit: limit, where: isWanted)
     var page: [HeldKey] = []
-    for key in rest.prefix(limit) {
+    for key in keys {
       guard let held = try await held(key) else { continue }
       page.append(HeldKey(key: key, ballot: held.ballot, descriptor: held.descriptor))
     }
-    return (page, rest.count <= limit)
+    return (page, isLast)
+  }
+
+  /// The next of a group's keys, and whether they are the last.
+  func page(
+    of group: Int, behind last: Key?, limit: Int, where isWanted: (Slot) -> Bool
+  ) throws(StoreError) -> (keys: [Key], isLast: Bool) {
+    let keys: [Key]
+    do throws(SystemError) { keys = try self.keys(of: group, where: isWanted) } catch { throw .failed(error) }
+    let rest = keys.drop { key in last.map { !$0.bytes.lexicographicallyPrecedes(key.bytes) } ?? false }
+    return (Array(rest.prefix(limit)), rest.count <= limit)
   }
 
   /// Removes the files of a group that say what was deleted.
@@ -96,6 +104,7 @@ extension Store {
       case .unreadable(_, let error): throw error
       }
     }
+    usage.noteChange(shard: group)
     guard count > 0 else { return 0 }
     try aside.sync()
     if let shard = try layout.values.directory(ValuePath.shards[group]) { try shard.sync() }

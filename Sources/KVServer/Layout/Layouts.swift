@@ -103,6 +103,9 @@ final class Layouts: Sendable {
     LayoutPlan(known: known, own: hello, heard: heard.lately(), older: older, digest: MD5.digest)
   }
 
+  /// The hosts that gave no answer when all were asked last.
+  var silent: Set<String> { Set(state.withLock { $0.asked?.silent ?? [] }) }
+
   /// The listed hosts that are of a version that knows no layout.
   private var older: Set<String> {
     let peers = current.value.configuration.peers
