@@ -13,6 +13,12 @@ package enum NodeQuestion: Hashable, Sendable {
   case held(HeldQuestion)
   /// Decide about this write, which is asked once.
   case write(WriteOrder)
+  /// What do you hold of the group's slots, in short?
+  case digests(GroupQuestion)
+  /// What do you hold of these slots, behind that key?
+  case states(GroupQuestion, SlotSet, behind: Key?)
+  /// You hold something of the key that the other owners do not.
+  case look(Key)
 }
 
 /// A request about a key, from somebody who goes by a version of the layout.
@@ -74,6 +80,8 @@ package enum NodeAnswer: Hashable, Sendable {
   case register(RegisterAnswer, Member)
   case held([HeldKey], isLast: Bool)
   case written(WriteReport)
+  case digests(GroupDigest)
+  case states([KeyState], isLast: Bool)
   /// The one who was asked goes by another layout, of that version.
   case otherLayout(UInt64)
 }
@@ -108,6 +116,17 @@ extension NodeQuestion {
     case .write(let order):
       writer.write(UInt8(7))
       order.write(to: &writer)
+    case .digests(let question):
+      writer.write(UInt8(8))
+      question.write(to: &writer)
+    case .states(let question, let slots, let behind):
+      writer.write(UInt8(9))
+      question.write(to: &writer)
+      slots.write(to: &writer)
+      writer.write(behind) { $0.write($1.bytes) }
+    case .look(let key):
+      writer.write(UInt8(10))
+      writer.write(key.bytes)
     }
     return writer.bytes
   }
@@ -124,6 +143,13 @@ extension NodeQuestion {
     case 5: self = .register(try RegisterQuestion(reading: &reader))
     case 6: self = .held(try HeldQuestion(reading: &reader))
     case 7: self = .write(try WriteOrder(reading: &reader))
+    case 8: self = .digests(try GroupQuestion(reading: &reader))
+    case 9:
+      let question = try GroupQuestion(reading: &reader)
+      let slots = try SlotSet(reading: &reader)
+      let behind = try reader.optional { reader throws(ByteReader.Malformed) in try reader.key() }
+      self = .states(question, slots, behind: behind)
+    case 10: self = .look(try reader.key())
     case let other: throw ByteReader.Malformed("the question \(other)")
     }
     try reader.end()
@@ -167,6 +193,13 @@ extension NodeAnswer {
     case .written(let report):
       writer.write(UInt8(7))
       report.write(to: &writer)
+    case .digests(let digest):
+      writer.write(UInt8(8))
+      writer.write(digest.slots) { $0.write($1) }
+    case .states(let states, let isLast):
+      writer.write(UInt8(9))
+      writer.write(states) { $1.write(to: &$0) }
+      writer.write(isLast)
     }
     return writer.bytes
   }
@@ -196,6 +229,17 @@ extension NodeAnswer {
       self = .held(keys, isLast: try reader.bool())
     case 6: self = .otherLayout(try reader.integer64())
     case 7: self = .written(try WriteReport(reading: &reader))
+    case 8:
+      let slots = try reader.list(max: GroupDigest.slotCount) { reader throws(ByteReader.Malformed) in
+        try reader.integer64()
+      }
+      guard let digest = GroupDigest(slots: slots) else { throw ByteReader.Malformed("\(slots.count) slots") }
+      self = .digests(digest)
+    case 9:
+      let states = try reader.list(max: Self.heldMax) { reader throws(ByteReader.Malformed) in
+        try KeyState(reading: &reader)
+      }
+      self = .states(states, isLast: try reader.bool())
     case let other: throw ByteReader.Malformed("the answer \(other)")
     }
     try reader.end()

@@ -28,6 +28,10 @@ package struct NodeStatus: Equatable, Sendable {
   package var layout = 0
   /// How a change of the layout gets on, while there is one.
   package var progress: String?
+  /// How many keys have an owner that is known to hold less than the others.
+  package var behind = 0
+  /// How repair gets on, while it has something to do.
+  package var repair: String?
   /// What an administrator has to know of although the node does its work.
   package var attention: String?
 
@@ -72,6 +76,8 @@ package struct NodeStatus: Equatable, Sendable {
     stranded = object.integer("stranded") ?? 0
     layout = object.integer("layout") ?? 0
     progress = object.string("progress").map { PrintableText.escape(Array($0.utf8)) }
+    behind = object.integer("behind") ?? 0
+    repair = object.string("repair").map { PrintableText.escape(Array($0.utf8)) }
     attention = object.string("attention").map { PrintableText.escape(Array($0.utf8)) }
   }
 
@@ -94,6 +100,8 @@ package struct NodeStatus: Equatable, Sendable {
     if stranded > 0 { object.add("stranded", stranded) }
     if layout > 0 { object.add("layout", layout) }
     if let progress { object.add("progress", progress) }
+    if behind > 0 { object.add("behind", behind) }
+    if let repair { object.add("repair", repair) }
     if let attention { object.add("attention", attention) }
     return object
   }

@@ -36,11 +36,8 @@ extension Store {
   package func held(
     of group: Int, behind last: Key?, limit: Int, where isWanted: (Slot) -> Bool
   ) async throws(StoreError) -> (page: [HeldKey], isLast: Bool) {
-    let keys: [Key]
-    do throws(SystemError) { keys = try self.keys(of: group, where: isWanted) } catch { throw .failed(error) }
-    let rest = keys.drop { key in last.map { !$0.bytes.lexicographicallyPrecedes(key.bytes) } ?? false }
     var page: [HeldKey] = []
-    for key in rest {
+    for key in try keys(of: group, behind: last, where: isWanted) {
       guard page.count < limit else { return (page, false) }
       // It may have been removed since. Until the page is full others take its place: an empty one would say of no key
       // that it is not here.
@@ -48,6 +45,15 @@ extension Store {
       page.append(HeldKey(key: key, ballot: held.ballot, descriptor: held.descriptor))
     }
     return (page, true)
+  }
+
+  /// A group's keys behind one.
+  func keys(
+    of group: Int, behind last: Key?, where isWanted: (Slot) -> Bool
+  ) throws(StoreError) -> ArraySlice<Key> {
+    let keys: [Key]
+    do throws(SystemError) { keys = try self.keys(of: group, where: isWanted) } catch { throw .failed(error) }
+    return keys.drop { key in last.map { !$0.bytes.lexicographicallyPrecedes(key.bytes) } ?? false }
   }
 
   /// Removes the files of a group that say what was deleted.
@@ -99,6 +105,7 @@ extension Store {
       case .unreadable(_, let error): throw error
       }
     }
+    usage.noteChange(shard: group)
     guard count > 0 else { return 0 }
     try aside.sync()
     if let shard = try layout.values.directory(ValuePath.shards[group]) { try shard.sync() }

@@ -29,6 +29,8 @@ package enum StoreName {
   package static let quarantinedKeyAttribute = "user.kvnode.key"
   /// The extended attribute of a mark: the name in quarantine of the file that it stands for.
   static let markAttribute = "user.kvnode.damaged"
+  /// Of a mark: what was recorded of the value.
+  static let markedRecordAttribute = "user.kvnode.marked"
 }
 
 /// Where a key's value lies below `values/`, and which key a path there belongs to.

@@ -45,7 +45,8 @@ package struct Quarantine: ~Copyable, Sendable {
     let inode = try file.status().inode
     // Best effort: the file is worth keeping without its full name too.
     try? file.setAttribute(StoreName.quarantinedKeyAttribute, key.bytes)
-    let markName = try makeMark(stem: "\(name.prefix(Self.nameCharactersMax)).\(inode)")
+    let record = try? file.attribute(ValueAttribute.name, bytesMax: ValueAttribute.byteCount)
+    let markName = try makeMark(stem: "\(name.prefix(Self.nameCharactersMax)).\(inode)", record: record)
     do throws(SystemError) {
       let isMoved = try source.withExclusiveLock { () throws(SystemError) in
         try exchange(name, in: source, inode: inode, with: markName)
@@ -82,8 +83,9 @@ package struct Quarantine: ~Copyable, Sendable {
     _ = try? directory.removeFile(name)
   }
 
-  /// Makes a mark under the name that the value's file is to have here, and returns that.
-  private func makeMark(stem: String) throws(SystemError) -> String {
+  /// Makes a mark under the name that the value's file is to have here, and returns that. What was recorded of the value
+  /// goes along: whoever votes about the key must be able to say what was here, also when the file is removed from here.
+  private func makeMark(stem: String, record: [UInt8]?) throws(SystemError) -> String {
     for attempt in 0..<Self.attemptsMax {
       let name = attempt == 0 ? stem : "\(stem).\(attempt)"
       guard try directory.status(of: name) == nil else { continue }
@@ -91,6 +93,7 @@ package struct Quarantine: ~Copyable, Sendable {
       let mark = try directory.createFile(name, isReadableByAll: true)
       do throws(SystemError) {
         try mark.setAttribute(StoreName.markAttribute, Array(name.utf8))
+        if let record { try mark.setAttribute(StoreName.markedRecordAttribute, record) }
         try mark.sync()
       } catch {
         _ = try? directory.removeFile(name)

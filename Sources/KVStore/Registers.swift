@@ -66,8 +66,8 @@ package final class Registers: Sendable {
       // It is kept in memory: a later process takes the horizon for the floor of all.
       case .raiseFloor: store.votes.forget(group: UInt8(key.slot.group))
       case .remove:
-        guard let held = try await store.held(key) else { continue }
-        try await store.remove(key, holding: held.ballot, if: isCurrent)
+        guard let before else { continue }
+        try await store.remove(key, holding: before, if: isCurrent)
       case .answer(let answer): return answer
       }
     }
@@ -111,12 +111,19 @@ extension Store {
       try place.directory.openFile(place.path.fileName)
     }
     guard let file = opened else { return nil }
+    return try await held(file)
+  }
+
+  /// What a key's file stands for.
+  func held(_ file: borrowing File) async throws(StoreError) -> Held? {
     let status: File.Status
     let attribute: ValueAttribute
     do throws(SystemError) {
       status = try file.status()
       guard status.isRegular else { return nil }
-      if let markedName = try Quarantine.markedName(file, status) { return try heldInQuarantine(markedName, status) }
+      if let markedName = try Quarantine.markedName(file, status) {
+        return try heldInQuarantine(markedName, file, status)
+      }
       let found = try ValueAttribute.read(file)
       attribute = if let found { found } else { try await describe(file, status) }
     } catch {
@@ -126,8 +133,15 @@ extension Store {
       ballot: attribute.ballot, descriptor: Descriptor(attribute), hasBytes: attribute.valueBytes == status.byteCount)
   }
 
-  /// The vote does not go with the bytes. Where somebody has taken them out of quarantine, the mark's time stands for it.
-  private func heldInQuarantine(_ markedName: [UInt8], _ mark: File.Status) throws(SystemError) -> Held {
+  /// The vote does not go with the bytes. Where a mark of before does not say what was recorded of them, and somebody has
+  /// taken them out of quarantine, the mark's time stands for it.
+  private func heldInQuarantine(
+    _ markedName: [UInt8], _ markFile: borrowing File, _ mark: File.Status
+  ) throws(SystemError) -> Held {
+    let record = try markFile.attribute(StoreName.markedRecordAttribute, bytesMax: ValueAttribute.byteCount)
+    if let record, let attribute = try? ValueAttribute(decoding: record) {
+      return Held(ballot: attribute.ballot, descriptor: Descriptor(attribute), hasBytes: false)
+    }
     let name = String(decoding: markedName, as: UTF8.self)
     if let file = try layout.quarantine.openFile(name), let attribute = try ValueAttribute.read(file) {
       return Held(ballot: attribute.ballot, descriptor: Descriptor(attribute), hasBytes: false)
@@ -151,7 +165,7 @@ extension Store {
   }
 
   /// Whether the bytes of a descriptor wait to be accepted.
-  func isStaged(_ descriptor: Descriptor?, _ key: Key) throws(StoreError) -> Bool {
+  package func isStaged(_ descriptor: Descriptor?, _ key: Key) throws(StoreError) -> Bool {
     guard let descriptor else { return false }
     do throws(SystemError) {
       guard let file = try layout.staging.openFile(StoreName.upload(descriptor.upload, of: key)),
@@ -247,9 +261,11 @@ extension Store {
       let place = try await makePlace(of: key)
       do throws(StoreError) {
         var old: File?
+        var markedName: [UInt8]?
         let isRenamed = try locks.withLock(for: key) { () throws(StoreError) in
           guard isCurrent() else { throw .shared }
           guard try ballot(in: place) == before, try stagedBallot(name) == attribute.ballot else { return false }
+          markedName = try self.markedName(in: place)
           _ = try replacing(
             place, newBytes: attribute.isDeletion ? nil : attribute.valueBytes, keepingOpen: &old,
             StoreError.init(writing:)
@@ -262,6 +278,7 @@ extension Store {
         guard isRenamed else { return false }
         try await syncName(in: place, StoreError.init(writing:))
         try checkWritable()
+        if let markedName { dropHealed(markedName, attribute) }
         return true
       } catch {
         guard case .failed(let failure) = error, failure.isAbsent else { throw error }
@@ -276,7 +293,7 @@ extension Store {
       guard let file = try place.directory.openFile(place.path.fileName) else { return nil }
       let status = try file.status()
       if let markedName = try Quarantine.markedName(file, status) {
-        return try heldInQuarantine(markedName, status).ballot
+        return try heldInQuarantine(markedName, file, status).ballot
       }
       return try ValueAttribute.read(file)?.ballot
     } catch {
@@ -292,6 +309,28 @@ extension Store {
     } catch {
       throw .failed(error)
     }
+  }
+
+  /// Where in quarantine the value lies whose mark is in a place; nil where no mark is there.
+  private func markedName(in place: borrowing Place) throws(StoreError) -> [UInt8]? {
+    do throws(SystemError) {
+      guard let file = try place.directory.openFile(place.path.fileName) else { return nil }
+      return try Quarantine.markedName(file, try file.status())
+    } catch {
+      throw .failed(error)
+    }
+  }
+
+  /// Takes a damaged value out of quarantine whose very bytes, undamaged, have been put in the place of its mark. Where that
+  /// fails it stays, as one does that was overwritten.
+  private func dropHealed(_ markedName: [UInt8], _ attribute: ValueAttribute) {
+    let name = String(decoding: markedName, as: UTF8.self)
+    do throws(SystemError) {
+      guard let file = try layout.quarantine.openFile(name), let damaged = try ValueAttribute.read(file),
+        damaged.upload == attribute.upload, damaged.checksum == attribute.checksum
+      else { return }
+      _ = try layout.quarantine.removeFile(name)
+    } catch { return }
   }
 
   /// Records beside staged bytes at which ballot they are accepted; what listings will tell of them.
@@ -323,6 +362,8 @@ extension Store {
     }
     guard let file = opened else { return false }
     let isNoted = try locks.withLock(for: key) { () throws(StoreError) in
+      usage.beginChange(shard: place.path.shardNumber)
+      defer { usage.endChange(shard: place.path.shardNumber, from: nil, to: nil) }
       guard isCurrent() else { throw .shared }
       // The file is the one that its name leads to: another would have another ballot.
       guard try ballot(in: place) == before else { return false }

@@ -28,6 +28,8 @@ package final class Store: Sendable {
   /// How the disk votes about its keys.
   package let votes: Votes
   let locks = CommitLocks()
+  /// What the groups hold in short, as far as it has been asked for.
+  let summaries = GroupSummaries()
   /// Which groups others have a say about too.
   let gates = GroupGates()
   private let state = Mutex(State())

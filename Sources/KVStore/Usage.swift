@@ -44,7 +44,7 @@ package final class StoreUsage: Sendable {
   /// Whether the totals are known.
   package var isCounted: Bool { uncountedCount == 0 }
 
-  /// A value of the shard is about to be added, removed or replaced.
+  /// A value of the shard is about to be added, removed or replaced, or what is recorded beside it changed.
   package func beginChange(shard: Int) { shards.withLock { $0[shard, default: Shard()].changesBegun += 1 } }
 
   /// It has been, or the attempt has failed; nil stands for no value.
@@ -62,6 +62,17 @@ package final class StoreUsage: Sendable {
       let shard = shards[shard] ?? Shard()
       return Glimpse(changesBegun: shard.changesBegun, changesEnded: shard.changesEnded)
     }
+  }
+
+  /// Whether the shard was not changing at a glimpse, and has not changed since.
+  func isUnchanged(shard: Int, since glimpse: Glimpse) -> Bool {
+    glimpse.changesBegun == glimpse.changesEnded && self.glimpse(shard: shard) == glimpse
+  }
+
+  /// Takes note that somebody else has changed something in the shard.
+  package func noteChange(shard: Int) {
+    beginChange(shard: shard)
+    endChange(shard: shard, from: nil, to: nil)
   }
 
   /// Takes in a count, unless the shard was changing when it began or has changed since: then false, and it must be

@@ -872,6 +872,20 @@ private let ballot = Ballot(counter: 9, member: Member(1))
   ).changing(to: Hosts.list("b"), proposal: ballot).reversing(refusing: Wish(names: ["b"]), proposal: ballot)
     .losing([Member(1)], proposal: ballot)
 
+  private static let group = GroupQuestion(version: 1, epoch: 2, group: 3, member: Member(4))
+
+  private static let slots: SlotSet = {
+    var slots = SlotSet()
+    for place in [0, 63, 64, 255] { slots.insert(place) }
+    return slots
+  }()
+
+  private static let digest: GroupDigest = {
+    var digest = GroupDigest()
+    digest.add(KeyState(key: key, ballot: ballot, hasBytes: true), key.slot)
+    return digest
+  }()
+
   private static let questions: [NodeQuestion] =
     [
       .hello(
@@ -889,6 +903,7 @@ private let ballot = Ballot(counter: 9, member: Member(1))
           version: 1, epoch: 2, key: key, request: .accept(ballot, descriptor), source: nil, content: content)),
       .write(order(content: nil, conditions: [], mayBeWritten: false)),
       .write(order(content: content, conditions: Array("If-None-Match: *\r\n".utf8), mayBeWritten: true)),
+      .digests(group), .states(group, SlotSet(), behind: nil), .states(group, slots, behind: key), .look(key),
     ] + requests.map { .register(RegisterQuestion(version: 1, epoch: 2, key: key, request: $0, source: Member(9))) }
 
   private static let content = SmallContent(bytes: [1, 2, 3], fields: ValueFields(contentType: "a/b") ?? ValueFields())
@@ -909,6 +924,7 @@ private let ballot = Ballot(counter: 9, member: Member(1))
     .layout(.done, Hosts.disk("a")), .layout(.outbid(ballot), Hosts.disk("a")),
     .layout(.promised(accepted: ballot, changing), Hosts.disk("a")), .noted, .otherLayout(5),
     .held([HeldKey(key: key, ballot: ballot, descriptor: descriptor)], isLast: true),
+    .digests(digest), .states([KeyState(key: key, ballot: ballot, hasBytes: false)], isLast: false),
     .register(.done, Member(2)), .register(.lacksBytes, Member(2)), .register(.unable, Member(2)),
     .register(.outbid(highest: ballot, accepted: .none), Member(2)),
     .register(.promised(Testimony(held: nil, floor: ballot)), Member(2)),

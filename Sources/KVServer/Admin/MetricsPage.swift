@@ -18,6 +18,7 @@ struct MetricsPage: Sendable {
   let store: Store
   let health: Health
   let lastCheck: LastCheck
+  let repair: RepairRecord
   let stranded: StrandedValues
   /// How many log lines nobody took in time.
   let notices: Notices
@@ -34,6 +35,7 @@ struct MetricsPage: Sendable {
     writeConnections(to: &text)
     writeStore(to: &text)
     writeLastCheck(to: &text)
+    repair.write(to: &text)
     writeProcess(to: &text)
     return text.text
   }

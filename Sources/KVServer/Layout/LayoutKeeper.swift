@@ -9,6 +9,7 @@ struct LayoutKeeper: Sendable {
   let runner: RoundRunner
   let writes: Writes
   let orders: LayoutOrders
+  let repair: RepairLoop
   private let exchange: LayoutExchange
   private let proposer: LayoutProposer
   private let mover: GroupMover
@@ -21,7 +22,8 @@ struct LayoutKeeper: Sendable {
   ) throws {
     let layouts = try Layouts(store, current, stranded, logger: logger)
     let calls = RegisterCalls(
-      layouts: layouts, registers: Registers(store), store: store, peers: peers, disk: rooms.disk)
+      layouts: layouts, registers: Registers(store), store: store, peers: peers, disk: rooms.disk,
+      missed: MissedKeys())
     let runner = RoundRunner(calls: calls, store: store, network: rooms.network, errands: Errands())
     writes = Writes(layouts: layouts, runner: runner)
     let desk = MessageDesk(layouts: layouts, calls: calls, writes: writes, disk: rooms.disk, network: rooms.network)
@@ -32,9 +34,12 @@ struct LayoutKeeper: Sendable {
     orders = LayoutOrders(layouts: layouts, proposer: proposer)
     mover = GroupMover(
       layouts: layouts,
-      keys: KeyMover(calls: calls, runner: runner, pace: MovePace(current, metrics), metrics: metrics), desk: desk,
+      keys: KeyMover(
+        calls: calls, runner: runner, pace: MovePace(current, metrics) { metrics.countMoved(byteCount: $0) },
+        metrics: metrics), desk: desk,
       network: rooms.network)
     sweeper = GroupSweeper(layouts: layouts, calls: calls, disk: rooms.disk)
+    repair = RepairLoop(runner, current, metrics, rooms, logger)
   }
 
   /// Works until the task is cancelled.
@@ -46,6 +51,7 @@ struct LayoutKeeper: Sendable {
       group.addTask(executorPreference: rooms.network) { [proposer] in await proposer.run() }
       group.addTask(executorPreference: rooms.network) { [mover] in await mover.run() }
       group.addTask(executorPreference: rooms.network) { [sweeper] in await sweeper.run() }
+      group.addTask(executorPreference: rooms.network) { [repair] in await repair.run() }
     }
   }
 }

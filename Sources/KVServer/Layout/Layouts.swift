@@ -106,6 +106,9 @@ final class Layouts: Sendable {
       gone: heard.gone(of: known?.members.map(\.disk) ?? []), digest: MD5.digest)
   }
 
+  /// The hosts that gave no answer when all were asked last.
+  var silent: Set<String> { Set(state.withLock { $0.asked?.silent ?? [] }) }
+
   /// The listed hosts that are of a version that knows no layout.
   private var older: Set<String> {
     let peers = current.value.configuration.peers

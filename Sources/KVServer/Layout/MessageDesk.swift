@@ -41,11 +41,40 @@ struct MessageDesk: Sendable {
       await onDisk { layouts.learn(layout) }
       return .noted
     case .register(let question):
-      return await calls.take(question)
+      return await calls.takeFromOther(question)
     case .held(let question):
       return await held(question)
     case .write(let order):
       return await writes.take(order)
+    case .digests(let question):
+      return await answer(question) { () throws(StoreError) in
+        .digests(try await calls.store.summary(of: Int(question.group)).digest)
+      }
+    case .states(let question, let slots, let behind):
+      return await answer(question) { () throws(StoreError) in
+        let (page, isLast) = try await calls.store.states(
+          of: Int(question.group), in: slots, behind: behind, limit: NodeAnswer.heldMax)
+        return .states(page, isLast: isLast)
+      }
+    case .look(let key):
+      calls.missed.note(key)
+      return .noted
+    }
+  }
+
+  /// What is to be said of a group, to somebody who goes by the same layout and means this disk.
+  private func answer(
+    _ question: GroupQuestion, _ look: @Sendable () async throws(StoreError) -> NodeAnswer
+  ) async -> NodeAnswer? {
+    guard layouts.epoch(of: Int(question.group)) == question.epoch, layouts.mayVote,
+      layouts.current.value.topology.ownMember == question.member
+    else {
+      return .otherLayout(layouts.known?.version ?? 0)
+    }
+    do throws(StoreError) {
+      return try await withTaskExecutorPreference(disk) { () async throws(StoreError) in try await look() }
+    } catch {
+      return nil
     }
   }
 

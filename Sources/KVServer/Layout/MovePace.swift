@@ -2,18 +2,22 @@ import KVCore
 import KVLinux
 import Synchronization
 
-/// How fast values come here because they move: no faster than `MoveRate=`, and at a quarter of that while clients are
+/// How fast values come here because they move, or were missed: no faster than `MoveRate=`, and at a quarter of that while clients are
 /// served, who go first.
 final class MovePace: Sendable {
   private let current: CurrentCluster
   private let metrics: Metrics
+  private let count: @Sendable (Int) -> Void
   private let pace = Mutex(Pace())
 
-  init(_ current: CurrentCluster, _ metrics: Metrics) { (self.current, self.metrics) = (current, metrics) }
+  /// A pace of its own; `count` takes note of what comes.
+  init(_ current: CurrentCluster, _ metrics: Metrics, count: @escaping @Sendable (Int) -> Void) {
+    (self.current, self.metrics, self.count) = (current, metrics, count)
+  }
 
   /// Takes note of bytes that have come, and waits until the next may.
   func moved(_ byteCount: Int) async {
-    metrics.countMoved(byteCount: byteCount)
+    count(byteCount)
     guard var rate = current.value.configuration.moveBytesPerSecondMax else { return }
     if metrics.foregroundCount > 0 { rate /= Self.servingPart }
     let due = pace.withLock { $0.due(after: byteCount, bytesPerSecond: rate, at: .now) }

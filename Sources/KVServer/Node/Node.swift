@@ -60,7 +60,7 @@ package final class Node: Sendable {
     let lastCheck = LastCheck(stateDirectory: stateDirectory)
     let status = OwnStatus(
       version: version, startedAt: startedAt, store: store, health: health, admission: admission, notices: notices,
-      layout: { [keeper] in keeper.layouts.report })
+      layout: { [keeper] in keeper.layouts.report }, repair: keeper.repair.record)
     let own = OwnValues(store: store, disk: rooms.disk)
     let relay = Relay(peers: peers, pipes: pipes)
     serve = Serve(
@@ -76,7 +76,7 @@ package final class Node: Sendable {
       metrics: MetricsPage(
         version: version, startedAt: startedAt, openFilesMax: openFilesMax, current: current, configuration: record,
         metrics: metrics, admission: admission, pipes: pipes, store: store, health: health, lastCheck: lastCheck,
-        stranded: stranded, notices: notices, droppedLogLines: droppedLogLines),
+        repair: keeper.repair.record, stranded: stranded, notices: notices, droppedLogLines: droppedLogLines),
       status: ClusterStatus(own: status, peers: peers, network: rooms.network), orders: keeper.orders,
       current: current)
     let statusLine = StatusLine(
@@ -223,8 +223,9 @@ package final class Node: Sendable {
       await worker.run(.system)
       return .upkeepEnded
     }
-    events.addTask(executorPreference: rooms.disk) { [store, lastCheck, logger] in
-      var worker = QuarantineWatch(store: store, lastCheck: lastCheck, logger: logger, pace: pace)
+    events.addTask(executorPreference: rooms.disk) { [store, lastCheck, logger, keeper] in
+      var worker = QuarantineWatch(
+        store: store, lastCheck: lastCheck, logger: logger, pace: pace, damaged: { keeper.runner.missed.note($0) })
       await worker.begin()
       await worker.run(.system)
       return .upkeepEnded

@@ -15,6 +15,7 @@ struct OwnStatus: Sendable {
   let notices: Notices
   /// What there is to tell of the layout.
   var layout: @Sendable () -> LayoutReport? = { nil }
+  var repair = RepairRecord()
 
   /// What is told to whoever asks about the node.
   func answer(_ request: NodeRequest, _ cluster: Cluster) -> Response {
@@ -61,6 +62,8 @@ struct OwnStatus: Sendable {
     status.stranded = notices.stranded.last?.total ?? 0
     status.layout = Int(cluster.topology.layoutVersion ?? 0)
     status.progress = notices.progress()?.text
+    status.behind = repair.behindCount
+    status.repair = repair.text
     status.attention = notices.text
     return status
   }

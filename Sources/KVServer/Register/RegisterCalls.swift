@@ -22,6 +22,8 @@ struct RegisterCalls: Sendable {
   let store: Store
   let peers: Peers
   let disk: IOExecutor
+  /// What repair looks at.
+  let missed: MissedKeys
 
   /// Asks one owner. `source` has the bytes that the request is about, if they do not come along.
   func ask(
@@ -43,8 +45,22 @@ struct RegisterCalls: Sendable {
     switch answer {
     case .register(let answer, let member): return .answer(answer, member: member)
     case .otherLayout: return .otherLayout
-    case .hello, .layout, .noted, .held, .written, nil: return .silence
+    case .hello, .layout, .noted, .held, .written, .digests, .states, nil: return .silence
     }
+  }
+
+  /// The answer to another node. What that one says was missed here, and is not so easily made up for, this node sees to by
+  /// itself: bytes may come for longer than anybody waits for an answer.
+  func takeFromOther(_ question: RegisterQuestion) async -> NodeAnswer {
+    guard case .learn = question.request else { return await take(question) }
+    let answer = await take(
+      RegisterQuestion(
+        version: question.version, epoch: question.epoch, key: question.key, request: question.request, source: nil))
+    switch answer {
+    case .register(.lacksBytes, _), .register(.outbid, _): missed.note(question.key)
+    default: break
+    }
+    return answer
   }
 
   /// This node's own answer. It answers only those who go by the layout that it goes by.
@@ -107,6 +123,7 @@ extension RegisterCalls {
           if own.ballot > held.ballot || own.ballot == held.ballot && own.hasBytes { return (.current, nil) }
           if own.descriptor.upload == held.descriptor.upload, own.hasBytes { return (.present, nil) }
         }
+        if try store.isStaged(held.descriptor, held.key) { return (.present, nil) }
       } catch { return (.missing, nil) }
       guard held.descriptor.kind == .value else { return (.present, nil) }
       for source in sources {

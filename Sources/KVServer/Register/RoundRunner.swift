@@ -12,7 +12,7 @@ struct RoundRunner: Sendable {
   let store: Store
   let network: IOExecutor
   let errands: Errands
-  let missed = MissedKeys()
+  var missed: MissedKeys { calls.missed }
   /// Two rounds of one node about one key would only outbid each other.
   let turns = KeyTurns()
 
@@ -86,7 +86,9 @@ struct RoundRunner: Sendable {
           limit(phase, request, teller, &timers)
         // An owner that lacks bytes asks for them itself, and says that it cannot where that does not help.
         case .supply: continue
-        case .finish(let outcome): return Result(outcome: outcome, mayBeWritten: round.mayBeWritten)
+        case .finish(let outcome):
+          if case .chosen(let held?) = outcome, held.descriptor.kind == .deletion { missed.noteDeleted(key) }
+          return Result(outcome: outcome, mayBeWritten: round.mayBeWritten)
         }
       }
     }
@@ -103,7 +105,9 @@ struct RoundRunner: Sendable {
       for await news in news {
         switch news {
         case .event(.answer(let answer, _, let asked, let member)):
-          if let outcome = reading.take(answer, asked: asked, member: member) { return outcome }
+          guard let outcome = reading.take(answer, asked: asked, member: member) else { continue }
+          if case .chosen(_, _, let behind) = outcome, let member = behind.first { missed.note(key, at: member) }
+          return outcome
         case .event: return nil
         case .timedOut: return reading.end()
         }
@@ -127,7 +131,7 @@ struct RoundRunner: Sendable {
       let reply = await calls.ask(
         request, key, of: member, layout, source: bytes.source,
         content: request.descriptor.flatMap { _ in bytes.content })
-      note(reply, to: request, key)
+      note(reply, to: request, key, member)
       teller.yield(.event(Self.event(reply, request, member)))
     }
     if !isTaken { teller.yield(.event(Self.event(.silence, request, member))) }
@@ -143,10 +147,10 @@ struct RoundRunner: Sendable {
   }
 
   /// Whoever has not taken what was proposed may lack it for good.
-  private func note(_ reply: RegisterCalls.Reply, to request: RegisterRequest, _ key: Key) {
+  private func note(_ reply: RegisterCalls.Reply, to request: RegisterRequest, _ key: Key, _ member: Member) {
     guard case .accept = request else { return }
     if case .answer(.done, _) = reply { return }
-    missed.note(key)
+    missed.note(key, at: member)
   }
 
   /// Those who have not answered by then are not waited for. Whoever accepts a value may have to fetch it.

@@ -15,9 +15,14 @@ struct QuarantineWatch: Worker {
   let lastCheck: LastCheck
   let logger: Logger
   let pace: Duration
+  /// Who is told of damaged values: others may have them undamaged.
+  let damaged: @Sendable (Key) -> Void
   private var known: Set<String>?
 
-  init(store: Store, lastCheck: LastCheck, logger: Logger, pace: Duration) {
+  init(
+    store: Store, lastCheck: LastCheck, logger: Logger, pace: Duration, damaged: @escaping @Sendable (Key) -> Void
+  ) {
+    self.damaged = damaged
     self.store = store
     self.lastCheck = lastCheck
     self.logger = logger
@@ -29,6 +34,7 @@ struct QuarantineWatch: Worker {
     known = look(knowing: [])
     lastCheck.look()
     if let known, !known.isEmpty { logger.warning("\(Notices.damaged(known.count))") }
+    for name in known ?? [] { note(name) }
     await countValues()
   }
 
@@ -60,7 +66,15 @@ struct QuarantineWatch: Worker {
     (try? Quarantine.isUnusedMark(name, in: store.layout.quarantine)) ?? false
   }
 
+  /// Has what is there of a damaged value looked at anew.
+  private func note(_ name: String) {
+    guard let key = (try? key(of: name)) ?? nil else { return }
+    store.usage.noteChange(shard: key.slot.group)
+    damaged(key)
+  }
+
   private func tell(_ names: [String]) {
+    for name in names { note(name) }
     for name in names.prefix(Self.namedMax) {
       let key = (try? key(of: name))??.description ?? "unknown"
       logger.error(

@@ -42,6 +42,11 @@ struct ClusterReport: Equatable, Sendable {
     return Array(Set(lines)).sorted()
   }
 
+  /// How repair gets on, a line for each node that has something to do.
+  var repairs: [String] {
+    entries.compactMap { entry in entry.status?.repair.map { "\(entry.name): \($0)" } }
+  }
+
   private var downNodes: [String] {
     entries.compactMap { if case .down(let reason) = $0.answer { reason } else { nil } }
   }

@@ -10,7 +10,7 @@ enum StatusText {
   static func table(_ report: ClusterReport) -> String {
     let rows = [header] + report.entries.map(row)
     let problems = report.problems.map { "problem: \($0)" }
-    let progress = report.progress.map { "layout: \($0)" }
+    let progress = report.progress.map { "layout: \($0)" } + report.repairs.map { "copies: \($0)" }
     return TableText.text(rows)
       + ((progress.isEmpty ? [] : [""] + progress) + (problems.isEmpty ? [] : [""] + problems)).map {
         "\($0)\n"
@@ -62,6 +62,8 @@ enum StatusText {
       if status.stranded > 0 { object.add("stranded", status.stranded) }
       if status.layout > 0 { object.add("layout", status.layout) }
       if let progress = status.progress { object.add("progress", progress) }
+      if status.behind > 0 { object.add("behind", status.behind) }
+      if let repair = status.repair { object.add("repair", repair) }
       if let attention = status.attention { object.add("attention", attention) }
     }
     return object
