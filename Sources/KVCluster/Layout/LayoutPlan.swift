@@ -3,8 +3,10 @@ import KVCore
 /// What should be decided next about the layout, as one host sees it: from the layout in force, from what its operator's
 /// file asks for, and from what the others have told of themselves lately.
 package struct LayoutPlan: Sendable {
-  /// How many groups move at a time.
+  /// How many groups move at a time: those of a host that falls silent amid its move wait for it.
   package static let movingMax = 4
+  /// How many times as many where there are copies: then no single host keeps them waiting.
+  private static let copiedFactor = 4
 
   private let known: Layout?
   private let own: Hello
@@ -132,7 +134,7 @@ package struct LayoutPlan: Sendable {
       return layout.substituting(member, by: disk, proposal: ballot)
     }
     if isTakenBack(layout) { return layout.reversing(proposal: ballot) }
-    let room = movingMax - moving.count
+    let room = (layout.hasCopies ? Self.copiedFactor * movingMax : movingMax) - moving.count
     guard room > 0 else { return nil }
     let leaving = Array(old.lazy.filter { Self.changesOwners($0, from: layout.current, to: next) }.prefix(room))
     if !leaving.isEmpty { return layout.moving(leaving, proposal: ballot) }
