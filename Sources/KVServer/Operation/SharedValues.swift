@@ -40,10 +40,13 @@ struct SharedValues: Sendable {
       guard let (held, holders) = try await chosen(request), held.descriptor.kind == .value else {
         throw .refused(.absent(request.operation, request.key))
       }
-      if let own = cluster.topology.ownMember, holders.contains(own),
-        let traffic = try await sendOwn(held, to: request, for: &client)
-      {
-        return traffic
+      if let own = cluster.topology.ownMember, holders.contains(own) {
+        do throws(ExchangeError) {
+          if let traffic = try await sendOwn(held, to: request, for: &client) { return traffic }
+        } catch {
+          // What this disk does not give may lie on another.
+          guard case .refused(let failure) = error, failure.kind == .storeFailed, holders != [own] else { throw error }
+        }
       }
       if let traffic = try await relay(held, of: holders, request, cluster, to: &client) { return traffic }
       // Somebody has written since.

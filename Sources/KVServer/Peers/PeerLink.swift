@@ -126,7 +126,7 @@ extension NodeQuestion {
   fileprivate var mayTakeLong: Bool {
     switch self {
     case .register(let question): question.request.descriptor != nil
-    case .held: true
+    case .held, .digests, .states: true
     default: false
     }
   }

@@ -56,6 +56,8 @@ struct RoundRunner: Sendable {
   private func runInTurn(
     _ purpose: Round.Purpose, _ key: Key, _ layout: Layout, _ bytes: Bytes, mayBeWritten: Bool
   ) async -> Result {
+    // A disk that may have gone back must not use a ballot twice. Whoever asks looks again.
+    guard calls.layouts.mayVote else { return Result(outcome: .moved, mayBeWritten: mayBeWritten) }
     var round = Round(purpose, layout.view(of: key.slot), mayBeWritten: mayBeWritten)
     let (news, teller) = AsyncStream.makeStream(of: News.self)
     return await withTaskGroup { timers in
