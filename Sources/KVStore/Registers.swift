@@ -40,8 +40,8 @@ package final class Registers: Sendable {
         guard answer == .lacksBytes, attempt < Self.attemptsMax, let descriptor = request.descriptor else {
           return answer
         }
-        fetched = descriptor.upload
         guard await fetch(descriptor) else { return answer }
+        fetched = descriptor.upload
       } catch {
         if case .shared = error { return nil }
         // The reason is told by the store's health; the vote is not given.

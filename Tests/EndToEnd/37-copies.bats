@@ -50,9 +50,9 @@ etag() { curl --silent --head "$(url "$1")" | tr -d '\r' | awk 'tolower($1) == "
 
 value_on() { echo "$CLUSTER/node$1/values/$(printf '%s\n' "$key" | md5sum | cut -c 1-2)/$key"; }
 
-# holds N FILE: node N's copy has the bytes of that file, and the attribute that the first owner's has.
+# holds N FILE [M]: node N's copy has the bytes of that file, and the attribute that node M's has, the first owner's.
 holds() {
-  cmp --silent "$(value_on "$1")" "$2" && [[ $(attribute_on "$1") == "$(attribute_on 1)" ]]
+  cmp --silent "$(value_on "$1")" "$2" && [[ $(attribute_on "$1") == "$(attribute_on "${3-1}")" ]]
 }
 
 attribute_on() { getfattr --absolute-names --encoding=hex --name user.kvnode "$(value_on "$1")" | grep =; }
@@ -154,6 +154,21 @@ freeze() { kill -STOP "$(node_pid "$1")"; }
     kill -CONT "$(node_pid "$frozen")"
     fetch "$frozen" new
   done
+}
+
+@test "an owner that comes back with an empty disk keeps no request waiting while it is filled" {
+  local round node
+  store 4 old >/dev/null
+  kill_node 1
+  rm -rf "$CLUSTER/node1"
+  start_node 1
+  for round in 1 2 3 4 5; do
+    for node in "${NODES[@]}"; do
+      assert_matches '^20[014]$' "$(store "$node" new)"
+      fetch "$node" new
+    done
+  done
+  eventually 120 holds 1 new 2
 }
 
 @test "a value goes on at the next owner when its source is killed amid it, and when it hangs" {

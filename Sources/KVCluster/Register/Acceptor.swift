@@ -216,7 +216,7 @@ package struct Acceptor: Hashable, Sendable {
 
   /// How the descriptor is stored, or nil where its bytes are missing.
   private func store(_ ballot: Ballot, _ descriptor: Descriptor, _ held: Held?, _ isStaged: Bool) -> Effect? {
-    let isInPlace = held.map { $0.descriptor.upload == descriptor.upload && $0.hasBytes } ?? false
+    let isInPlace = held.map { $0.hasBytes && $0.descriptor.hasBytes(of: descriptor) } ?? false
     if descriptor.kind == .deletion || isInPlace {
       return .store(Held(ballot: ballot, descriptor: descriptor, hasBytes: true), from: .place)
     }

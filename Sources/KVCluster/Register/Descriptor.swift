@@ -23,6 +23,11 @@ package struct Descriptor: Hashable, Sendable {
     self.committedAtNanoseconds = committedAtNanoseconds
     self.checksum = checksum
   }
+
+  /// Whether both are about the same bytes. Files that came by other means at one time have one upload id.
+  func hasBytes(of other: Descriptor) -> Bool {
+    upload == other.upload && valueBytes == other.valueBytes && checksum == other.checksum
+  }
 }
 
 /// What one disk has of a key.

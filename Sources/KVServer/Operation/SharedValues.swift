@@ -140,7 +140,7 @@ struct SharedValues: Sendable {
     } catch {
       // Nobody needs the bytes any more. Where it is not known whether the value was stored, they may be all there is of it.
       if let push, case .refused(let failure) = error, failure.outcome != .unknown {
-        _ = runner.errands.take { await push.takeBack(request) }
+        _ = runner.errands.take(about: nil) { await push.takeBack(request) }
       }
       throw error
     }
@@ -180,11 +180,17 @@ struct SharedValues: Sendable {
   func finishPut(
     _ request: ValueRequest, _ descriptor: KVCluster.Descriptor, for client: inout Client
   ) async throws(ExchangeError) -> Traffic {
-    defer { own.store.dropUpload(descriptor.upload, of: request.key) }
     let content = try await withTaskExecutorPreference(own.disk) { () async throws(ExchangeError) in
       try stored(request) { () throws(StoreError) in try own.store.smallContent(of: descriptor, request.key) }
     }
-    let existed = try await write(descriptor, content, request)
+    let existed: Bool?
+    do throws(ExchangeError) { existed = try await write(descriptor, content, request) } catch {
+      // Where it is decided, or may be, this disk may still be at it.
+      if case .refused(let failure) = error, failure.outcome != .unknown {
+        own.store.dropUpload(descriptor.upload, of: request.key)
+      }
+      throw error
+    }
     try await client.answer(.stored(request.key, checksum: descriptor.checksum, created: existed.map { !$0 }))
     return Traffic(receivedBytes: descriptor.valueBytes)
   }

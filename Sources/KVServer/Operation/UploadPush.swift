@@ -79,7 +79,9 @@ struct UploadPush: Sendable {
       case .stopped: throw .refused(failure ?? Failure(.storeFailed, "\(request.subject): the store takes no more"))
       case .tooFew:
         throw .refused(
-          Failure(.unavailable, "\(request.subject): too few of its owners take the value; nothing was done"))
+          Failure(
+            .unavailable, "\(request.subject): too few of its owners take the value; nothing was done",
+            outcome: WriteOutcome.none))
       }
     }
   }

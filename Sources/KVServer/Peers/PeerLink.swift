@@ -78,13 +78,15 @@ extension Peers: PeerQuestions {
 
   /// Has another node decide about a write. It is asked first whether it hears: what has been said to a node that hangs may
   /// be done when it goes on.
-  func order(_ order: WriteOrder, of peer: Peer, _ cluster: Cluster) async -> OrderReply {
+  func order(_ order: WriteOrder, by version: UInt64, of peer: Peer, _ cluster: Cluster) async -> OrderReply {
     let body = NodeQuestion.write(order).bytes
     let head = PeerProtocol.messageHead(
       to: peer, mark: cluster.topology.relayMark, byteCount: body.count, asksFirst: true)
     let link = PeerLink(peers: self, peer: peer, limits: cluster.limits, subject: "PUT \(order.key)", isLook: true)
     guard var connection = await hearing(head, link, cluster) else { return .notAsked }
-    connection.answerTimeout = cluster.limits.connectTimeout * 2
+    // The owners may have to fetch what does not come along.
+    let isFetched = order.content == nil && order.descriptor.kind == .value
+    connection.answerTimeout = isFetched ? nil : cluster.limits.connectTimeout * 2
     let answer: [UInt8]
     do throws(PeerError) {
       answer = try await connection.exchange(body, head, bytesMax: NodeAnswer.writtenBytesMax)
@@ -95,7 +97,8 @@ extension Peers: PeerQuestions {
     link.release(connection)
     switch try? NodeAnswer(answer) {
     case .written(let report)?: return .report(report)
-    case .otherLayout?: return .report(.moved(mayBeWritten: order.mayBeWritten))
+    case .otherLayout(let other)?:
+      return other > version ? .report(.moved(mayBeWritten: order.mayBeWritten)) : .notAsked
     default: return .silence
     }
   }
@@ -261,6 +264,10 @@ struct PeerLink {
       peers.watch.reacted(peer)
       return answer
     } catch {
+      if error.isSilence, connection.answerTimeout.map({ $0 < limits.connectTimeout }) ?? false {
+        // It was given little time because others can be asked, which says nothing of how it fares.
+        throw error
+      }
       if error.isSilence {
         peers.watch.keptWaiting(peer, reason: "no answer to \(subject)")
         // Others in the pool lead to the same silence, and each would cost a request the same wait.

@@ -11,8 +11,10 @@ struct RegisterCalls: Sendable {
   /// What came of asking one owner.
   enum Reply: Sendable {
     case answer(RegisterAnswer, member: Member)
-    /// It goes by another layout.
+    /// It goes by a later layout.
     case otherLayout
+    /// It gives no vote: its disk is none of the layout's, or may have gone back, or it has not come as far yet.
+    case aside
     /// It cannot be reached, or gave no answer in time.
     case silence
   }
@@ -44,7 +46,7 @@ struct RegisterCalls: Sendable {
     }
     switch answer {
     case .register(let answer, let member): return .answer(answer, member: member)
-    case .otherLayout: return .otherLayout
+    case .otherLayout(let version): return version > layout.version ? .otherLayout : .aside
     case .hello, .layout, .noted, .held, .written, .digests, .states, nil: return .silence
     }
   }

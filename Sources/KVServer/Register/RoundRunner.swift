@@ -65,13 +65,19 @@ struct RoundRunner: Sendable {
       var iterator = news.makeAsyncIterator()
       var effects = round.start()
       var phase = 0
+      var hasAside = false
       while true {
         guard !effects.isEmpty else {
           switch await iterator.next() {
-          case .event(let event): effects = round.step(event)
+          case .event(let event, let isAside):
+            hasAside = hasAside || isAside
+            effects = round.step(event)
           case .timedOut(phase): effects = round.step(.timedOut)
           case .timedOut: continue
-          case nil: return Result(round)
+          // The node stops. What was proposed may have been accepted.
+          case nil:
+            _ = round.step(.moved)
+            return Result(round)
           }
           continue
         }
@@ -90,7 +96,9 @@ struct RoundRunner: Sendable {
         case .supply: continue
         case .finish(let outcome):
           if case .chosen(let held?) = outcome, held.descriptor.kind == .deletion { missed.noteDeleted(key) }
-          return Result(outcome: outcome, mayBeWritten: round.mayBeWritten)
+          // Whoever gives no vote yet may do so in a moment.
+          let isPassing = outcome == .notWritten && hasAside
+          return Result(outcome: isPassing ? .moved : outcome, mayBeWritten: round.mayBeWritten)
         }
       }
     }
@@ -104,12 +112,14 @@ struct RoundRunner: Sendable {
       defer { timers.cancelAll() }
       for member in reading.asked { ask(.read, key, member, layout, .none, teller) }
       limit(1, .read, teller, &timers)
+      var hasAside = false
       for await news in news {
         switch news {
-        case .event(.answer(let answer, _, let asked, let member)):
+        case .event(.answer(let answer, _, let asked, let member), let isAside):
+          hasAside = hasAside || isAside
           guard let outcome = reading.take(answer, asked: asked, member: member) else { continue }
           if case .chosen(_, _, let behind) = outcome, let member = behind.first { missed.note(key, at: member) }
-          return outcome
+          return outcome == .unavailable && hasAside ? nil : outcome
         case .event: return nil
         case .timedOut: return reading.end()
         }
@@ -120,7 +130,8 @@ struct RoundRunner: Sendable {
 
   /// What happened in a round, or that the others are not waited for any longer.
   private enum News: Sendable {
-    case event(Round.Event)
+    /// Whether it comes from somebody who gives no vote now.
+    case event(Round.Event, isAside: Bool)
     case timedOut(phase: Int)
   }
 
@@ -129,14 +140,19 @@ struct RoundRunner: Sendable {
     _ request: RegisterRequest, _ key: Key, _ member: Member, _ layout: Layout, _ bytes: Bytes,
     _ teller: AsyncStream<News>.Continuation
   ) {
-    let isTaken = errands.take {
+    let isTaken = errands.take(about: member) {
       let reply = await calls.ask(
         request, key, of: member, layout, source: bytes.source,
         content: request.descriptor.flatMap { _ in bytes.content })
       note(reply, to: request, key, member)
-      teller.yield(.event(Self.event(reply, request, member)))
+      teller.yield(Self.news(reply, request, member))
     }
-    if !isTaken { teller.yield(.event(Self.event(.silence, request, member))) }
+    if !isTaken { teller.yield(Self.news(.silence, request, member)) }
+  }
+
+  private static func news(_ reply: RegisterCalls.Reply, _ request: RegisterRequest, _ asked: Member) -> News {
+    let isAside = if case .aside = reply { true } else { false }
+    return .event(event(reply, request, asked), isAside: isAside)
   }
 
   private static func event(_ reply: RegisterCalls.Reply, _ request: RegisterRequest, _ asked: Member) -> Round.Event {
@@ -144,7 +160,7 @@ struct RoundRunner: Sendable {
     case .answer(.lacksBytes, let member): .answer(.unable, to: request, asked: asked, member: member)
     case .answer(let answer, let member): .answer(answer, to: request, asked: asked, member: member)
     case .otherLayout: .moved
-    case .silence: .answer(.unable, to: request, asked: asked, member: asked)
+    case .silence, .aside: .answer(.unable, to: request, asked: asked, member: asked)
     }
   }
 

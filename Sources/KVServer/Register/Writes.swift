@@ -39,28 +39,43 @@ struct Writes: Sendable {
     return mayBeWritten ? .unknown : .notWritten
   }
 
-  /// An owner that gives no answer may have written it all the same.
+  /// An owner that gives no answer may have written it all the same; one that could not has not, and nor will it.
   private func decide(_ order: Order, _ layout: Layout, _ own: Member, _ mayBeWritten: Bool) async -> WriteReport {
     var mayBeWritten = mayBeWritten
-    let cluster = layouts.current.value
+    var report = WriteReport.moved(mayBeWritten: mayBeWritten)
     for owner in layout.view(of: order.key.slot).voters where !layout.lost.contains(owner) {
-      if owner == own { break }
-      guard let peer = cluster.topology.peer(of: owner), isHeard(peer) else { continue }
-      let asked = WriteOrder(
-        epoch: layout.groups[order.key.slot.group].epoch, key: order.key, descriptor: order.descriptor, source: own,
-        content: order.content, conditions: order.preconditions.lines, mayBeWritten: mayBeWritten)
-      switch await runner.calls.peers.order(asked, of: peer, cluster) {
-      case .report(let report): return report
+      switch await ask(owner, order, layout, own, mayBeWritten) {
+      case .report(.notWritten): report = .notWritten
+      case .report(let final): return final
       case .notAsked: continue
-      case .silence: mayBeWritten = true
+      case .silence:
+        mayBeWritten = true
+        report = .unknown
       }
     }
-    return await run(
-      order, layout, RoundRunner.Bytes(source: own, content: order.content), mayBeWritten: mayBeWritten)
+    return report
   }
 
-  /// Whether it is worth asking: one that hangs takes connections and answers nothing.
-  private func isHeard(_ peer: Peer) -> Bool { layouts.heard.lately().contains { $0.name == peer.name } }
+  private func ask(
+    _ owner: Member, _ order: Order, _ layout: Layout, _ own: Member, _ mayBeWritten: Bool
+  ) async -> OrderReply {
+    if owner == own {
+      guard layouts.mayVote else { return .notAsked }
+      let bytes = RoundRunner.Bytes(source: own, content: order.content)
+      return .report(await run(order, layout, bytes, mayBeWritten: mayBeWritten))
+    }
+    let cluster = layouts.current.value
+    guard let peer = cluster.topology.peer(of: owner), isHeard(owner, layout) else { return .notAsked }
+    let asked = WriteOrder(
+      epoch: layout.groups[order.key.slot.group].epoch, key: order.key, descriptor: order.descriptor, source: own,
+      content: order.content, conditions: order.preconditions.lines, mayBeWritten: mayBeWritten)
+    return await runner.calls.peers.order(asked, by: layout.version, of: peer, cluster)
+  }
+
+  /// Whether it is worth asking: one that hangs takes connections and answers nothing, and one with another disk has no vote.
+  private func isHeard(_ owner: Member, _ layout: Layout) -> Bool {
+    layouts.heard.lately().contains { layout.member(of: $0.disk) == owner }
+  }
 
   /// Decides about a write that another owner has received. It must go by the same layout.
   func take(_ order: WriteOrder) async -> NodeAnswer? {

@@ -14,7 +14,7 @@ struct OwnerSurvey: Sendable {
     return await withTaskGroup { timers in
       defer { timers.cancelAll() }
       for member in members {
-        let isTaken = runner.errands.take { [calls = runner.calls] in
+        let isTaken = runner.errands.take(about: member) { [calls = runner.calls] in
           teller.yield((member, await calls.ask(request, key, of: member, layout, source: nil)))
         }
         if !isTaken { teller.yield((member, .silence)) }
