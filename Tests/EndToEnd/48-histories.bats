@@ -105,3 +105,13 @@ PYTHON
   assert_matches 'still7.0: no order explains' "$output"
   assert_matches ' 1 of them at fault' "$output"
 }
+
+@test "with three copies there is an order while hosts are killed, stopped, cut off and taken from the list" {
+  if ((EUID != 0)); then
+    echo "# NOT RUN: $BATS_TEST_DESCRIPTION: network namespaces need root" >&3
+    skip 'network namespaces need root'
+  fi
+  local seconds=40
+  if [[ -n ${KVNODE_LONG-} ]]; then seconds=300; fi
+  "$HELPERS/nemesis.bash" "$KVNODE" "$BATS_TEST_TMPDIR/nemesis" "$seconds" "$RANDOM"
+}
