@@ -54,11 +54,16 @@ package final class Store: Sendable {
     try votes.close()
   }
 
+  /// Fails where no value of so many bytes can be stored now.
+  package func checkRoom(for byteCount: Int) throws(StoreError) {
+    try checkWritable()
+    try checkSpace(for: byteCount)
+  }
+
   /// Begins a value. Its length, where known, is reserved on the disk at once. It can be committed as long as this node
   /// decides about its group alone, as it has since the epoch.
   package func stage(_ key: Key, byteCount: Int?, epoch: UInt64 = 0) throws(StoreError) -> StagedValue {
-    try checkWritable()
-    try checkSpace(for: byteCount ?? 0)
+    try checkRoom(for: byteCount ?? 0)
     let number = state.withLock { state in
       state.stagedCount += 1
       return state.stagedCount

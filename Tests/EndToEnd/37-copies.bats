@@ -156,6 +156,29 @@ freeze() { kill -STOP "$(node_pid "$1")"; }
   done
 }
 
+@test "an owner whose disk is full keeps nothing from being stored" {
+  local node full
+  for full in 1 3; do
+    configure "$full" full '[Node]' MinFree=99%
+    kill_node "$full"
+    start_node "$full"
+    random_file large 3000000
+    for node in "${NODES[@]}"; do
+      assert_matches '^20[014]$' "$(store "$node" large)"
+      fetch "$full" large
+      assert_matches '^20[014]$' "$(store "$node" new)"
+      fetch "$full" new
+      assert_equal 204 "$(status "$node" DELETE)"
+    done
+    store "$full" old >/dev/null
+    configure "$full" full '[Node]' MinFree=0
+    kill_node "$full"
+    start_node "$full"
+    # It gets what it missed.
+    eventually 60 holds "$full" old 2
+  done
+}
+
 @test "an owner that comes back with an empty disk keeps no request waiting while it is filled" {
   local round node
   store 4 old >/dev/null
@@ -180,7 +203,7 @@ freeze() { kill -STOP "$(node_pid "$1")"; }
     eventually 20 has_received got 5000000
     # The first owner is asked first.
     kill -$signal "$(node_pid 1)"
-    wait $!
+    wait $! || { tail -n 5 "$CLUSTER"/node?.log >&2; return 1; }
     cmp got large
     if [[ $signal == KILL ]]; then start_node 1; else kill -CONT "$(node_pid 1)"; fi
     rm got

@@ -8,12 +8,12 @@ struct RestOfValue {
   private let peers: Peers
   private let cluster: Cluster
   private let request: ValueRequest
-  private var owners: ArraySlice<Peer>
+  private var owners: [Peer]
   /// Which value it is; nil where nobody can tell it from another.
   var upload: UploadID?
 
   init(_ peers: Peers, _ cluster: Cluster, _ request: ValueRequest, _ owners: [Peer]) {
-    (self.peers, self.cluster, self.request, self.owners) = (peers, cluster, request, owners[...])
+    (self.peers, self.cluster, self.request, self.owners) = (peers, cluster, request, owners)
   }
 
   /// Whether there are other owners.
@@ -28,18 +28,25 @@ struct RestOfValue {
     var asked = ValueRequest(.get, request.key)
     asked.upload = upload
     asked.range = "bytes=\(offsets.lowerBound)-\(offsets.upperBound - 1)"
-    while let owner = owners.popFirst() {
-      do throws(ExchangeError) { return try await connection(to: owner, asked, offsets) } catch { continue }
+    // Whoever is only slow is waited for when all have been asked.
+    for timeout in [cluster.limits.connectTimeout, cluster.limits.idleTimeout] {
+      for (index, owner) in owners.enumerated() {
+        do throws(ExchangeError) {
+          let connection = try await connection(to: owner, asked, offsets, within: timeout)
+          owners.remove(at: index)
+          return connection
+        } catch { continue }
+      }
     }
     return nil
   }
 
   private func connection(
-    to owner: Peer, _ asked: ValueRequest, _ offsets: Range<Int>
+    to owner: Peer, _ asked: ValueRequest, _ offsets: Range<Int>, within timeout: Duration
   ) async throws(ExchangeError) -> PeerConnection {
     let link = PeerLink(peers: peers, peer: owner, limits: cluster.limits, subject: asked.subject)
     var connection = try await link.connect(isRepeatable: true)
-    connection.answerTimeout = cluster.limits.connectTimeout
+    connection.answerTimeout = timeout
     let answer = try await link.ask(
       PeerProtocol.head(asked, to: owner, mark: cluster.topology.relayMark), &connection)
     guard case .value(let head) = try await link.response(answer, to: asked, isAllSent: true, &connection),

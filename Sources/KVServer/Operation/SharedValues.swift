@@ -130,6 +130,7 @@ struct SharedValues: Sendable {
     _ request: ValueRequest, _ limits: Limits, from client: inout Client
   ) async throws(ExchangeError) -> Traffic {
     try await checkEarly(request)
+    if let traffic = try await putElsewhere(request, from: &client) { return traffic }
     let upload = try newUpload(request)
     let push = push(of: request, as: upload)
     do throws(ExchangeError) {
@@ -146,6 +147,30 @@ struct SharedValues: Sendable {
     }
   }
 
+  /// Has another owner take the value where this node's disk takes none: its copy is made when it does. Nil where it does.
+  private func putElsewhere(
+    _ request: ValueRequest, from client: inout Client
+  ) async throws(ExchangeError) -> Traffic? {
+    do throws(StoreError) {
+      try own.store.checkRoom(for: request.valueBytes ?? 0)
+      return nil
+    } catch {
+      let cluster = layouts.current.value
+      let others = otherOwners(of: request, cluster)
+      // Whoever relayed it goes to the next owner by itself.
+      guard request.relayed == nil, cluster.topology.layout?.hasCopies == true, let first = others.first else {
+        throw .refused(error.failure(request.operation, request.key))
+      }
+      return try await relay.serve(request, at: first, or: Array(others.dropFirst()), cluster, of: &client)
+    }
+  }
+
+  private func otherOwners(of request: ValueRequest, _ cluster: Cluster) -> [Peer] {
+    guard let layout = cluster.topology.layout else { return [] }
+    return layout.view(of: request.key.slot).voters.filter { $0 != cluster.topology.ownMember }
+      .compactMap(cluster.topology.peer(of:))
+  }
+
   private func newUpload(_ request: ValueRequest) throws(ExchangeError) -> UploadID {
     do throws(SystemError) {
       let stamp = try own.store.votes.stamp()
@@ -160,10 +185,9 @@ struct SharedValues: Sendable {
     if let byteCount = request.valueBytes, byteCount <= SmallContent.bytesMax { return nil }
     let cluster = layouts.current.value
     guard let layout = cluster.topology.layout else { return nil }
-    let view = layout.view(of: request.key.slot)
-    let others = view.voters.filter { $0 != cluster.topology.ownMember }.compactMap(cluster.topology.peer(of:))
     return UploadPush(
-      peers: relay.peers, cluster: cluster, upload: upload, owners: others, countMin: view.owners.count / 2)
+      peers: relay.peers, cluster: cluster, upload: upload, owners: otherOwners(of: request, cluster),
+      countMin: layout.view(of: request.key.slot).owners.count / 2)
   }
 
   /// Spares whoever's condition fails already the way of the bytes.
