@@ -223,6 +223,7 @@ final class PlanDriver: Government {
         host.planning?.sync(goal)
         continue
       }
+      guard host.planning?.begins(goal, at: world.now) == true else { continue }
       let boot = host.boot
       GroupSync(host, known, member, group) { [self] in
         guard host.isUp(since: boot) else { return }
