@@ -5,6 +5,8 @@
 
 load support
 
+setup_file() { export BATS_TEST_TIMEOUT=900; }
+
 setup() {
   AUDIT=$BATS_TEST_TMPDIR/audit
   mkdir "$AUDIT"
