@@ -34,6 +34,11 @@ static void end(const char *what) {
   exit(1);
 }
 
+static void refuse(const char *what) {
+  fprintf(stderr, "bare-loop: %s\n", what);
+  exit(1);
+}
+
 static struct sockaddr_in parse_address(const char *text) {
   char ip[INET_ADDRSTRLEN];
   unsigned short port;
@@ -79,8 +84,8 @@ static bool receive_head(int connection, char head[HEAD_BYTES + 1]) {
     head[seen] = 0;
     char *last = strstr(head, "\r\n\r\n");
     if (!last) {
-      // The rest is on its way; a byte at a time it would be no matter for a large value either.
-      if (seen == HEAD_BYTES) end("a head is too long");
+      // The rest is on its way. Heads come in one piece here, so that this hardly ever turns.
+      if (seen == HEAD_BYTES) refuse("a head is too long");
       continue;
     }
     size_t length = last + 4 - head;
@@ -92,14 +97,14 @@ static bool receive_head(int connection, char head[HEAD_BYTES + 1]) {
 
 static size_t content_length(const char *head) {
   const char *field = strcasestr(head, "\r\nContent-Length:");
-  if (!field) end("a head without Content-Length");
+  if (!field) refuse("a head without Content-Length");
   return strtoull(field + strlen("\r\nContent-Length:"), NULL, 10);
 }
 
 // The answer of another: 201 and no body, or all ends.
 static void receive_answer(int connection) {
   char head[HEAD_BYTES + 1];
-  if (!receive_head(connection, head) || strncmp(head, "HTTP/1.1 201 ", 13)) end("another has not stored the value");
+  if (!receive_head(connection, head) || strncmp(head, "HTTP/1.1 201 ", 13)) refuse("another has not stored the value");
 }
 
 static void store_body(int client, const int *connections, const char *key, size_t length, char *buffer) {
@@ -110,7 +115,7 @@ static void store_body(int client, const int *connections, const char *key, size
   if (file < 0) end(staged);
   while (length > 0) {
     ssize_t received = recv(client, buffer, length < BUFFER_BYTES ? length : BUFFER_BYTES, 0);
-    if (received <= 0) end("a value that ends early");
+    if (received <= 0) refuse("a value ends early");
     write_all(file, buffer, received);
     for (int other = 0; other < other_count; other++) send_all(connections[other], buffer, received, 0);
     length -= received;
@@ -123,7 +128,7 @@ static void forward_body(int client, int connection, size_t length, const int pi
   while (length > 0) {
     ssize_t taken = splice(client, NULL, pipe_ends[1], NULL, length < BUFFER_BYTES ? length : BUFFER_BYTES,
                            SPLICE_F_MOVE | SPLICE_F_MORE);
-    if (taken <= 0) end("a value that ends early");
+    if (taken <= 0) refuse("a value ends early");
     length -= taken;
     while (taken > 0) {
       ssize_t given = splice(pipe_ends[0], NULL, connection, NULL, taken, SPLICE_F_MOVE | (length ? SPLICE_F_MORE : 0));
@@ -140,7 +145,7 @@ static void *serve(void *argument) {
   setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   for (int other = 0; other < other_count; other++) connections[other] = connect_to(others[other]);
   while (receive_head(client, head)) {
-    if (sscanf(head, "PUT /%255[a-zA-Z0-9-] ", key) != 1) end("no PUT");
+    if (sscanf(head, "PUT /%255[a-zA-Z0-9-] ", key) != 1) refuse("no PUT");
     for (int other = 0; other < other_count; other++) send_all(connections[other], head, strlen(head), MSG_MORE);
     if (directory) {
       store_body(client, connections, key, content_length(head), buffer);
