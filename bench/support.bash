@@ -12,6 +12,7 @@ bench_directory=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 # shellcheck source=scripts/cluster.bash
 source "$bench_directory/../scripts/cluster.bash"
 
+readonly CONNECTIONS=64 THREADS=2
 readonly NGINX_ADDRESS=127.0.0.1:9301 NGINX_PROXY_ADDRESS=127.0.0.1:9302 HAPROXY_ADDRESS=127.0.0.1:9303
 
 # Prints the usage of the bench and ends it.
@@ -71,15 +72,37 @@ use_memory() {
   mounted=true
 }
 
+# enter_network ARGUMENT...: runs the bench with these arguments in a network namespace of its own, where TCP has
+# Linux's usual congestion control, whatever the host's is: BBR paces every packet by a timer, which holds up everybody
+# on a loopback.
+enter_network() {
+  if [[ -n ${BENCH_NETWORK:-} ]]; then return; fi
+  if ((EUID != 0)); then
+    echo "${0##*/}: only root can make a network namespace" >&2
+    exit 1
+  fi
+  # shellcheck disable=SC2016 # The arguments are those of the inner shell.
+  BENCH_NETWORK=own exec unshare --net bash -ec '
+    ip link set lo up
+    ip route replace table local local 127.0.0.0/8 dev lo src 127.0.0.1 congctl cubic
+    exec "$@"' bash "$0" "$@"
+}
+
 end_bench() {
-  local pid
   if [[ -n ${CLUSTER:-} ]]; then kill_cluster; fi
+  stop_background
+  if [[ -n ${mounted:-} ]]; then umount "$CLUSTER"; fi
+  rm -rf "${leftovers[@]}"
+}
+
+# Ends all processes that background names.
+stop_background() {
+  local pid
   for pid in "${background[@]}"; do
     kill "$pid" 2>/dev/null || true
     wait "$pid" 2>/dev/null || true
   done
-  if [[ -n ${mounted:-} ]]; then umount "$CLUSTER"; fi
-  rm -rf "${leftovers[@]}"
+  background=()
 }
 
 # configure_node N COUNT [DIRECTORY]: a node of that many, with its values in DIRECTORY or $CLUSTER/nodeN. Access logs are off here as they are in nginx.
@@ -198,6 +221,56 @@ calculate() { awk "BEGIN { printf \"$1\", $2 }" 2>/dev/null || printf '%s' -; }
 row() {
   local IFS=$'\t'
   printf '%s\n' "$*"
+}
+
+# touch_memory BYTES: a virtual machine gets memory that it has not used for some seconds anew from its host, slowly,
+# and whoever writes first pays; here that is this, and not the node. As far as there is room.
+touch_memory() {
+  if [[ -z ${mounted:-} ]]; then return; fi
+  head -c "$1" /dev/zero >"$CLUSTER/touched" 2>/dev/null || true
+  rm "$CLUSTER/touched"
+}
+
+# get_rate URL SECONDS: GETs a second, on $CONNECTIONS connections that are kept.
+get_rate() {
+  local report
+  report=$(wrk -c "$CONNECTIONS" -t "$THREADS" -d "$2s" "$1")
+  if grep -q 'Non-2xx\|Socket errors' <<<"$report"; then
+    echo "wrong answers from $1:" >&2
+    echo "$report" >&2
+    exit 1
+  fi
+  awk '/^Requests\/sec/ { print $2 }' <<<"$report"
+}
+
+# told N MEMBER: what node N says of itself.
+told() { curl --silent --fail --max-time 10 "http://$(node_address "$1"):$PORT/?status" | jq -r ".$2"; }
+
+# await WHAT COMMAND...: waits until the command succeeds, for $wait_seconds at most, which is a minute if not set.
+await() {
+  local what=$1 deadline=$((SECONDS + ${wait_seconds:-60}))
+  shift
+  until "$@"; do
+    if ((SECONDS >= deadline)); then
+      echo "bench/$bench_name: this has not come true in time: $what" >&2
+      exit 1
+    fi
+    sleep 0.05
+  done
+}
+
+await_settled() { await "the nodes go by one layout" is_settled "$@"; }
+
+# is_settled VERSION N...: the nodes go by one layout later than that version, and have nothing left to do.
+is_settled() {
+  local version=$1 node told versions=()
+  shift
+  for node; do
+    told=$(told "$node" 'progress // "settled \(.layout)"') || return 1
+    if [[ $told != settled\ [0-9]* ]]; then return 1; fi
+    versions+=("${told#settled }")
+  done
+  [[ $(printf '%s\n' "${versions[@]}" | sort -u | wc -l) == 1 ]] && ((versions[0] > version))
 }
 
 # drop_caches: makes the next reads come from the disk, as root.
