@@ -4,7 +4,6 @@ import KVHTTP
 import KVLinux
 import KVStore
 import KVWire
-import Synchronization
 
 /// Serves requests about keys that other nodes have a say about too, as its coordinator: what the owners decide is done.
 struct SharedValues: Sendable {
@@ -115,8 +114,6 @@ struct SharedValues: Sendable {
       _ = try stored(request) { () throws(StoreError) in try own.store.open(request.key) }
     }
   }
-
-  private func own(_ layout: Layout) -> Member? { layouts.current.value.topology.ownMember }
 
   private func unavailable(_ request: ValueRequest) -> Failure {
     Failure(
