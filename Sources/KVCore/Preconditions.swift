@@ -17,13 +17,31 @@ package struct Preconditions: Equatable, Sendable {
     case date(HTTPDate)
   }
 
-  private var ifMatch: EntityTagList?
-  private var ifNoneMatch: EntityTagList?
-  private var ifUnmodifiedSince: HTTPDate?
-  private var ifModifiedSince: HTTPDate?
-  private var ifRange: Validator?
-  /// The fields as they were sent, for a relayed request.
-  private var fields = HTTPFields()
+  /// What was said. Most requests say nothing, and all of them are passed from hand to hand: so it lies apart.
+  private indirect enum Stated: Equatable, Sendable {
+    case conditions(Conditions)
+  }
+
+  private struct Conditions: Equatable, Sendable {
+    var ifMatch: EntityTagList?
+    var ifNoneMatch: EntityTagList?
+    var ifUnmodifiedSince: HTTPDate?
+    var ifModifiedSince: HTTPDate?
+    var ifRange: Validator?
+    /// The fields as they were sent, for a relayed request.
+    var fields = HTTPFields()
+
+    mutating func take<Condition>(
+      _ name: String, _ sent: HTTPFields, _ parse: ([String]) throws(HTTPSyntaxError) -> Condition
+    ) throws(HTTPSyntaxError) -> Condition? {
+      let values = sent.all(name)
+      if values.isEmpty { return nil }
+      for value in values { fields.append(name, value) }
+      do throws(HTTPSyntaxError) { return try parse(values) } catch { throw .bad("\(name): \(error.reason)") }
+    }
+  }
+
+  private var stated: Stated?
 
   /// No condition.
   package init() {}
@@ -31,30 +49,35 @@ package struct Preconditions: Equatable, Sendable {
   /// The conditions in a request's fields. One that cannot be read is an error, where RFC 9110 would have some ignored:
   /// whoever sends a condition does not want what it was to prevent.
   package init(_ fields: HTTPFields, now: HTTPDate) throws(HTTPSyntaxError) {
-    ifMatch = try read("If-Match", fields, EntityTagList.parse)
-    ifUnmodifiedSince = try read("If-Unmodified-Since", fields) { values throws(HTTPSyntaxError) in
+    var read = Conditions()
+    read.ifMatch = try read.take("If-Match", fields, EntityTagList.parse)
+    read.ifUnmodifiedSince = try read.take("If-Unmodified-Since", fields) { values throws(HTTPSyntaxError) in
       try Self.date(values, now)
     }
-    ifNoneMatch = try read("If-None-Match", fields, EntityTagList.parse)
-    ifModifiedSince = try read("If-Modified-Since", fields) { values throws(HTTPSyntaxError) in
+    read.ifNoneMatch = try read.take("If-None-Match", fields, EntityTagList.parse)
+    read.ifModifiedSince = try read.take("If-Modified-Since", fields) { values throws(HTTPSyntaxError) in
       try Self.date(values, now)
     }
-    ifRange = try read("If-Range", fields) { values throws(HTTPSyntaxError) in try Self.validator(values, now) }
+    read.ifRange = try read.take("If-Range", fields) { values throws(HTTPSyntaxError) in
+      try Self.validator(values, now)
+    }
+    if !read.fields.isEmpty { stated = .conditions(read) }
   }
 
   /// Whether there is any condition.
-  package var isEmpty: Bool { fields.isEmpty }
+  package var isEmpty: Bool { stated == nil }
 
   /// The conditions as fields, for a relayed request.
   package func append(to fields: inout HTTPFields) {
-    for field in self.fields { fields.append(field.name, field.value) }
+    guard case .conditions(let stated) = stated else { return }
+    for field in stated.fields { fields.append(field.name, field.value) }
   }
 
   /// The conditions as lines of a head, for another node that decides.
   package var lines: [UInt8] {
-    if fields.isEmpty { return [] }
+    guard case .conditions(let stated) = stated else { return [] }
     var lines: [UInt8] = []
-    fields.encode(into: &lines)
+    stated.fields.encode(into: &lines)
     // Less the blank line that ends a head.
     return lines.dropLast(2)
   }
@@ -66,15 +89,16 @@ package struct Preconditions: Equatable, Sendable {
 
   /// Whether to carry the request out on a key in that state, by the order of RFC 9110 section 13.2.2.
   package func evaluate(_ state: ValueState?, for operation: Operation) -> Outcome {
-    if let ifMatch {
+    guard case .conditions(let stated) = stated else { return .proceed }
+    if let ifMatch = stated.ifMatch {
       if !ifMatch.matchesStrongly(state) { return .failed }
-    } else if let ifUnmodifiedSince, let state, ifUnmodifiedSince < state.modifiedAt {
+    } else if let ifUnmodifiedSince = stated.ifUnmodifiedSince, let state, ifUnmodifiedSince < state.modifiedAt {
       return .failed
     }
     let isRead = operation == .get || operation == .head
-    if let ifNoneMatch {
+    if let ifNoneMatch = stated.ifNoneMatch {
       if ifNoneMatch.matchesWeakly(state) { return isRead ? .notModified : .failed }
-    } else if isRead, let ifModifiedSince, let state, state.modifiedAt <= ifModifiedSince {
+    } else if isRead, let ifModifiedSince = stated.ifModifiedSince, let state, state.modifiedAt <= ifModifiedSince {
       return .notModified
     }
     return .proceed
@@ -83,20 +107,12 @@ package struct Preconditions: Equatable, Sendable {
   /// Whether a Range is to be heeded: If-Range, where given, must name the very value there is (RFC 9110 section
   /// 13.1.5). A date is none of a second that has not passed: the value could change in it once more.
   package func permitsRange(of state: ValueState, now: HTTPDate) -> Bool {
-    switch ifRange {
+    guard case .conditions(let stated) = stated else { return true }
+    return switch stated.ifRange {
     case nil: true
     case .tag(let tag): !tag.isWeak && state.isNamed(tag)
     case .date(let date): date == state.modifiedAt && state.modifiedAt < now
     }
-  }
-
-  private mutating func read<Condition>(
-    _ name: String, _ sent: HTTPFields, _ parse: ([String]) throws(HTTPSyntaxError) -> Condition
-  ) throws(HTTPSyntaxError) -> Condition? {
-    let values = sent.all(name)
-    if values.isEmpty { return nil }
-    for value in values { fields.append(name, value) }
-    do throws(HTTPSyntaxError) { return try parse(values) } catch { throw .bad("\(name): \(error.reason)") }
   }
 
   private static func date(_ values: [String], _ now: HTTPDate) throws(HTTPSyntaxError) -> HTTPDate {

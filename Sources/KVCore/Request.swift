@@ -1,7 +1,8 @@
 import KVHTTP
 
-/// What a client or another node asks of this one, in whatever dialect it was said.
-package enum Request: Equatable, Sendable {
+/// What a client or another node asks of this one, in whatever dialect it was said. It is passed through many hands, each
+/// of which would hold all of it.
+package indirect enum Request: Equatable, Sendable {
   /// Something about the value of a key.
   case value(ValueRequest)
   /// Which keys there are.
@@ -124,7 +125,8 @@ package enum Operation: String, Sendable, CaseIterable {
 }
 
 /// What a node says of itself when it relays a request: by it the owner finds out disagreements and loops.
-package struct RelayMark: Equatable, Sendable {
+/// Each request holds it, so it is shared.
+package final class RelayMark: Equatable, Sendable {
   /// The relaying node's name.
   package let node: String
   /// The fingerprint of the peer list that the relaying node goes by.
@@ -138,6 +140,11 @@ package struct RelayMark: Equatable, Sendable {
     self.node = node
     self.fingerprint = fingerprint
     self.layout = layout
+  }
+
+  /// Whether both say the same.
+  package static func == (one: RelayMark, other: RelayMark) -> Bool {
+    (one.node, one.fingerprint, one.layout) == (other.node, other.fingerprint, other.layout)
   }
 }
 
@@ -156,35 +163,36 @@ package struct LayoutMark: Equatable, Sendable {
 
 /// Checks a value's size as it comes, against what the client stated and what the node allows.
 package struct ValueSize {
-  package let request: ValueRequest
+  private let key: Key
+  private let stated: Int?
   private let bytesMax: Int
 
   package init(of request: ValueRequest, limits: Limits) {
-    self.request = request
+    (key, stated) = (request.key, request.valueBytes)
     bytesMax = limits.valueBytesMax ?? .max
   }
 
   /// Before the first byte.
   package func checkStated() throws(Failure) {
-    if let stated = request.valueBytes { try check(stated) }
+    if let stated { try check(stated) }
   }
 
   /// After so many bytes.
   package func check(_ byteCount: Int) throws(Failure) {
     guard byteCount <= bytesMax else {
       throw Failure(
-        .tooLarge, "PUT \(request.key): the value has more than \(Counted(bytesMax, "byte")) (MaxValueSize=)")
+        .tooLarge, "PUT \(key): the value has more than \(Counted(bytesMax, "byte")) (MaxValueSize=)")
     }
-    if let stated = request.valueBytes, byteCount > stated {
-      throw Failure(.badRequest, "PUT \(request.key): more than the stated \(Counted(stated, "byte")) arrived")
+    if let stated, byteCount > stated {
+      throw Failure(.badRequest, "PUT \(key): more than the stated \(Counted(stated, "byte")) arrived")
     }
   }
 
   /// After the last byte.
   package func checkComplete(_ byteCount: Int) throws(Failure) {
-    if let stated = request.valueBytes, byteCount != stated {
+    if let stated, byteCount != stated {
       throw Failure(
-        .badRequest, "PUT \(request.key): only \(byteCount) of the stated \(Counted(stated, "byte")) arrived")
+        .badRequest, "PUT \(key): only \(byteCount) of the stated \(Counted(stated, "byte")) arrived")
     }
   }
 }

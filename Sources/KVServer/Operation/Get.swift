@@ -74,15 +74,24 @@ extension OwnValues {
   func send(
     _ value: borrowing StoredValue, to request: ValueRequest, isCopied: Bool = false, for client: inout Client
   ) async throws(ExchangeError) -> Traffic {
+    let (response, offsets) = try Self.response(to: request, value, isCopied)
+    try await client.answer(response)
+    guard let offsets else { return Traffic() }
+    try await send(value.file, offsets, to: client)
+    client.endValue()
+    return Traffic(sentBytes: offsets.count)
+  }
+
+  /// The response, and which bytes of the value follow it.
+  private static func response(
+    to request: ValueRequest, _ value: borrowing StoredValue, _ isCopied: Bool
+  ) throws(ExchangeError) -> (Response, Range<Int>?) {
     var head = value.head
     if isCopied, request.relayed != nil { head.upload = value.attribute?.upload }
     let response = ReadOutcome.response(to: request, head, now: .now)
     if case .failure(let failure) = response { throw .refused(failure) }
-    try await client.answer(response)
-    guard request.operation == .get, case .value(let head) = response else { return Traffic() }
-    try await send(value.file, head.offsets, to: client)
-    client.endValue()
-    return Traffic(sentBytes: head.offsets.count)
+    guard request.operation == .get, case .value(let head) = response else { return (response, nil) }
+    return (response, head.offsets)
   }
 
   private func send(

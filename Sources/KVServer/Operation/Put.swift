@@ -22,7 +22,7 @@ extension OwnValues {
     var value = try stored(request) { () throws(StoreError) in
       try store.stage(request.key, byteCount: request.valueBytes, epoch: epoch)
     }
-    try await receive(&value, size, &digests, from: &client)
+    try await receive(&value, request, size, &digests, from: &client)
     let commit: StagedValue.Commit
     do throws(StoreError) {
       commit = try await value.commit(fields: request.fields, if: condition)
@@ -48,7 +48,7 @@ extension OwnValues {
     }
     let receivers = await push?.begin(request) ?? []
     guard let push, !receivers.isEmpty else {
-      try await receive(&value, size, &digests, from: &client)
+      try await receive(&value, request, size, &digests, from: &client)
       return try await seal(&value, request, as: upload)
     }
     try await client.invite()
@@ -78,14 +78,15 @@ extension OwnValues {
   }
 
   private func receive(
-    _ value: inout StagedValue, _ size: ValueSize, _ digests: inout BodyDigests, from client: inout Client
+    _ value: inout StagedValue, _ request: ValueRequest, _ size: ValueSize, _ digests: inout BodyDigests,
+    from client: inout Client
   ) async throws(ExchangeError) {
     try await client.invite()
     var turn = Turn()
     while !client.body.isComplete {
-      let moved = try value.append(from: &client.body, &client.stream, about: size.request) { digests.update($0) }
+      let moved = try value.append(from: &client.body, &client.stream, about: request) { digests.update($0) }
       guard let count = moved else {
-        try await client.stream.waitForBody(about: size.request)
+        try await client.stream.waitForBody(about: request)
         continue
       }
       try refusing { () throws(Failure) in try size.check(value.byteCount) }
@@ -93,7 +94,7 @@ extension OwnValues {
     }
     try refusing { () throws(Failure) in
       try size.checkComplete(value.byteCount)
-      try digests.check(size.request)
+      try digests.check(request)
     }
   }
 }

@@ -22,7 +22,7 @@ struct Relay: Sendable {
       var progress = Progress.asking
       do throws(ExchangeError) {
         return try await serve(
-          request, size, at: owner, RestOfValue(peers, cluster, request, next.map { [$0] + others } ?? []), cluster,
+          request, size, at: owner, RestOfValue(peers, cluster, request.key, next.map { [$0] + others } ?? []), cluster,
           of: &client, &progress)
       } catch {
         guard case .refused(let failure) = error else { throw error }

@@ -7,13 +7,13 @@ import KVWire
 struct RestOfValue {
   private let peers: Peers
   private let cluster: Cluster
-  private let request: ValueRequest
+  private let key: Key
   private var owners: [Peer]
   /// Which value it is; nil where nobody can tell it from another.
   var upload: UploadID?
 
-  init(_ peers: Peers, _ cluster: Cluster, _ request: ValueRequest, _ owners: [Peer]) {
-    (self.peers, self.cluster, self.request, self.owners) = (peers, cluster, request, owners)
+  init(_ peers: Peers, _ cluster: Cluster, _ key: Key, _ owners: [Peer]) {
+    (self.peers, self.cluster, self.key, self.owners) = (peers, cluster, key, owners)
   }
 
   /// Whether there are other owners.
@@ -25,7 +25,7 @@ struct RestOfValue {
   /// A connection on which those bytes of the value come next; nil where nobody has them.
   mutating func next(_ offsets: Range<Int>) async -> PeerConnection? {
     guard let upload, !offsets.isEmpty else { return nil }
-    var asked = ValueRequest(.get, request.key)
+    var asked = ValueRequest(.get, key)
     asked.upload = upload
     asked.range = "bytes=\(offsets.lowerBound)-\(offsets.upperBound - 1)"
     // Whoever is only slow is waited for when all have been asked.

@@ -22,18 +22,18 @@ struct Client: ~Copyable {
   private var life = ClientLife()
   private let peer: SocketAddress?
   private var place: Place
-  private let limits: Limits
-  private let crossOrigin: CrossOrigin
+  private let cluster: Cluster
   /// What the answer to the current request carries besides; nothing until its head has been read.
   private var answerFields = HTTPFields()
 
-  init(_ stream: consuming Stream, _ place: consuming Place, limits: Limits, _ crossOrigin: CrossOrigin) {
-    self.crossOrigin = crossOrigin
+  init(_ stream: consuming Stream, _ place: consuming Place, _ cluster: Cluster) {
     peer = stream.peer
     self.stream = stream
     self.place = place
-    self.limits = limits
+    self.cluster = cluster
   }
+
+  private var limits: Limits { cluster.limits }
 
   /// The other side's address, for log lines.
   var address: String { peer?.description ?? "a closed connection" }
@@ -61,7 +61,7 @@ struct Client: ~Copyable {
       _ = try await messages.head(
         from: &stream, within: isFirst ? .whole(limits.headerTimeout) : .fromFirstByte(limits.headerTimeout)
       ) { stream in
-        arrival = parseHead(&stream, &life, &body, crossOrigin, &answerFields)
+        arrival = parseHead(&stream, &life, &body, CrossOrigin(cluster.configuration), &answerFields)
         return arrival != nil
       }
       if let arrival { return place.isGivenUp ? .gone : arrival }

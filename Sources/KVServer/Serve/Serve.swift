@@ -31,8 +31,7 @@ final class Serve: Sendable {
 
   /// Serves one connection until it ends.
   func connection(_ stream: consuming Stream, _ place: consuming Place) async {
-    let cluster = current.value
-    var client = Client(stream, place, limits: cluster.limits, CrossOrigin(cluster.configuration))
+    var client = Client(stream, place, current.value)
     var turn = Turn()
     while client.isOpen {
       let arrival = await client.nextRequest()
@@ -77,8 +76,7 @@ final class Serve: Sendable {
       if let upload = request.upload { return try await own.serve(upload, request, cluster.limits, of: &client) }
       return try await answer(request, route, cluster, to: &client)
     case .list(let request):
-      let page = try await page(request, cluster).written(as: request.format)
-      try await client.answer(request.format == .json ? .json(page) : .text(String(decoding: page, as: UTF8.self)))
+      try await answer(request, cluster, to: &client)
     case .node(let request, _):
       try await client.answer(status.answer(request, cluster))
     case .message:
@@ -86,6 +84,13 @@ final class Serve: Sendable {
       try await client.answer(.message(try await desk.answer(message)))
     }
     return Traffic()
+  }
+
+  private func answer(
+    _ request: ListRequest, _ cluster: Cluster, to client: inout Client
+  ) async throws(ExchangeError) {
+    let page = try await page(request, cluster).written(as: request.format)
+    try await client.answer(request.format == .json ? .json(page) : .text(String(decoding: page, as: UTF8.self)))
   }
 
   /// The owner of a value decides whether the store here or a relay to the owner answers. Where another layout came into
@@ -102,21 +107,7 @@ final class Serve: Sendable {
     }
     for attempt in 1...Self.attemptsMax {
       do throws(ExchangeError) {
-        // Each falls through where the layout has changed, and nothing was done.
-        switch route {
-        case .own(let say) where say.isShared:
-          if let traffic = try await shared.serve(request, cluster.limits, of: &client) { return traffic }
-        case .own(let say):
-          switch try await own.serve(request, cluster.limits, since: say.epoch, of: &client) {
-          case .done(let traffic): return traffic
-          case .shared(let descriptor): return try await shared.finishPut(request, descriptor, for: &client)
-          case .notDone: break
-          }
-        case .peer(let owner, let others):
-          return try await relay.serve(request, at: owner, or: others, cluster, of: &client)
-        case .refused(let failure): throw .refused(failure)
-        case .behind(let name): await desk.catchUp(with: name, cluster)
-        }
+        if let traffic = try await answerOnce(request, route, cluster, to: &client) { return traffic }
       } catch {
         guard attempt < Self.attemptsMax, case .refused(let failure) = error, failure.kind == .misdirected,
           await isOutdated(cluster, at: route)
@@ -125,6 +116,28 @@ final class Serve: Sendable {
       (cluster, route) = refreshed(request)
     }
     throw .refused(Failure(.unavailable, "\(request.subject): the layout is changing; try again"))
+  }
+
+  /// Answers by what is known of the layout; nil where the layout has changed, and nothing was done.
+  private func answerOnce(
+    _ request: ValueRequest, _ route: Topology.Route, _ cluster: Cluster, to client: inout Client
+  ) async throws(ExchangeError) -> Traffic? {
+    switch route {
+    case .own(let say) where say.isShared:
+      return try await shared.serve(request, cluster.limits, of: &client)
+    case .own(let say):
+      switch try await own.serve(request, cluster.limits, since: say.epoch, of: &client) {
+      case .done(let traffic): return traffic
+      case .shared(let descriptor): return try await shared.finishPut(request, descriptor, for: &client)
+      case .notDone: return nil
+      }
+    case .peer(let owner, let others):
+      return try await relay.serve(request, at: owner, or: others, cluster, of: &client)
+    case .refused(let failure): throw .refused(failure)
+    case .behind(let name):
+      await desk.catchUp(with: name, cluster)
+      return nil
+    }
   }
 
   /// Waits a moment until the other nodes have said whether there is a layout.
