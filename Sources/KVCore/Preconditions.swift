@@ -95,7 +95,7 @@ package struct Preconditions: Equatable, Sendable {
     } else if let ifUnmodifiedSince = stated.ifUnmodifiedSince, let state, ifUnmodifiedSince < state.modifiedAt {
       return .failed
     }
-    let isRead = operation == .get || operation == .head
+    let isRead = operation.isRead
     if let ifNoneMatch = stated.ifNoneMatch {
       if ifNoneMatch.matchesWeakly(state) { return isRead ? .notModified : .failed }
     } else if isRead, let ifModifiedSince = stated.ifModifiedSince, let state, state.modifiedAt <= ifModifiedSince {

@@ -91,6 +91,8 @@ package struct ValueRequest: Equatable, Sendable {
   package var preconditions = Preconditions()
   /// The Range field as it was sent.
   package var range: String?
+  /// What a read may be answered from, where that was said.
+  package var consistency: ReadConsistency?
   /// Set when another node relayed the request.
   package var relayed: RelayMark?
   /// The upload whose bytes another node wants, wherever they lie here; or which it brings, or takes back.
@@ -114,6 +116,9 @@ package enum Operation: String, Sendable, CaseIterable {
   case head = "HEAD"
   case delete = "DEL"
 
+  /// Whether it leaves everything as it is.
+  package var isRead: Bool { self == .get || self == .head }
+
   /// The operation's method in HTTP.
   package var method: String { self == .delete ? "DELETE" : rawValue }
 
@@ -121,6 +126,20 @@ package enum Operation: String, Sendable, CaseIterable {
   package init?(method: String) {
     guard let operation = Self.allCases.first(where: { $0.method == method }) else { return nil }
     self = operation
+  }
+}
+
+/// What a read may be answered from, where a key has several owners.
+package enum ReadConsistency: String, Sendable, CaseIterable {
+  /// What most of the owners agree on: nothing that was shown or acknowledged is ever taken back.
+  case majority
+  /// That too, and while too few of the owners can be asked, whatever one of them has, which may be out of date.
+  case any
+
+  /// Reads `majority` or `any`.
+  package init(parsing text: String) throws(SettingError) {
+    guard let consistency = ReadConsistency(rawValue: text) else { throw SettingError(expected: "majority or any") }
+    self = consistency
   }
 }
 

@@ -38,6 +38,8 @@ package struct ValueHead: Equatable, Sendable {
   package let fields: ValueFields
   /// With which upload it came: told to nodes that pass it on, which can have the rest from another owner of the key.
   package var upload: UploadID?
+  /// What it was answered from: `any` where too few of the owners could be asked whether it is still the value.
+  package var consistency = ReadConsistency.majority
 
   /// The head of a value.
   package init(byteCount: Int, checksum: ValueChecksum?, modifiedAt: HTTPDate, fields: ValueFields = ValueFields()) {

@@ -45,6 +45,7 @@ package enum HTTPDialect {
     request.relayed = try PeerProtocol.mark(head.fields)
     request.upload = try PeerProtocol.upload(head.fields, of: request)
     if operation == .get { request.range = head.fields["Range"] }
+    request.consistency = try PeerProtocol.consistency(head.fields, of: request)
     do throws(HTTPSyntaxError) {
       request.preconditions = try Preconditions(head.fields, now: now)
       if operation == .put { try readWhatIsStored(head.fields, &request) }
@@ -98,7 +99,7 @@ package enum HTTPDialect {
   /// A query means nothing to a value, and whoever sends one means something: all but the two that are only there to
   /// get past a cache.
   private static func check(_ query: HTTPQuery, _ request: ValueRequest) throws(Failure) {
-    let isRead = request.operation == .get || request.operation == .head
+    let isRead = request.operation.isRead
     guard let other = query.parameters.first(where: { !isRead || ($0.name != "v" && $0.name != "_") }) else { return }
     let name = HTTPSyntaxError.quote(Array(other.name.utf8).span)
     throw Failure(
@@ -183,6 +184,10 @@ package enum HTTPDialect {
   /// Last-Modified is never after Date, though another node's clock may be ahead (RFC 9110 section 8.8.2.1).
   private static func appendWhatTellsVersions(_ value: ValueHead, now: HTTPDate, to fields: inout HTTPFields) {
     fields.append("Last-Modified", min(value.modifiedAt, now).formatted)
+    if value.consistency == .any {
+      fields.append(PeerProtocol.consistencyField, value.consistency.rawValue)
+      fields.append("Age", "\(max(0, now.secondsSince1970 - value.modifiedAt.secondsSince1970))")
+    }
     appendEntityTag(value.checksum, to: &fields)
   }
 

@@ -15,6 +15,8 @@ package enum PeerProtocol {
   package static let valueBytesField = "Kvnode-Value-Length"
   /// What is known of a write that failed: `none` or `unknown`.
   package static let outcomeField = "Kvnode-Outcome"
+  /// What a read may be answered from, and what it was answered from where too few owners could be asked.
+  package static let consistencyField = "Kvnode-Consistency"
   /// The most text that is taken over from another node's error.
   package static let errorTextBytesMax = 8192
 
@@ -24,6 +26,7 @@ package enum PeerProtocol {
     var fields = fields(to: owner, mark: mark)
     request.preconditions.append(to: &fields)
     if let range = request.range { fields.append("Range", range) }
+    if request.consistency == .any { fields.append(consistencyField, ReadConsistency.any.rawValue) }
     if let upload = request.upload { fields.append(uploadField, text(upload)) }
     if request.operation == .put { appendBody(of: request, to: &fields) }
     return HTTPRequestHead(
@@ -65,6 +68,19 @@ package enum PeerProtocol {
       throw Failure(.badRequest, "\(request.subject): \(uploadField) is for nodes that move a value")
     }
     return upload
+  }
+
+  /// What a client or another node says of a read's consistency.
+  static func consistency(_ fields: HTTPFields, of request: ValueRequest) throws(Failure) -> ReadConsistency? {
+    guard let text = fields[consistencyField] else { return nil }
+    let consistency: ReadConsistency
+    do throws(SettingError) { consistency = try ReadConsistency(parsing: text) } catch {
+      throw Failure(.badRequest, "\(request.subject): \(consistencyField): expected \(error.expected)")
+    }
+    guard consistency == .majority || request.operation.isRead else {
+      throw Failure(.badRequest, "\(request.subject): \(consistencyField): any is for reading; nothing was done")
+    }
+    return consistency
   }
 
   /// An upload as a field names it: a member's number and a counter.
@@ -145,12 +161,13 @@ package enum PeerProtocol {
     }
     let kept = try ValueFields(fields)
     let upload = fields[uploadField].flatMap(upload)
+    let consistency = fields[consistencyField] == ReadConsistency.any.rawValue ? ReadConsistency.any : .majority
     let contentLength = try fields.contentLength()
     guard head.status == 206 else {
       guard let byteCount = head.status == 304 ? 0 : contentLength else { throw .bad("a value without Content-Length") }
       var value = ValueHead(
         byteCount: byteCount, checksum: checksum(fields), modifiedAt: modifiedAt, fields: kept)
-      value.upload = upload
+      (value.upload, value.consistency) = (upload, consistency)
       return value
     }
     guard let (range, byteCount) = fields["Content-Range"].flatMap(ContentRange.parse), range.count == contentLength
@@ -159,7 +176,7 @@ package enum PeerProtocol {
     }
     var value = ValueHead(
       byteCount: byteCount, checksum: checksum(fields), modifiedAt: modifiedAt, fields: kept)
-    (value.range, value.upload) = (range, upload)
+    (value.range, value.upload, value.consistency) = (range, upload, consistency)
     return value
   }
 

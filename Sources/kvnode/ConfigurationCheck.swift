@@ -36,6 +36,7 @@ struct ConfigurationCheck {
       node         \(configuration.nodeName), owns \(share)\(goesBy)
       peers        \(configuration.peers.isEmpty ? "none" : configuration.peers.map(\.description).joined(separator: ", "))
       placement    \(configuration.cluster.placement.rawValue)
+      reads        \(configuration.cluster.reads.rawValue)
       fingerprint  \(topology.fingerprint)
       data         \(configuration.dataDirectory)
 

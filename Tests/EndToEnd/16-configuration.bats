@@ -60,8 +60,9 @@ accepts_nothing() { ! nc -z -w 1 "127.0.0.$1" 7776; }
   assert_equal "peers        node1 (127.0.0.1:7776), node2 (127.0.0.2:7776), node3 (127.0.0.3:7776), node4 (127.0.0.4:7776)" \
     "${lines[2]}"
   assert_equal 'placement    ranges' "${lines[3]}"
-  assert_matches '^fingerprint  [0-9a-f]{16}$' "${lines[4]}"
-  assert_equal "data         $CLUSTER/node1" "${lines[5]}"
+  assert_equal 'reads        majority' "${lines[4]}"
+  assert_matches '^fingerprint  [0-9a-f]{16}$' "${lines[5]}"
+  assert_equal "data         $CLUSTER/node1" "${lines[6]}"
   "$KVNODE" --config "$CLUSTER/node2.conf" --check-config
   [ ! -e "$CLUSTER/node2" ]
 }

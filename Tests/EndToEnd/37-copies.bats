@@ -139,6 +139,57 @@ freeze() { kill -STOP "$(node_pid "$1")"; }
   for node in 1 2 4; do fetch "$node" old; done
 }
 
+@test "with two owners down a read that takes any copy is served from the one that is left, marked with its age" {
+  local node
+  store 4 old >/dev/null
+  etag=$(etag 4)
+  # While most can be asked, what most agree on is served, and nothing is marked.
+  assert_equal 200 "$(status 4 GET --header 'Kvnode-Consistency: any')"
+  has_field 'kvnode-consistency: any' && return 1
+  # The last two owners: those that are asked go on to the third.
+  kill_node 1
+  kill_node 2
+  for node in 3 4; do
+    assert_equal 503 "$(status "$node" GET)"
+    assert_equal 200 "$(status "$node" GET --header 'Kvnode-Consistency: any')"
+    cmp answer old
+    has_field 'kvnode-consistency: any'
+    has_field 'age: [0-9][0-9]*'
+    assert_equal 206 "$(status "$node" GET --header 'Kvnode-Consistency: any' --range 100-199)"
+    cmp answer <(tail -c +101 old | head -c 100)
+    assert_equal 304 "$(status "$node" GET --header 'Kvnode-Consistency: any' --header "If-None-Match: $etag")"
+    assert_equal 400 "$(status "$node" GET --header 'Kvnode-Consistency: most')"
+    assert_equal "GET $key: Kvnode-Consistency: expected majority or any" "$(cat answer)"
+  done
+  # The setting is that of the node that is asked, for classic clients too.
+  configure 4 reads '[Cluster]' Reads=any
+  kill -HUP "$(node_pid 4)"
+  eventually 10 log_has 4 'configuration reloaded'
+  assert_equal 200 "$(status 4 GET)"
+  has_field 'kvnode-consistency: any'
+  get 4 "$key" | cmp - old
+  assert_equal 503 "$(status 4 GET --header 'Kvnode-Consistency: majority')"
+  assert_equal 503 "$(status 3 GET)"
+  # Of what nobody has it is not known whether there is anything.
+  absent=$(key_owned_by 1 absent)
+  assert_equal 503 "$(curl --silent --output answer --write-out '%{http_code}' "$(url 4 "$absent")")"
+  # And nothing is written.
+  assert_equal 503 "$(store 4 new)"
+  start_node 2
+  assert_equal 200 "$(status 4 GET)"
+  has_field 'kvnode-consistency: any' && return 1
+  cmp answer old
+}
+
+@test "an owner that is alone and lacks a value does not say that there is none, to a read that takes any copy" {
+  kill_node 3
+  store 4 old >/dev/null
+  kill_node 2
+  kill_node 1
+  start_node 3
+  for node in 3 4; do assert_equal 503 "$(status "$node" GET --header 'Kvnode-Consistency: any')"; done
+}
+
 @test "an owner that hangs is not waited for, neither with values nor with votes" {
   local node
   store 4 old >/dev/null

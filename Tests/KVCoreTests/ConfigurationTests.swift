@@ -153,6 +153,7 @@ struct ConfigurationTests {
     ("Placement=Ranges", "expected ranges or rendezvous"),
     ("Replicas=0", "expected a number of copies from 1 to 7"),
     ("Replicas=8", "expected a number of copies from 1 to 7"),
+    ("Reads=all", "expected majority or any"),
     ("Replicas=3", "expected at most 1, for there is 1 node"),
   ])
   func reportsBadValuesOfCluster(line: String, message: String) {
@@ -161,9 +162,13 @@ struct ConfigurationTests {
   }
 
   @Test func readsWhatTheClusterIsToBe() throws {
-    let configuration = try Self.parse(["[Cluster]\nReplicas=1\nPlacement=rendezvous\n[Limits]\nMoveRate=5M"])
-      .configuration
+    let configuration = try Self.parse([
+      "[Cluster]\nReplicas=1\nPlacement=rendezvous\nReads=any\n[Limits]\nMoveRate=5M"
+    ])
+    .configuration
     #expect(configuration.cluster.placement == .rendezvous)
+    #expect(configuration.cluster.reads == .any)
+    #expect(try Self.parse([""]).configuration.cluster.reads == .majority)
     #expect(configuration.moveBytesPerSecondMax == 5 << 20)
     #expect(try Self.parse(["[Limits]\nMoveRate=0"]).configuration.moveBytesPerSecondMax == nil)
     #expect(try Self.parse([""]).configuration.moveBytesPerSecondMax == 100 << 20)

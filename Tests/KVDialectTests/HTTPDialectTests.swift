@@ -119,6 +119,28 @@ private let host = "Host: node1"
     }
   }
 
+  @Test(arguments: [("any", ReadConsistency.any), ("majority", .majority)])
+  func readsWhatMayAnswerARead(text: String, consistency: ReadConsistency) throws {
+    for method in ["GET", "HEAD"] {
+      #expect(try request("\(method) /a HTTP/1.1", host, "Kvnode-Consistency: \(text)").consistency == consistency)
+    }
+    #expect(try request("GET /a HTTP/1.1", host).consistency == nil)
+  }
+
+  @Test(arguments: [
+    ("GET", "ANY", "GET a: Kvnode-Consistency: expected majority or any"),
+    ("HEAD", "", "HEAD a: Kvnode-Consistency: expected majority or any"),
+    ("PUT", "any", "PUT a: Kvnode-Consistency: any is for reading; nothing was done"),
+    ("DELETE", "any", "DEL a: Kvnode-Consistency: any is for reading; nothing was done"),
+  ])
+  func refusesAConsistencyThatThereIsNot(method: String, text: String, message: String) {
+    let failure = #expect(throws: Failure.self) {
+      _ = try request("\(method) /a HTTP/1.1", host, "Content-Length: 0", "Kvnode-Consistency: \(text)")
+    }
+    #expect(failure?.kind == .badRequest)
+    #expect(failure?.message == message)
+  }
+
   @Test func refusesTwoAsterisksInTwoFields() {
     #expect(throws: Failure.self) {
       _ = try request("PUT /a HTTP/1.1", host, "Content-Length: 0", "If-None-Match: *", "If-None-Match: *")
@@ -223,6 +245,12 @@ private let host = "Host: node1"
 
   private static let date = "Sun, 06 Nov 1994 08:49:37 GMT"
   private static let checksum = ValueChecksum(high: 0x99AA_06D3_0147_98D8, low: 0x6001_C324_468D_497F)
+  private static let hourAgo = HTTPDate(secondsSince1970: HTTPDate.fixture.secondsSince1970 - 3600)
+  private static let unconfirmed: ValueHead = {
+    var head = ValueHead(byteCount: 3, checksum: nil, modifiedAt: hourAgo)
+    head.consistency = .any
+    return head
+  }()
 
   @Test(
     arguments: [
@@ -251,6 +279,14 @@ private let host = "Host: node1"
           "200 OK", "Content-Length: 0", "Content-Type: application/octet-stream", "Cache-Control: no-cache",
           "Last-Modified: \(date)",
           "Accept-Ranges: bytes", "Date: \(date)", "Server: kvnode",
+        ], ""
+      ),
+      (
+        .value(unconfirmed),
+        [
+          "200 OK", "Content-Length: 3", "Content-Type: application/octet-stream", "Cache-Control: no-cache",
+          "Last-Modified: \(hourAgo.formatted)", "Kvnode-Consistency: any", "Age: 3600", "Accept-Ranges: bytes",
+          "Date: \(date)", "Server: kvnode",
         ], ""
       ),
       (.deleted(key("a"), existed: true), ["204 No Content", "Date: \(date)", "Server: kvnode"], ""),

@@ -91,6 +91,12 @@ private func lines(_ lines: String...) -> String { lines.map { $0 + "\r\n" }.joi
     return request
   }
 
+  private static let unconfirmed: ValueHead = {
+    var unconfirmed = value(3, nil)
+    unconfirmed.consistency = .any
+    return unconfirmed
+  }()
+
   private static let part: ValueHead = {
     var part = value(9, nil)
     part.range = 1..<3
@@ -106,6 +112,10 @@ private func lines(_ lines: String...) -> String { lines.map { $0 + "\r\n" }.joi
       (.get, 200, ["ETag": tag, "Content-Length": "5", "Last-Modified": date], .value(value(5, checksum))),
       (.get, 200, ["Content-Length": "0", "Last-Modified": date], .value(value(0, nil))),
       (.get, 206, ["Content-Length": "2", "Last-Modified": date, "Content-Range": "bytes 1-2/9"], .value(part)),
+      (
+        .get, 200, ["Content-Length": "3", "Last-Modified": date, "Kvnode-Consistency": "any", "Age": "9"],
+        .value(unconfirmed)
+      ),
       (.get, 304, ["ETag": tag, "Last-Modified": date], .notModified(value(0, checksum))),
       (.get, 416, ["Content-Range": "bytes */9"], .rangeNotSatisfiable(byteCount: 9)),
       (.delete, 204, [:], .deleted(keyA, existed: true)), (.delete, 404, [:], .deleted(keyA, existed: false)),

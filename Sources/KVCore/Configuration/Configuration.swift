@@ -73,6 +73,8 @@ package struct ClusterSettings: Sendable, Equatable {
   package var copies = 1
   /// Which rule says who owns a slot.
   package var placement = PlacementRule.ranges
+  /// What reads are answered from that do not say it themselves. Each node goes by its own.
+  package var reads = ReadConsistency.majority
 
   /// The defaults.
   package init() {}

@@ -103,6 +103,7 @@ struct ConfigurationReader {
   private static let clusterKeys: Keys = [
     ("Replicas", { $0.set(\.cluster.copies, $1, ClusterSettings.parseCopies) }),
     ("Placement", { $0.set(\.cluster.placement, $1, PlacementRule.init(parsing:)) }),
+    ("Reads", { $0.set(\.cluster.reads, $1, ReadConsistency.init(parsing:)) }),
   ]
 
   private static let limitKeys: Keys = [

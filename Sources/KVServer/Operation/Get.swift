@@ -38,6 +38,17 @@ extension OwnValues {
     }
   }
 
+  /// Sends a value of which too few owners could be asked whether it is the present one; nil where there is none.
+  func send(
+    _ value: consuming StoredValue?, unconfirmed request: ValueRequest, for client: inout Client
+  ) async throws(ExchangeError) -> Traffic? {
+    guard let value = consume value else { return nil }
+    let handoff = Handoff(value)
+    return try await withTaskExecutorPreference(disk) { () async throws(ExchangeError) in
+      try await send(handoff.take(), to: request, isCopied: true, .any, for: &client)
+    }
+  }
+
   private func open(
     _ request: ValueRequest, unless opened: consuming StoredValue?
   ) throws(ExchangeError) -> StoredValue? {
@@ -72,9 +83,10 @@ extension OwnValues {
   /// Sends a value, as far as it is asked for. On the disk threads. Where others have copies of it, a node that passes it on
   /// is told which it is.
   func send(
-    _ value: borrowing StoredValue, to request: ValueRequest, isCopied: Bool = false, for client: inout Client
+    _ value: borrowing StoredValue, to request: ValueRequest, isCopied: Bool = false,
+    _ consistency: ReadConsistency = .majority, for client: inout Client
   ) async throws(ExchangeError) -> Traffic {
-    let (response, offsets) = try Self.response(to: request, value, isCopied)
+    let (response, offsets) = try Self.response(to: request, value, isCopied, consistency)
     try await client.answer(response)
     guard let offsets else { return Traffic() }
     try await send(value.file, offsets, to: client)
@@ -84,9 +96,10 @@ extension OwnValues {
 
   /// The response, and which bytes of the value follow it.
   private static func response(
-    to request: ValueRequest, _ value: borrowing StoredValue, _ isCopied: Bool
+    to request: ValueRequest, _ value: borrowing StoredValue, _ isCopied: Bool, _ consistency: ReadConsistency
   ) throws(ExchangeError) -> (Response, Range<Int>?) {
     var head = value.head
+    head.consistency = consistency
     if isCopied, request.relayed != nil { head.upload = value.attribute?.upload }
     let response = ReadOutcome.response(to: request, head, now: .now)
     if case .failure(let failure) = response { throw .refused(failure) }

@@ -33,6 +33,32 @@ struct SharedValues: Sendable {
   // MARK: GET
 
   private func get(_ request: ValueRequest, for client: inout Client) async throws(ExchangeError) -> Traffic? {
+    do throws(ExchangeError) { return try await getChosen(request, for: &client) } catch {
+      guard request.consistency == .any, case .refused(let failure) = error, failure.kind == .unavailable,
+        let traffic = try await getPresent(request, for: &client)
+      else { throw error }
+      return traffic
+    }
+  }
+
+  /// Answers with what is here although nobody else can be asked about it, or else with what another owner has; nil where
+  /// that is nothing: too few know whether there is a value.
+  private func getPresent(_ request: ValueRequest, for client: inout Client) async throws(ExchangeError) -> Traffic? {
+    let opened = try await open(request)
+    if let traffic = try await own.send(opened, unconfirmed: request, for: &client) { return traffic }
+    let cluster = layouts.current.value
+    let others = otherOwners(of: request, cluster)
+    // Whoever relayed it goes to the next owner by itself.
+    guard request.relayed == nil, let first = others.first else { return nil }
+    do throws(ExchangeError) {
+      return try await relay.serve(request, at: first, or: Array(others.dropFirst()), cluster, of: &client)
+    } catch {
+      guard case .refused = error else { throw error }
+      return nil
+    }
+  }
+
+  private func getChosen(_ request: ValueRequest, for client: inout Client) async throws(ExchangeError) -> Traffic? {
     for _ in 0..<Self.attemptsMax {
       let cluster = layouts.current.value
       guard cluster.topology.owns(request.key.slot) else { return nil }
@@ -57,11 +83,15 @@ struct SharedValues: Sendable {
   private func sendOwn(
     _ held: Held, to request: ValueRequest, for client: inout Client
   ) async throws(ExchangeError) -> Traffic? {
+    let opened = try await open(request)
+    return try await own.send(opened, ifItIs: held.descriptor.upload, to: request, for: &client)
+  }
+
+  private func open(_ request: ValueRequest) async throws(ExchangeError) -> StoredValue? {
     let opened = try await withTaskExecutorPreference(own.disk) { () async throws(ExchangeError) in
-      let value = try stored(request) { () throws(StoreError) in try own.store.open(request.key) }
-      return Handoff(value)
+      Handoff(try stored(request) { () throws(StoreError) in try own.store.open(request.key) })
     }
-    return try await own.send(opened.take(), ifItIs: held.descriptor.upload, to: request, for: &client)
+    return opened.take()
   }
 
   /// Answers from another owner what was agreed on; nil where none has it any more.

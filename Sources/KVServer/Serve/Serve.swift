@@ -72,8 +72,12 @@ final class Serve: Sendable {
   ) async throws(ExchangeError) -> Traffic {
     if !request.hasBody { try await client.receiveEmptyBody(request) }
     switch request {
-    case .value(let request):
+    case .value(var request):
       if let upload = request.upload { return try await own.serve(upload, request, cluster.limits, of: &client) }
+      if request.operation.isRead, request.consistency == nil, request.relayed == nil {
+        // The node that was asked goes by its own setting, whoever answers for it.
+        request.consistency = cluster.configuration.cluster.reads
+      }
       return try await answer(request, route, cluster, to: &client)
     case .list(let request):
       try await answer(request, cluster, to: &client)
