@@ -19,6 +19,29 @@ package enum NodeQuestion: Hashable, Sendable {
   case states(GroupQuestion, SlotSet, behind: Key?)
   /// You hold something of the key that the other owners do not.
   case look(Key)
+  /// What do you hold of these keys?
+  case reads([ReadQuestion])
+}
+
+/// A question about what is held of a key, which changes nothing: such are put together.
+package struct ReadQuestion: Hashable, Sendable {
+  /// How many are put together at most.
+  package static let countMax = 64
+
+  /// The epoch of the key's group.
+  package let epoch: UInt64
+  package let key: Key
+
+  package init(epoch: UInt64, key: Key) { (self.epoch, self.key) = (epoch, key) }
+}
+
+/// The answer to one of them.
+package enum ReadAnswer: Hashable, Sendable {
+  case register(RegisterAnswer, Member)
+  /// The one who was asked goes by another layout, of that version.
+  case otherLayout(UInt64)
+  /// Somebody is at the key: it is to be asked about alone.
+  case busy
 }
 
 /// A request about a key, from somebody who goes by a version of the layout.
@@ -82,6 +105,8 @@ package enum NodeAnswer: Hashable, Sendable {
   case written(WriteReport)
   case digests(GroupDigest)
   case states([KeyState], isLast: Bool)
+  /// As many as were asked, in their order.
+  case reads([ReadAnswer])
   /// The one who was asked goes by another layout, of that version.
   case otherLayout(UInt64)
 }
@@ -127,6 +152,12 @@ extension NodeQuestion {
     case .look(let key):
       writer.write(UInt8(10))
       writer.write(key.bytes)
+    case .reads(let questions):
+      writer.write(UInt8(11))
+      writer.write(questions) { writer, question in
+        writer.write(question.epoch)
+        writer.write(question.key.bytes)
+      }
     }
     return writer.bytes
   }
@@ -150,6 +181,11 @@ extension NodeQuestion {
       let behind = try reader.optional { reader throws(ByteReader.Malformed) in try reader.key() }
       self = .states(question, slots, behind: behind)
     case 10: self = .look(try reader.key())
+    case 11:
+      let questions = try reader.list(max: ReadQuestion.countMax) { reader throws(ByteReader.Malformed) in
+        ReadQuestion(epoch: try reader.integer64(), key: try reader.key())
+      }
+      self = .reads(questions)
     case let other: throw ByteReader.Malformed("the question \(other)")
     }
     try reader.end()
@@ -200,6 +236,9 @@ extension NodeAnswer {
       writer.write(UInt8(9))
       writer.write(states) { $1.write(to: &$0) }
       writer.write(isLast)
+    case .reads(let answers):
+      writer.write(UInt8(10))
+      writer.write(answers) { $1.write(to: &$0) }
     }
     return writer.bytes
   }
@@ -240,8 +279,39 @@ extension NodeAnswer {
         try KeyState(reading: &reader)
       }
       self = .states(states, isLast: try reader.bool())
+    case 10:
+      let answers = try reader.list(max: ReadQuestion.countMax) { reader throws(ByteReader.Malformed) in
+        try ReadAnswer(reading: &reader)
+      }
+      self = .reads(answers)
     case let other: throw ByteReader.Malformed("the answer \(other)")
     }
     try reader.end()
+  }
+}
+
+extension ReadAnswer {
+  func write(to writer: inout ByteWriter) {
+    switch self {
+    case .register(let answer, let member):
+      writer.write(UInt8(1))
+      answer.write(to: &writer)
+      writer.write(member.number)
+    case .otherLayout(let version):
+      writer.write(UInt8(2))
+      writer.write(version)
+    case .busy: writer.write(UInt8(3))
+    }
+  }
+
+  init(reading reader: inout ByteReader) throws(ByteReader.Malformed) {
+    switch try reader.byte() {
+    case 1:
+      let answer = try RegisterAnswer(reading: &reader)
+      self = .register(answer, Member(try reader.integer16()))
+    case 2: self = .otherLayout(try reader.integer64())
+    case 3: self = .busy
+    case let other: throw ByteReader.Malformed("the answer \(other) about a key")
+    }
   }
 }

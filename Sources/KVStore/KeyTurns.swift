@@ -1,13 +1,20 @@
 import KVCore
 import Synchronization
 
-/// Has those who want something of the same key take turns, across waits for the disk and for other nodes.
+/// Has those who want something of the same key take turns, across waits for the disk and for other nodes. Those who only
+/// look have a turn together.
 package final class KeyTurns: Sendable {
   /// How many may wait for one key.
   static let waitingMax = 256
 
-  /// Those who wait, for each key that somebody is at.
-  private let waiting = Mutex<[Key: [CheckedContinuation<Void, Never>]]>([:])
+  private struct Turn {
+    /// How many look; none while somebody does something.
+    var readerCount = 0
+    var waiting: [CheckedContinuation<Void, Never>] = []
+  }
+
+  /// The keys that somebody is at.
+  private let turns = Mutex<[Key: Turn]>([:])
 
   package init() {}
 
@@ -18,23 +25,39 @@ package final class KeyTurns: Sendable {
     return await body()
   }
 
-  private func take(_ key: Key) async -> Bool {
-    let isMine = waiting.withLock { waiting -> Bool? in
-      guard let others = waiting[key] else {
-        waiting[key] = []
+  /// Runs the body, which only looks, at once; nil where somebody is at the key who may do more, or waits for that.
+  package func withLook<Result: Sendable>(at key: Key, _ body: () async -> Result) async -> Result? {
+    let mayLook = turns.withLock { turns in
+      guard let turn = turns[key] else {
+        turns[key] = Turn(readerCount: 1)
         return true
       }
-      return others.count < Self.waitingMax ? nil : false
+      guard turn.readerCount > 0, turn.waiting.isEmpty else { return false }
+      turns[key]?.readerCount += 1
+      return true
+    }
+    guard mayLook else { return nil }
+    defer { pass(key) }
+    return await body()
+  }
+
+  private func take(_ key: Key) async -> Bool {
+    let isMine = turns.withLock { turns -> Bool? in
+      guard let turn = turns[key] else {
+        turns[key] = Turn()
+        return true
+      }
+      return turn.waiting.count < Self.waitingMax ? nil : false
     }
     if let isMine { return isMine }
     await withCheckedContinuation { continuation in
       // Whoever was at the key may be through by now.
-      let isFree = waiting.withLock { waiting in
-        guard waiting[key] != nil else {
-          waiting[key] = []
+      let isFree = turns.withLock { turns in
+        guard turns[key] != nil else {
+          turns[key] = Turn()
           return true
         }
-        waiting[key]?.append(continuation)
+        turns[key]?.waiting.append(continuation)
         return false
       }
       if isFree { continuation.resume() }
@@ -42,13 +65,15 @@ package final class KeyTurns: Sendable {
     return true
   }
 
+  /// The end of a turn, or of one of those who look.
   private func pass(_ key: Key) {
-    let next = waiting.withLock { waiting -> CheckedContinuation<Void, Never>? in
-      guard let others = waiting[key], !others.isEmpty else {
-        waiting[key] = nil
-        return nil
-      }
-      return waiting[key]?.removeFirst()
+    let next = turns.withLock { turns -> CheckedContinuation<Void, Never>? in
+      guard var turn = turns[key] else { return nil }
+      turn.readerCount = max(0, turn.readerCount - 1)
+      let isOver = turn.readerCount == 0
+      let next = isOver && !turn.waiting.isEmpty ? turn.waiting.removeFirst() : nil
+      turns[key] = isOver && next == nil ? nil : turn
+      return next
     }
     next?.resume()
   }

@@ -22,6 +22,22 @@ package final class Registers: Sendable {
     await turns.withTurn(of: key) { await self.take(request, key, isCurrent, fetch) } ?? .unable
   }
 
+  /// What is held of a key, where that is to be had at once. Nil where somebody is at the key, its value has yet to be read
+  /// for what it lacks, or the layout has changed.
+  package func testimonyNow(_ key: Key, isCurrent: () -> Bool) async -> RegisterAnswer? {
+    await turns.withLook(at: key) { () -> RegisterAnswer? in
+      guard isCurrent() else { return nil }
+      do throws(StoreError) {
+        guard case .held(let held) = try store.recorded(key) else { return nil }
+        let effects = store.votes.step(.read, key, group: UInt8(key.slot.group), held, isStaged: false)
+        guard case .answer(let answer)? = effects.first else { preconditionFailure("a read has no other effect") }
+        return answer
+      } catch {
+        return .unable
+      }
+    } ?? nil
+  }
+
   private func take(
     _ request: RegisterRequest, _ key: Key, _ isCurrent: @escaping @Sendable () -> Bool,
     _ fetch: (Descriptor) async -> Bool
@@ -83,6 +99,13 @@ extension Descriptor {
   }
 }
 
+extension Held {
+  fileprivate init(_ attribute: ValueAttribute, _ status: File.Status) {
+    self.init(
+      ballot: attribute.ballot, descriptor: Descriptor(attribute), hasBytes: attribute.valueBytes == status.byteCount)
+  }
+}
+
 extension ValueAttribute {
   init(_ held: Held) {
     self.init(
@@ -96,12 +119,37 @@ extension ValueAttribute {
 extension Store {
   /// What the disk holds of a key. A value that came here by other means gets what it lacks.
   package func held(_ key: Key) async throws(StoreError) -> Held? {
+    guard let file = try openFile(of: key) else { return nil }
+    return try await held(file)
+  }
+
+  /// What is recorded of what the disk holds of a key.
+  enum Recorded {
+    case held(Held?)
+    /// The value came here by other means, and nothing is recorded of it yet.
+    case nothing
+  }
+
+  /// The same as far as it is recorded.
+  func recorded(_ key: Key) throws(StoreError) -> Recorded {
+    guard let file = try openFile(of: key) else { return .held(nil) }
+    do throws(SystemError) {
+      let status = try file.status()
+      guard status.isRegular else { return .held(nil) }
+      if let markedName = try Quarantine.markedName(file, status) {
+        return .held(try heldInQuarantine(markedName, file, status))
+      }
+      return try ValueAttribute.read(file).map { .held(Held($0, status)) } ?? .nothing
+    } catch {
+      throw .failed(error)
+    }
+  }
+
+  private func openFile(of key: Key) throws(StoreError) -> File? {
     guard let place = try openPlace(of: key) else { return nil }
-    let opened = try translatingError(StoreError.failed) { () throws(SystemError) in
+    return try translatingError(StoreError.failed) { () throws(SystemError) in
       try place.directory.openFile(place.path.fileName)
     }
-    guard let file = opened else { return nil }
-    return try await held(file)
   }
 
   /// What a key's file stands for.
@@ -119,8 +167,7 @@ extension Store {
     } catch {
       throw .failed(error)
     }
-    return Held(
-      ballot: attribute.ballot, descriptor: Descriptor(attribute), hasBytes: attribute.valueBytes == status.byteCount)
+    return Held(attribute, status)
   }
 
   /// The vote does not go with the bytes. Where a mark of before does not say what was recorded of them, and somebody has

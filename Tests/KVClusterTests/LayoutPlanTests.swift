@@ -904,6 +904,7 @@ private let ballot = Ballot(counter: 9, member: Member(1))
       .write(order(content: nil, conditions: [], mayBeWritten: false)),
       .write(order(content: content, conditions: Array("If-None-Match: *\r\n".utf8), mayBeWritten: true)),
       .digests(group), .states(group, SlotSet(), behind: nil), .states(group, slots, behind: key), .look(key),
+      .reads([ReadQuestion(epoch: 2, key: key), ReadQuestion(epoch: .max, key: key)]),
     ] + requests.map { .register(RegisterQuestion(version: 1, epoch: 2, key: key, request: $0, source: Member(9))) }
 
   private static let content = SmallContent(bytes: [1, 2, 3], fields: ValueFields(contentType: "a/b") ?? ValueFields())
@@ -925,6 +926,7 @@ private let ballot = Ballot(counter: 9, member: Member(1))
     .layout(.promised(accepted: ballot, changing), Hosts.disk("a")), .noted, .otherLayout(5),
     .held([HeldKey(key: key, ballot: ballot, descriptor: descriptor)], isLast: true),
     .digests(digest), .states([KeyState(key: key, ballot: ballot, hasBytes: false)], isLast: false),
+    .reads([.register(.unable, Member(2)), .otherLayout(7), .busy]),
     .register(.done, Member(2)), .register(.lacksBytes, Member(2)), .register(.unable, Member(2)),
     .register(.outbid(highest: ballot, accepted: .none), Member(2)),
     .register(.promised(Testimony(held: nil, floor: ballot)), Member(2)),

@@ -273,6 +273,45 @@ import Testing
         == key.bytes)
   }
 
+  // MARK: Looking
+
+  @Test func whatIsHeldIsToldAtOnce() async throws {
+    let absent = try #require(await ask(.read))
+    #expect(await registers.testimonyNow(key) { true } == absent)
+    try await fixture.put(key, [1])
+    let told = try #require(await ask(.read))
+    #expect(await registers.testimonyNow(key) { true } == told)
+    #expect(await registers.testimonyNow(key) { false } == nil)
+  }
+
+  /// To read all of a large value takes longer than others who ask at the same time should wait.
+  @Test func aValueOfWhichNothingIsRecordedIsNotReadAmidOthers() async throws {
+    try await fixture.put(key, [1])
+    let file = try File(writingPath: "\(fixture.directory.path)/data/values/12/hashme")
+    try file.removeAttribute(ValueAttribute.name)
+    #expect(await registers.testimonyNow(key) { true } == nil)
+    let told = try #require(await ask(.read))
+    #expect(await registers.testimonyNow(key) { true } == told)
+  }
+
+  @Test func thoseWhoLookDoSoTogetherAndNotWhileSomethingIsDone() async throws {
+    let turns = KeyTurns()
+    let key = key
+    #expect(await turns.withLook(at: key) { await turns.withLook(at: key) { true } } == .some(true))
+    #expect(await turns.withTurn(of: key) { await turns.withLook(at: key) { true } } == .some(nil))
+    // Whoever waits for those who look goes first.
+    let (reached, teller) = AsyncStream.makeStream(of: Void.self)
+    await turns.withLook(at: key) {
+      Task {
+        await turns.withTurn(of: key) {}
+        teller.finish()
+      }
+      while await turns.withLook(at: key, { true }) != nil { await Task.yield() }
+    }
+    for await _ in reached {}
+    #expect(await turns.withLook(at: key) { true } == true)
+  }
+
   @Test func requestsAboutOneKeyTakeTurns() async throws {
     let turns = KeyTurns()
     let key = key

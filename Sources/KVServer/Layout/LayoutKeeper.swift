@@ -24,7 +24,9 @@ struct LayoutKeeper: Sendable {
     let calls = RegisterCalls(
       layouts: layouts, registers: Registers(store), store: store, peers: peers, disk: rooms.disk,
       missed: MissedKeys())
-    let runner = RoundRunner(calls: calls, store: store, network: rooms.network, errands: Errands())
+    let errands = Errands()
+    let runner = RoundRunner(
+      calls: calls, store: store, network: rooms.network, errands: errands, batches: ReadBatches(errands: errands))
     writes = Writes(layouts: layouts, runner: runner)
     let desk = MessageDesk(layouts: layouts, calls: calls, writes: writes, disk: rooms.disk, network: rooms.network)
     (self.layouts, self.runner, self.desk, self.rooms) = (layouts, runner, desk, rooms)

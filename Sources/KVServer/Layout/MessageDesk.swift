@@ -59,6 +59,8 @@ struct MessageDesk: Sendable {
     case .look(let key):
       calls.missed.note(key)
       return .noted
+    case .reads(let questions):
+      return .reads(await calls.take(questions))
     }
   }
 

@@ -47,8 +47,19 @@ struct RegisterCalls: Sendable {
     switch answer {
     case .register(let answer, let member): return .answer(answer, member: member)
     case .otherLayout(let version): return version > layout.version ? .otherLayout : .aside
-    case .hello, .layout, .noted, .held, .written, .digests, .states, nil: return .silence
+    case .hello, .layout, .noted, .held, .written, .digests, .states, .reads, nil: return .silence
     }
+  }
+
+  /// Asks an owner what it holds of several keys: as many answers as questions, nil for each that says nothing.
+  func ask(_ questions: [ReadQuestion], of member: Member) async -> [ReadAnswer?] {
+    let cluster = layouts.current.value
+    if member == cluster.topology.ownMember { return await take(questions) }
+    guard let peer = cluster.topology.peer(of: member),
+      case .reads(let answers)? = await peers.ask(.reads(questions), of: peer, cluster),
+      answers.count == questions.count
+    else { return questions.map { _ in nil } }
+    return answers
   }
 
   /// The answer to another node. What that one says was missed here, and is not so easily made up for, this node sees to by
@@ -70,9 +81,7 @@ struct RegisterCalls: Sendable {
     let group = question.key.slot.group
     let isCurrent: @Sendable () -> Bool = { layouts.epoch(of: group) == question.epoch }
     let topology = layouts.current.value.topology
-    guard layouts.mayVote, let layout = layouts.known, isCurrent(), let member = topology.ownMember,
-      layout.view(of: question.key.slot).hasVoter(member)
-    else { return .otherLayout(layouts.known?.version ?? 0) }
+    guard let member = voter(about: question.key, isCurrent) else { return .otherLayout(layouts.known?.version ?? 0) }
     let answer = await withTaskExecutorPreference(disk) {
       await registers.answer(question.request, question.key, isCurrent: isCurrent) { descriptor in
         if let content = question.content { return await stage(content, descriptor, question.key) }
@@ -83,6 +92,44 @@ struct RegisterCalls: Sendable {
     }
     guard let answer else { return .otherLayout(layouts.known?.version ?? 0) }
     return .register(answer, member)
+  }
+
+  /// What this node holds of several keys. On few threads at a time: another question may wait for the disk as well.
+  func take(_ questions: [ReadQuestion]) async -> [ReadAnswer] {
+    await withTaskGroup(of: [(Int, ReadAnswer)].self) { group in
+      for first in 0..<min(Self.readThreadsMax, questions.count) {
+        group.addTask(executorPreference: disk) {
+          var answers: [(Int, ReadAnswer)] = []
+          for index in stride(from: first, to: questions.count, by: Self.readThreadsMax) {
+            answers.append((index, await take(questions[index])))
+          }
+          return answers
+        }
+      }
+      var all = [ReadAnswer](repeating: .busy, count: questions.count)
+      for await answers in group { for (index, answer) in answers { all[index] = answer } }
+      return all
+    }
+  }
+
+  private static let readThreadsMax = 4
+
+  private func take(_ question: ReadQuestion) async -> ReadAnswer {
+    let group = question.key.slot.group
+    let isCurrent: @Sendable () -> Bool = { layouts.epoch(of: group) == question.epoch }
+    guard let member = voter(about: question.key, isCurrent) else { return .otherLayout(layouts.known?.version ?? 0) }
+    if let answer = await registers.testimonyNow(question.key, isCurrent: isCurrent) {
+      return .register(answer, member)
+    }
+    return isCurrent() ? .busy : .otherLayout(layouts.known?.version ?? 0)
+  }
+
+  /// This node's own disk where it has a vote about the key, in the eyes of those who go by the same layout.
+  private func voter(about key: Key, _ isCurrent: () -> Bool) -> Member? {
+    guard layouts.mayVote, let layout = layouts.known, isCurrent(),
+      let member = layouts.current.value.topology.ownMember, layout.view(of: key.slot).hasVoter(member)
+    else { return nil }
+    return member
   }
 
   /// Puts what came along where a fetched value would be. On the disk threads.

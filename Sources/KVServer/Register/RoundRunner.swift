@@ -12,6 +12,7 @@ struct RoundRunner: Sendable {
   let store: Store
   let network: IOExecutor
   let errands: Errands
+  let batches: ReadBatches
   var missed: MissedKeys { calls.missed }
   /// Two rounds of one node about one key would only outbid each other.
   let turns = KeyTurns()
@@ -101,30 +102,6 @@ struct RoundRunner: Sendable {
           return Result(outcome: isPassing ? .moved : outcome, mayBeWritten: round.mayBeWritten)
         }
       }
-    }
-  }
-
-  /// Asks all owners what they hold.
-  func read(_ key: Key, _ layout: Layout) async -> Reading.Outcome? {
-    var reading = Reading(layout.view(of: key.slot))
-    let (news, teller) = AsyncStream.makeStream(of: News.self)
-    return await withTaskGroup { timers in
-      defer { timers.cancelAll() }
-      for member in reading.asked { ask(.read, key, member, layout, .none, teller) }
-      limit(1, .read, teller, &timers)
-      var hasAside = false
-      for await news in news {
-        switch news {
-        case .event(.answer(let answer, _, let asked, let member), let isAside):
-          hasAside = hasAside || isAside
-          guard let outcome = reading.take(answer, asked: asked, member: member) else { continue }
-          if case .chosen(_, _, let behind) = outcome, let member = behind.first { missed.note(key, at: member) }
-          return outcome == .unavailable && hasAside ? nil : outcome
-        case .event: return nil
-        case .timedOut: return reading.end()
-        }
-      }
-      return reading.end()
     }
   }
 
