@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""64 transfers of 128 MiB at once through one node: transfers.py HOST OWN-KEY OTHER-KEY...
+"""64 transfers of 128 MiB at once through one node: transfers.py [--puts] HOST OWN-KEY OTHER-KEY...
 
 HOST is asked about its own key and the other nodes' keys, half and half. The GETs are of the keys themselves, which
-are put first; every PUT has a key of its own, with a suffix that leaves it with the same owner. All transfers have
+are put first; every PUT has a key of its own, with a suffix that leaves it with the same owner. With --puts all are PUTs. All transfers have
 moved their first MiB before any goes on. Ends with status 1 if an answer was wrong.
 """
 import hashlib
@@ -82,13 +82,15 @@ def attempt(transfer, *arguments):
 
 
 def main():
-    host, own, others = sys.argv[1], sys.argv[2], sys.argv[3:]
+    arguments = sys.argv[1:]
+    puts_only = arguments[0] == "--puts"
+    host, own, *others = arguments[1:] if puts_only else arguments
     for key in [own] + others:
         put(host, key, lambda: None)
     threads = []
     for number in range(TRANSFERS):
         key = own if number % 2 == 0 else others[number // 2 % len(others)]
-        transfer = put if number // 2 % 2 == 0 else get
+        transfer = put if puts_only or number // 2 % 2 == 0 else get
         if transfer is put:
             key = sibling(key, number)
         threads.append(threading.Thread(target=attempt, args=(transfer, host, key, barrier.wait)))
