@@ -164,7 +164,7 @@ kvnode: $configuration.d/50-bad.conf:3: MinFree=some: expected a percentage such
   echo 'not read' >"$configuration.d/30-third.conf.dpkg-old"
   echo 'not read' >"$configuration.d/.40-hidden.conf"
   run -0 "$KVNODE" --config "$configuration" --check-config
-  assert_equal "data         $CLUSTER/second" "${lines[5]}"
+  assert_equal "data         $CLUSTER/second" "${lines[6]}"
 }
 
 @test "the node's own name is not in [Peers]" {
