@@ -2,8 +2,8 @@
 """64 transfers of 128 MiB at once through one node: transfers.py [--puts] HOST OWN-KEY OTHER-KEY...
 
 HOST is asked about its own key and the other nodes' keys, half and half. The GETs are of the keys themselves, which
-are put first; every PUT has a key of its own, with a suffix that leaves it with the same owner. With --puts all are PUTs. All transfers have
-moved their first MiB before any goes on. Ends with status 1 if an answer was wrong.
+are put first; every PUT has a key of its own, with a suffix that leaves it with the same owner. With --puts all are
+PUTs. All transfers have moved their first MiB before any goes on. Ends with status 1 if an answer was wrong.
 """
 import hashlib
 import os

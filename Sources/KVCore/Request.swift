@@ -130,17 +130,11 @@ package enum Operation: String, Sendable, CaseIterable {
 }
 
 /// What a read may be answered from, where a key has several owners.
-package enum ReadConsistency: String, Sendable, CaseIterable {
+package enum ReadConsistency: String, Sendable, WordSetting {
   /// What most of the owners agree on: nothing that was shown or acknowledged is ever taken back.
   case majority
   /// That too, and while too few of the owners can be asked, whatever one of them has, which may be out of date.
   case any
-
-  /// Reads `majority` or `any`.
-  package init(parsing text: String) throws(SettingError) {
-    guard let consistency = ReadConsistency(rawValue: text) else { throw SettingError(expected: "majority or any") }
-    self = consistency
-  }
 }
 
 /// What a node says of itself when it relays a request: by it the owner finds out disagreements and loops.

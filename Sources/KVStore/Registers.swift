@@ -123,26 +123,17 @@ extension Store {
     return try await held(file)
   }
 
-  /// What is recorded of what the disk holds of a key.
+  /// What is recorded of a key's file.
   enum Recorded {
     case held(Held?)
     /// The value came here by other means, and nothing is recorded of it yet.
-    case nothing
+    case nothing(File.Status)
   }
 
-  /// The same as far as it is recorded.
+  /// What is recorded of what the disk holds of a key.
   func recorded(_ key: Key) throws(StoreError) -> Recorded {
     guard let file = try openFile(of: key) else { return .held(nil) }
-    do throws(SystemError) {
-      let status = try file.status()
-      guard status.isRegular else { return .held(nil) }
-      if let markedName = try Quarantine.markedName(file, status) {
-        return .held(try heldInQuarantine(markedName, file, status))
-      }
-      return try ValueAttribute.read(file).map { .held(Held($0, status)) } ?? .nothing
-    } catch {
-      throw .failed(error)
-    }
+    return try translatingError(StoreError.failed) { () throws(SystemError) in try recorded(file) }
   }
 
   private func openFile(of key: Key) throws(StoreError) -> File? {
@@ -152,22 +143,25 @@ extension Store {
     }
   }
 
+  private func recorded(_ file: borrowing File) throws(SystemError) -> Recorded {
+    let status = try file.status()
+    guard status.isRegular else { return .held(nil) }
+    if let markedName = try Quarantine.markedName(file, status) {
+      return .held(try heldInQuarantine(markedName, file, status))
+    }
+    return try ValueAttribute.read(file).map { .held(Held($0, status)) } ?? .nothing(status)
+  }
+
   /// What a key's file stands for.
   func held(_ file: borrowing File) async throws(StoreError) -> Held? {
-    let status: File.Status
-    let attribute: ValueAttribute
     do throws(SystemError) {
-      status = try file.status()
-      guard status.isRegular else { return nil }
-      if let markedName = try Quarantine.markedName(file, status) {
-        return try heldInQuarantine(markedName, file, status)
+      switch try recorded(file) {
+      case .held(let held): return held
+      case .nothing(let status): return Held(try await describe(file, status), status)
       }
-      let found = try ValueAttribute.read(file)
-      attribute = if let found { found } else { try await describe(file, status) }
     } catch {
       throw .failed(error)
     }
-    return Held(attribute, status)
   }
 
   /// The vote does not go with the bytes. Where a mark of before does not say what was recorded of them, and somebody has

@@ -89,17 +89,11 @@ package struct ClusterSettings: Sendable, Equatable {
 }
 
 /// Which rule says who owns a slot. docs/placement.md has both.
-package enum PlacementRule: String, Sendable, CaseIterable {
+package enum PlacementRule: String, Sendable, WordSetting {
   /// Each node has a range of slots, in the order of the list.
   case ranges
   /// Each node draws for each slot: few values move when the list changes, and nodes may have weights and zones.
   case rendezvous
-
-  /// Reads `ranges` or `rendezvous`.
-  package init(parsing text: String) throws(SettingError) {
-    guard let rule = PlacementRule(rawValue: text) else { throw SettingError(expected: "ranges or rendezvous") }
-    self = rule
-  }
 }
 
 /// The `[Limits]` section: how much, and how long, one node puts up with.
@@ -235,17 +229,11 @@ package struct Access: Sendable, Equatable {
 }
 
 /// What an acknowledged write has survived.
-package enum Durability: String, Sendable, CaseIterable {
+package enum Durability: String, Sendable, WordSetting {
   /// The value is on stable storage and outlives a power cut.
   case full
   /// The value is in the page cache; a crash of the machine may lose it.
   case relaxed
-
-  /// Reads `full` or `relaxed`.
-  package init(parsing text: String) throws(SettingError) {
-    guard let durability = Durability(rawValue: text) else { throw SettingError(expected: "full or relaxed") }
-    self = durability
-  }
 }
 
 /// One node of the cluster, this one included: a line of `[Peers]`.

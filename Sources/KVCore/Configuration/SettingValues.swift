@@ -1,5 +1,18 @@
 import KVHTTP
 
+/// A setting that is one of a few words.
+package protocol WordSetting: RawRepresentable, CaseIterable where RawValue == String {}
+
+extension WordSetting {
+  /// Reads one of the words.
+  package init(parsing text: String) throws(SettingError) {
+    guard let value = Self(rawValue: text) else {
+      throw SettingError(expected: Self.allCases.map(\.rawValue).joined(separator: " or "))
+    }
+    self = value
+  }
+}
+
 /// A number of bytes as it is written in the configuration: `4096`, `128M`, `2 T`.
 ///
 /// The suffixes K, M, G and T are powers of 1024, as in systemd.

@@ -27,25 +27,16 @@ extension OwnValues {
     }
   }
 
-  /// Sends a value if it is the one that came with the upload; nil where it is not.
+  /// Sends a value if it is the one that came with the upload; nil where it is not. Without an upload it is sent whichever it
+  /// is, and said that too few owners could be asked about it.
   func send(
-    _ value: consuming StoredValue?, ifItIs upload: UploadID, to request: ValueRequest, for client: inout Client
-  ) async throws(ExchangeError) -> Traffic? {
-    guard let value = consume value, value.attribute?.upload == upload else { return nil }
-    let handoff = Handoff(value)
-    return try await withTaskExecutorPreference(disk) { () async throws(ExchangeError) in
-      try await send(handoff.take(), to: request, isCopied: true, for: &client)
-    }
-  }
-
-  /// Sends a value of which too few owners could be asked whether it is the present one; nil where there is none.
-  func send(
-    _ value: consuming StoredValue?, unconfirmed request: ValueRequest, for client: inout Client
+    _ value: consuming StoredValue?, ifItIs upload: UploadID?, to request: ValueRequest, for client: inout Client
   ) async throws(ExchangeError) -> Traffic? {
     guard let value = consume value else { return nil }
+    if let upload, value.attribute?.upload != upload { return nil }
     let handoff = Handoff(value)
     return try await withTaskExecutorPreference(disk) { () async throws(ExchangeError) in
-      try await send(handoff.take(), to: request, isCopied: true, .any, for: &client)
+      try await send(handoff.take(), to: request, isCopied: true, upload == nil ? .any : .majority, for: &client)
     }
   }
 

@@ -44,14 +44,12 @@ struct SharedValues: Sendable {
   /// Answers with what is here although nobody else can be asked about it, or else with what another owner has; nil where
   /// that is nothing: too few know whether there is a value.
   private func getPresent(_ request: ValueRequest, for client: inout Client) async throws(ExchangeError) -> Traffic? {
-    let opened = try await open(request)
-    if let traffic = try await own.send(opened, unconfirmed: request, for: &client) { return traffic }
+    if let traffic = try await sendOwn(nil, to: request, for: &client) { return traffic }
     let cluster = layouts.current.value
-    let others = otherOwners(of: request, cluster)
     // Whoever relayed it goes to the next owner by itself.
-    guard request.relayed == nil, let first = others.first else { return nil }
+    guard request.relayed == nil else { return nil }
     do throws(ExchangeError) {
-      return try await relay.serve(request, at: first, or: Array(others.dropFirst()), cluster, of: &client)
+      return try await ask(otherOwners(of: request, cluster), request, cluster, for: &client)
     } catch {
       guard case .refused = error else { throw error }
       return nil
@@ -67,7 +65,7 @@ struct SharedValues: Sendable {
       }
       if let own = cluster.topology.ownMember, holders.contains(own) {
         do throws(ExchangeError) {
-          if let traffic = try await sendOwn(held, to: request, for: &client) { return traffic }
+          if let traffic = try await sendOwn(held.descriptor.upload, to: request, for: &client) { return traffic }
         } catch {
           // What this disk does not give may lie on another.
           guard case .refused(let failure) = error, failure.kind == .storeFailed, holders != [own] else { throw error }
@@ -80,18 +78,14 @@ struct SharedValues: Sendable {
     throw .refused(Failure(.unavailable, "\(request.subject): it is written all the time"))
   }
 
+  /// Sends what is here if it came with the upload, or without one whatever is here; nil where that is not to be had.
   private func sendOwn(
-    _ held: Held, to request: ValueRequest, for client: inout Client
+    _ upload: UploadID?, to request: ValueRequest, for client: inout Client
   ) async throws(ExchangeError) -> Traffic? {
-    let opened = try await open(request)
-    return try await own.send(opened, ifItIs: held.descriptor.upload, to: request, for: &client)
-  }
-
-  private func open(_ request: ValueRequest) async throws(ExchangeError) -> StoredValue? {
     let opened = try await withTaskExecutorPreference(own.disk) { () async throws(ExchangeError) in
       Handoff(try stored(request) { () throws(StoreError) in try own.store.open(request.key) })
     }
-    return opened.take()
+    return try await own.send(opened.take(), ifItIs: upload, to: request, for: &client)
   }
 
   /// Answers from another owner what was agreed on; nil where none has it any more.
@@ -99,15 +93,22 @@ struct SharedValues: Sendable {
     _ held: Held, of holders: [Member], _ request: ValueRequest, _ cluster: Cluster, to client: inout Client
   ) async throws(ExchangeError) -> Traffic? {
     let others = holders.filter { $0 != cluster.topology.ownMember }.compactMap(cluster.topology.peer(of:))
-    guard let first = others.first else { return nil }
     var asked = request
     asked.upload = held.descriptor.upload
     do throws(ExchangeError) {
-      return try await relay.serve(asked, at: first, or: Array(others.dropFirst()), cluster, of: &client)
+      return try await ask(others, asked, cluster, for: &client)
     } catch {
       guard case .refused(let failure) = error, failure.kind == .notFound else { throw error }
       return nil
     }
+  }
+
+  /// Has one of these owners answer, the first that can; nil where there is none.
+  private func ask(
+    _ owners: [Peer], _ request: ValueRequest, _ cluster: Cluster, for client: inout Client
+  ) async throws(ExchangeError) -> Traffic? {
+    guard let first = owners.first else { return nil }
+    return try await relay.serve(request, at: first, or: Array(owners.dropFirst()), cluster, of: &client)
   }
 
   /// What the owners agree on, and who may have it; a round settles it where they do not. Nil where there is nothing.
@@ -183,12 +184,11 @@ struct SharedValues: Sendable {
       return nil
     } catch {
       let cluster = layouts.current.value
-      let others = otherOwners(of: request, cluster)
       // Whoever relayed it goes to the next owner by itself.
-      guard request.relayed == nil, cluster.topology.layout?.hasCopies == true, let first = others.first else {
-        throw .refused(error.failure(request.operation, request.key))
-      }
-      return try await relay.serve(request, at: first, or: Array(others.dropFirst()), cluster, of: &client)
+      guard request.relayed == nil, cluster.topology.layout?.hasCopies == true,
+        let traffic = try await ask(otherOwners(of: request, cluster), request, cluster, for: &client)
+      else { throw .refused(error.failure(request.operation, request.key)) }
+      return traffic
     }
   }
 
