@@ -68,6 +68,10 @@ ssize_t clinux_splice(int from, int to, size_t bytes, int more) {
   return splice(from, 0, to, 0, bytes, SPLICE_F_MOVE | SPLICE_F_NONBLOCK | (more ? SPLICE_F_MORE : 0));
 }
 
+ssize_t clinux_tee(int from, int to, size_t bytes) {
+  return tee(from, to, bytes, SPLICE_F_NONBLOCK);
+}
+
 int clinux_sync_file_range(int file, off_t offset, off_t bytes) {
   return sync_file_range(file, offset, bytes, SYNC_FILE_RANGE_WRITE);
 }

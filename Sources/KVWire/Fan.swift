@@ -6,17 +6,21 @@ import KVLinux
 /// one piece at most, and nothing is read meanwhile. One that fails, or takes nothing for too long, is left out, as long as
 /// enough remain.
 ///
-/// The bytes go in chunks, through the thread's buffer; `tap` sees each piece before it is sent, and says whether to go on.
+/// `tap` sees each piece, and says whether to go on; the sinks get it through pipes where those are to be had, without
+/// copying, else through the thread's buffer.
 package struct Fan {
   /// A stream that takes part. It belongs to the fan until it is released.
   package final class Sink {
     private var stream: Stream?
-    fileprivate var outbox = Outbox(pipes: nil)
+    private var outbox: Outbox
     /// Why it was left out, if it was.
     package fileprivate(set) var error: StreamError?
 
     /// A connection that waits for the body.
-    package init(_ stream: consuming Stream) { self.stream = consume stream }
+    package init(_ stream: consuming Stream, pipes: PipePool?) {
+      self.stream = consume stream
+      outbox = Outbox(pipes: pipes)
+    }
 
     /// Gives the stream back.
     package func release() -> Stream {
@@ -29,6 +33,17 @@ package struct Fan {
       guard error == nil, let taken = stream.take() else { return }
       do throws(StreamError) { try outbox.send(framing, bytes, on: taken) } catch { self.error = error }
       stream = consume taken
+    }
+
+    /// Sends what a pipe holds as well, as far as the kernel takes it; false where it has to be copied.
+    fileprivate func send(_ framing: [UInt8], sharing pipe: borrowing Pipe) -> Bool {
+      guard error == nil, let taken = stream.take() else { return true }
+      let isShared = outbox.share(pipe, framing: framing)
+      if isShared {
+        do throws(StreamError) { try outbox.flush(on: taken) } catch { self.error = error }
+      }
+      stream = consume taken
+      return isShared
     }
 
     /// Sends what is left, waiting as often as needed, each time at most so long.
@@ -59,16 +74,23 @@ package struct Fan {
 
   /// What is held for a slow sink of each piece.
   private static let pieceBytesMax = 256 << 10
+  /// Below so many bytes left, pipes cost more than copies.
+  private static let spliceBytesMin = 64 << 10
 
   private let sinks: [Sink]
+  private let pipes: PipePool?
+  /// Whether the body goes out in chunks.
+  private let framesChunks: Bool
   /// How many sinks must remain.
   private let countMin: Int
   /// For how long one that takes nothing holds up the others, where enough remain without it.
   private let lagMax: Duration?
 
-  /// A fan to those sinks, of which so many must remain.
-  package init(to sinks: [Sink], countMin: Int, lagMax: Duration? = nil) {
+  /// A fan to those sinks, of which so many must remain; nil for the pipes copies everything.
+  package init(to sinks: [Sink], pipes: PipePool?, framesChunks: Bool, countMin: Int, lagMax: Duration? = nil) {
     self.sinks = sinks
+    self.pipes = pipes
+    self.framesChunks = framesChunks
     self.countMin = countMin
     self.lagMax = lagMax
   }
@@ -82,9 +104,11 @@ package struct Fan {
     while true {
       switch try next(of: &body, in: &source) {
       case .complete:
-        let ending = (byteCount == 0 ? [] : ChunkHead.chunkEnd) + ChunkHead.lastChunk
-        ending.withBytes { bytes in for sink in sinks { sink.send([], bytes) } }
-        try await flush()
+        if framesChunks {
+          let ending = (byteCount == 0 ? [] : ChunkHead.chunkEnd) + ChunkHead.lastChunk
+          ending.withBytes { bytes in for sink in sinks { sink.send([], bytes) } }
+          try await flush()
+        }
         return byteCount
       case .wouldBlock: try await wait(for: source)
       case .data(let bytesMax):
@@ -108,20 +132,52 @@ package struct Fan {
   private func move(
     _ bytesMax: Int, from source: inout Stream, isFirst: Bool, _ tap: (RawSpan) -> Bool
   ) throws(Failure) -> TransferResult {
+    // What was read along with the head is in memory already.
+    if source.unread.isEmpty, bytesMax >= Self.spliceBytesMin, !sinks.isEmpty, let pipes, var pipe = pipes.take() {
+      let shared = share(&pipe, bytesMax, from: source, isFirst: isFirst, tap)
+      pipes.put(pipe)
+      return try shared.get()
+    }
     var goesOn = true
     let result: TransferResult
     do throws(StreamError) {
       result = try source.pass(bytesMax: bytesMax) { bytes in
         goesOn = tap(bytes)
         guard goesOn else { return }
-        let framing = (isFirst ? [] : ChunkHead.chunkEnd) + ChunkHead.encoded(byteCount: bytes.byteCount)
-        for sink in sinks { sink.send(framing, bytes) }
+        for sink in sinks { sink.send(framing(bytes.byteCount, isFirst: isFirst), bytes) }
       }
     } catch {
       throw .source(.stream(error))
     }
     guard goesOn else { throw .stopped }
     return result
+  }
+
+  /// Moves what has arrived through a pipe, of which each sink gets a duplicate. They go first: whoever receives may be at
+  /// work while this thread is.
+  private func share(
+    _ pipe: inout Pipe, _ bytesMax: Int, from source: borrowing Stream, isFirst: Bool, _ tap: (RawSpan) -> Bool
+  ) -> Result<TransferResult, Failure> {
+    do {
+      let result = try source.fill(&pipe, bytesMax: bytesMax)
+      guard case .moved(let count) = result else { return .success(result) }
+      let framing = framing(count, isFirst: isFirst)
+      let others = sinks.filter { !$0.send(framing, sharing: pipe) }
+      let goesOn = try ThreadBuffer.withBytes { buffer throws(StreamError) in
+        let filled = try pipe.emptied(into: &buffer)
+        let bytes = buffer.bytes.extracting(first: filled)
+        for sink in others { sink.send(framing, bytes) }
+        return tap(bytes)
+      }
+      return goesOn ? .success(result) : .failure(.stopped)
+    } catch {
+      return .failure(.source(.stream(error)))
+    }
+  }
+
+  private func framing(_ byteCount: Int, isFirst: Bool) -> [UInt8] {
+    guard framesChunks else { return [] }
+    return (isFirst ? [] : ChunkHead.chunkEnd) + ChunkHead.encoded(byteCount: byteCount)
   }
 
   private var countLeft: Int { sinks.count { $0.error == nil } }
@@ -137,5 +193,12 @@ package struct Fan {
     } catch {
       throw .source(.stream(error))
     }
+  }
+}
+
+extension Pipe {
+  /// Moves all that it holds into the buffer, and returns how much that is.
+  fileprivate mutating func emptied(into buffer: inout MutableRawSpan) throws(StreamError) -> Int {
+    do throws(SystemError) { return try empty(into: &buffer) } catch { throw .failed(error) }
   }
 }

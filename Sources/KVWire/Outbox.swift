@@ -45,6 +45,19 @@ struct Outbox: ~Copyable {
     return result
   }
 
+  /// Takes what a pipe holds too, to be sent after its framing; false where no pipe is to be had for it.
+  mutating func share(_ other: borrowing Pipe, framing: [UInt8]) -> Bool {
+    precondition(isEmpty, "a piece is sent before the one ahead of it has gone")
+    guard let pipes, var pipe = pipes.take() else { return false }
+    guard (try? pipe.duplicate(other)) == true else {
+      pipes.put(pipe)
+      return false
+    }
+    pending = framing[...]
+    self.pipe = consume pipe
+    return true
+  }
+
   /// Sends what is left, as far as the kernel takes it now.
   mutating func flush(on sink: borrowing Stream) throws(StreamError) {
     while !pending.isEmpty {

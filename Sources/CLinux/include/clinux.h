@@ -26,6 +26,7 @@ int clinux_duplicate(int descriptor);
 int clinux_set_nonblocking(int descriptor);
 ssize_t clinux_send_two(int socket, const void *head, size_t head_bytes, const void *body, size_t body_bytes);
 ssize_t clinux_splice(int from, int to, size_t bytes, int more);
+ssize_t clinux_tee(int from, int to, size_t bytes);
 int clinux_sync_file_range(int file, off_t offset, off_t bytes);
 int clinux_fallocate(int file, off_t bytes);
 int clinux_event_descriptor(void);

@@ -57,4 +57,27 @@ package struct Pipe: ~Copyable, Sendable {
     if case .moved(let count) = result { byteCount -= count }
     return result
   }
+  /// Puts what another pipe holds into this empty one too, without copying (tee(2)); false where it does not all fit, and
+  /// then there is no use for what this one holds.
+  package mutating func duplicate(_ other: borrowing Pipe) throws(SystemError) -> Bool {
+    precondition(byteCount == 0, "a pipe is filled only when it is empty")
+    let result = try transferCall("tee") {
+      clinux_tee(other.readEnd.number, writeEnd.number, other.byteCount)
+    }
+    if case .moved(let count) = result { byteCount = count }
+    return byteCount == other.byteCount
+  }
+
+  /// Moves all bytes out of the pipe into the buffer, which has room for them, and returns how many those are.
+  package mutating func empty(into bytes: inout MutableRawSpan) throws(SystemError) -> Int {
+    let held = byteCount
+    precondition(held <= bytes.byteCount, "a pipe holds more than the buffer has room for")
+    let result = try bytes.withUnsafeMutableBytes { buffer throws(SystemError) in
+      try transferCall("read") { read(readEnd.number, buffer.baseAddress, held) }
+    }
+    // A pipe gives all that it holds at once (pipe(7)).
+    precondition(result == .moved(held), "a pipe holds less than was put into it")
+    byteCount = 0
+    return held
+  }
 }

@@ -13,6 +13,7 @@ struct UploadPush: Sendable {
   private static let lagMax = Duration.seconds(2)
 
   let peers: Peers
+  let pipes: PipePool
   let cluster: Cluster
   let upload: UploadID
   let owners: [Peer]
@@ -38,7 +39,7 @@ struct UploadPush: Sendable {
         let stream = connection.take().release()
         // It may be slow to take the bytes, and a closed window counts as silence too.
         stream.setAcknowledgementTimeout(stream.idleTimeout)
-        receivers.append(Receiver(peer: peer, sink: Fan.Sink(stream)))
+        receivers.append(Receiver(peer: peer, sink: Fan.Sink(stream, pipes: pipes)))
       }
       return receivers
     }
@@ -51,7 +52,7 @@ struct UploadPush: Sendable {
     var asked = ValueRequest(.put, request.key)
     asked.upload = upload
     asked.fields = request.fields
-    asked.body = .chunked
+    asked.body = request.body
     asked.valueBytes = request.valueBytes
     let answer = try await link.ask(
       PeerProtocol.head(asked, to: peer, mark: cluster.topology.relayMark), &connection)
@@ -67,7 +68,9 @@ struct UploadPush: Sendable {
     store: (RawSpan) -> Failure?
   ) async throws(ExchangeError) -> Int {
     var failure: Failure?
-    let fan = Fan(to: receivers.map(\.sink), countMin: min(countMin, receivers.count), lagMax: Self.lagMax)
+    let fan = Fan(
+      to: receivers.map(\.sink), pipes: pipes, framesChunks: PeerProtocol.bodyFraming(request) == .chunked,
+      countMin: min(countMin, receivers.count), lagMax: Self.lagMax)
     do throws(Fan.Failure) {
       return try await fan.run(&body, from: &stream) { bytes in
         failure = store(bytes)
