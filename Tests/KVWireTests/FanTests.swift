@@ -19,7 +19,7 @@ import TestSupport
   /// have small buffers.
   private func run(
     _ payload: Payload, sinkCount: Int, countMin: Int, broken: Set<Int> = [], slow: Set<Int> = [],
-    deaf: Set<Int> = [], stopsAfter bytesMax: Int = .max
+    deaf: Set<Int> = [], pipes: PipePool? = PipePool(), framesChunks: Bool = true, stopsAfter bytesMax: Int = .max
   ) async throws -> Run {
     let port = try ListeningPort()
     let source = try await WirePair(port).split()
@@ -34,27 +34,32 @@ import TestSupport
     async let receiving = Self.receive(
       fars.enumerated().filter { !deaf.contains($0.offset) }.map(\.element), broken: broken, slow: slow)
     var run = try await Self.fan(
-      source.far.take(), pairs.map(\.near), slow: slow, countMin: countMin, stopsAfter: bytesMax)
+      source.far.take(), pairs.map(\.near), slow: slow, pipes, framesChunks: framesChunks, countMin: countMin,
+      stopsAfter: bytesMax)
     _ = try? await sending
     run.received = try await receiving
     return run
   }
 
   private static func fan(
-    _ source: consuming Wire, _ nears: [Handoff<Wire>], slow: Set<Int>, countMin: Int, stopsAfter bytesMax: Int
+    _ source: consuming Wire, _ nears: [Handoff<Wire>], slow: Set<Int>, _ pipes: PipePool?, framesChunks: Bool,
+    countMin: Int,
+    stopsAfter bytesMax: Int
   ) async throws -> Run {
     var run = Run()
     var sinks: [Fan.Sink] = []
     for (index, near) in nears.enumerated() {
       let wire = near.take()
       if slow.contains(index) { wire.stream.socket.shrink(SO_SNDBUF, to: 4096) }
-      sinks.append(Fan.Sink(wire.stream))
+      sinks.append(Fan.Sink(wire.stream, pipes: pipes))
     }
     var body = BodyReader(.untilEnd)
     var tapped: [UInt8] = []
+    let fan = Fan(
+      to: sinks, pipes: pipes, framesChunks: framesChunks, countMin: countMin, lagMax: .milliseconds(100))
     do throws(Fan.Failure) {
       run.result = .success(
-        try await Fan(to: sinks, countMin: countMin, lagMax: .milliseconds(100)).run(&body, from: &source.stream) {
+        try await fan.run(&body, from: &source.stream) {
           tapped.append(copying: $0)
           return tapped.count <= bytesMax
         })
@@ -91,12 +96,14 @@ import TestSupport
     }
   }
 
-  @Test(arguments: [0, 1, 100_000, 3 << 20], [1, 3])
-  func everySinkGetsEveryByte(byteCount: Int, sinkCount: Int) async throws {
+  /// 60 sinks take more pipes than there are: some get copies.
+  @Test(arguments: [0, 1, 100_000, 3 << 20], [(1, true), (3, true), (3, false), (60, true)])
+  func everySinkGetsEveryByte(byteCount: Int, to sinks: (count: Int, pipes: Bool)) async throws {
     try await Wire.test {
       var generator = SeededGenerator(round: byteCount, 9100)
       let payload = Payload(byteCount: byteCount, &generator)
-      let run = try await run(payload, sinkCount: sinkCount, countMin: sinkCount)
+      let pipes = sinks.pipes ? PipePool() : nil
+      let run = try await run(payload, sinkCount: sinks.count, countMin: sinks.count, pipes: pipes)
       #expect(run.result == .success(byteCount))
       #expect(payload.equals(run.tapped))
       for bytes in run.received {
@@ -104,6 +111,18 @@ import TestSupport
         #expect(text.isComplete && text.isWellFormed)
         #expect(payload.equals(text.data))
       }
+      // What was lent has come back.
+      if let pipes { #expect(pipes.counts.made == pipes.counts.idle) }
+    }
+  }
+
+  @Test func aBodyWhoseLengthWasToldGoesWithoutFraming() async throws {
+    try await Wire.test {
+      var generator = SeededGenerator(round: 0, 9150)
+      let payload = Payload(byteCount: 3 << 20, &generator)
+      let run = try await run(payload, sinkCount: 2, countMin: 2, framesChunks: false)
+      #expect(run.result == .success(payload.byteCount))
+      for bytes in run.received { #expect(payload.equals(bytes)) }
     }
   }
 

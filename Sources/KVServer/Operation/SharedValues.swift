@@ -213,7 +213,8 @@ struct SharedValues: Sendable {
     let cluster = layouts.current.value
     guard let layout = cluster.topology.layout else { return nil }
     return UploadPush(
-      peers: relay.peers, pipes: relay.pipes, cluster: cluster, upload: upload, owners: otherOwners(of: request, cluster),
+      peers: relay.peers, pipes: relay.pipes, cluster: cluster, upload: upload,
+      owners: otherOwners(of: request, cluster),
       countMin: layout.view(of: request.key.slot).owners.count / 2)
   }
 
