@@ -3,8 +3,8 @@ import KVHTTP
 import KVLinux
 
 /// Moves a body from one stream to several at once, as fast as the slowest of them: what one does not take is held back,
-/// one piece at most, and nothing is read meanwhile. One that fails, or takes nothing for too long, is left out, as long as
-/// enough remain.
+/// one piece at most, and nothing is read meanwhile. One that fails, or takes next to nothing for too long, is left out, as
+/// long as enough remain.
 ///
 /// `tap` sees each piece, and says whether to go on; the sinks get it through pipes where those are to be had, without
 /// copying, else through the thread's buffer.
@@ -13,6 +13,7 @@ package struct Fan {
   package final class Sink {
     private var stream: Stream?
     private var outbox: Outbox
+    private var lag = Lag()
     /// Why it was left out, if it was.
     package fileprivate(set) var error: StreamError?
 
@@ -46,20 +47,40 @@ package struct Fan {
       return isShared
     }
 
-    /// Sends what is left, waiting as often as needed, each time at most so long.
-    fileprivate func flush(within timeout: Duration?) async {
+    /// Whether it has yet to take what it was sent.
+    fileprivate var isBehind: Bool { error == nil && !outbox.isEmpty }
+
+    /// Sends what is left, waiting as often as needed. Where it can be left out, only as long as its patience lasts.
+    fileprivate func flush(_ patience: Patience?) async {
       guard error == nil, !outbox.isEmpty, let taken = stream.take() else { return }
       do throws(StreamError) {
         try outbox.flush(on: taken)
         while !outbox.isEmpty {
-          try await taken.wait(.writable, until: timeout.map { .after($0) }, urgency: .bulk)
+          let began = Instant.now
+          try await taken.wait(.writable, until: patience.map { began.advanced(by: $0.lagMax) }, urgency: .bulk)
           try outbox.flush(on: taken)
+          guard let patience else { continue }
+          let now = Instant.now
+          if patience.isAlone { lag.waited(now.since(began)) }
+          let elapsed = now.since(patience.began)
+          if lag.isTooMuch(of: patience.byteCount, in: elapsed, lagMax: patience.lagMax) { throw .timedOut }
         }
       } catch {
         self.error = error
       }
       stream = consume taken
     }
+  }
+
+  /// How long one sink may hold up the others.
+  fileprivate struct Patience {
+    /// For how long without taking anything, or in all.
+    let lagMax: Duration
+    /// Whether it is the only one that the others wait for.
+    let isAlone: Bool
+    /// Since when, and how many bytes have been moved since.
+    let began: Instant
+    let byteCount: Int
   }
 
   /// Why a fan stopped.
@@ -83,7 +104,7 @@ package struct Fan {
   private let framesChunks: Bool
   /// How many sinks must remain.
   private let countMin: Int
-  /// For how long one that takes nothing holds up the others, where enough remain without it.
+  /// For how long one that takes nothing, or next to nothing, holds up the others, where enough remain without it.
   private let lagMax: Duration?
 
   /// A fan to those sinks, of which so many must remain; nil for the pipes copies everything.
@@ -101,13 +122,14 @@ package struct Fan {
   ) async throws(Failure) -> Int {
     var turn = Turn()
     var byteCount = 0
+    let began = Instant.now
     while true {
       switch try next(of: &body, in: &source) {
       case .complete:
         if framesChunks {
           let ending = (byteCount == 0 ? [] : ChunkHead.chunkEnd) + ChunkHead.lastChunk
           ending.withBytes { bytes in for sink in sinks { sink.send([], bytes) } }
-          try await flush()
+          try await flush(byteCount, since: began)
         }
         return byteCount
       case .wouldBlock: try await wait(for: source)
@@ -116,7 +138,7 @@ package struct Fan {
         do throws(BodyError) { try body.advance(result) } catch { throw .source(error) }
         if case .moved(let count) = result {
           byteCount += count
-          try await flush()
+          try await flush(byteCount, since: began)
           await turn.moved(count)
         } else if result == .wouldBlock {
           try await wait(for: source)
@@ -182,8 +204,13 @@ package struct Fan {
 
   private var countLeft: Int { sinks.count { $0.error == nil } }
 
-  private func flush() async throws(Failure) {
-    for sink in sinks { await sink.flush(within: countLeft > countMin ? lagMax : nil) }
+  private func flush(_ byteCount: Int, since began: Instant) async throws(Failure) {
+    let behindCount = sinks.count { $0.isBehind }
+    for sink in sinks where sink.isBehind {
+      let patience = countLeft > countMin ? lagMax : nil
+      await sink.flush(
+        patience.map { Patience(lagMax: $0, isAlone: behindCount == 1, began: began, byteCount: byteCount) })
+    }
     guard countLeft >= countMin else { throw .tooFew }
   }
 

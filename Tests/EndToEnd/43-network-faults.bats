@@ -220,6 +220,36 @@ round_trip_in_loss() {
   wait $!
 }
 
+@test "an owner behind a link that is much slower than the others' does not hold up a PUT for them" {
+  local nodes=(1 2 3) node peer number=0
+  place() { if (($1 == 2)); then echo "$there"; else echo "$here"; fi; }
+  ip -n "$here" address add 10.77.0.3/24 dev near
+  rm -rf "$CLUSTER"/node?
+  configure all copies '[Cluster]' Replicas=3
+  for node in "${nodes[@]}"; do
+    sed -i '/^node[0-9]=/d' "$CLUSTER/node$node.conf"
+    for peer in "${nodes[@]}"; do echo "node$peer=10.77.0.$peer:7776" >>"$CLUSTER/node$node.conf"; done
+    start "$node"
+  done
+  eventually 30 has_layout
+  # The first third of the keys has node 1 for its first owner.
+  until [[ $(echo "key$number" | md5sum) == [0-4]* ]]; do number=$((number + 1)); done
+  key=key$number
+  random_file large 60000000
+  in_here tc qdisc add dev near root tbf rate 16mbit burst 64k latency 100ms
+  assert_equal 201 "$(in_here curl --silent --output answer --write-out '%{http_code}' \
+    --upload-file large "http://10.77.0.1:7776/$key")"
+  # Its copy would have been there had anybody waited for it.
+  ! lies_on 2
+  for node in 1 3; do in_here curl --silent --fail "http://10.77.0.$node:7776/$key" | cmp - large; done
+  in_here tc qdisc del dev near root
+  eventually 100 lies_on 2
+}
+
+has_layout() { [[ $(in_here curl --silent "http://10.77.0.1:7776/?status" | jq -r '.layout, .progress') == $'1\nnull' ]]; }
+
+lies_on() { cmp --silent "$(find "$CLUSTER/node$1/values" -name "$key")" large; }
+
 @test "connections that are reset underneath: an error or a reset, nothing by half, and the next request works" {
   start_both
   works
