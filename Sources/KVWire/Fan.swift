@@ -14,8 +14,8 @@ package struct Fan {
     private var stream: Stream?
     private var outbox: Outbox
     private var lag = Lag()
-    /// Why it was left out, if it was.
-    package fileprivate(set) var error: StreamError?
+    /// Whether it was left out.
+    package private(set) var isLeftOut = false
 
     /// A connection that waits for the body.
     package init(_ stream: consuming Stream, pipes: PipePool?) {
@@ -29,30 +29,41 @@ package struct Fan {
       return stream
     }
 
+    /// Leaves it out if it has something to say before it has all: that can only be that it takes no more.
+    fileprivate func heed() {
+      if !isLeftOut, stream?.hasArrived == true { leaveOut() }
+    }
+
+    /// What it holds is of no use any more, and the pipe may be of use to others.
+    private func leaveOut() {
+      isLeftOut = true
+      outbox = Outbox(pipes: nil)
+    }
+
     /// Sends a piece as far as the kernel takes it.
     fileprivate func send(_ framing: [UInt8], _ bytes: RawSpan) {
-      guard error == nil, let taken = stream.take() else { return }
-      do throws(StreamError) { try outbox.send(framing, bytes, on: taken) } catch { self.error = error }
+      guard !isLeftOut, let taken = stream.take() else { return }
+      do throws(StreamError) { try outbox.send(framing, bytes, on: taken) } catch { leaveOut() }
       stream = consume taken
     }
 
     /// Sends what a pipe holds as well, as far as the kernel takes it; false where it has to be copied.
     fileprivate func send(_ framing: [UInt8], sharing pipe: borrowing Pipe) -> Bool {
-      guard error == nil, let taken = stream.take() else { return true }
+      guard !isLeftOut, let taken = stream.take() else { return true }
       let isShared = outbox.share(pipe, framing: framing)
       if isShared {
-        do throws(StreamError) { try outbox.flush(on: taken) } catch { self.error = error }
+        do throws(StreamError) { try outbox.flush(on: taken) } catch { leaveOut() }
       }
       stream = consume taken
       return isShared
     }
 
     /// Whether it has yet to take what it was sent.
-    fileprivate var isBehind: Bool { error == nil && !outbox.isEmpty }
+    fileprivate var isBehind: Bool { !isLeftOut && !outbox.isEmpty }
 
     /// Sends what is left, waiting as often as needed. Where it can be left out, only as long as its patience lasts.
     fileprivate func flush(_ patience: Patience?) async {
-      guard error == nil, !outbox.isEmpty, let taken = stream.take() else { return }
+      guard isBehind, let taken = stream.take() else { return }
       do throws(StreamError) {
         try outbox.flush(on: taken)
         while !outbox.isEmpty {
@@ -66,7 +77,7 @@ package struct Fan {
           if lag.isTooMuch(of: patience.byteCount, in: elapsed, lagMax: patience.lagMax) { throw .timedOut }
         }
       } catch {
-        self.error = error
+        leaveOut()
       }
       stream = consume taken
     }
@@ -134,6 +145,7 @@ package struct Fan {
         return byteCount
       case .wouldBlock: try await wait(for: source)
       case .data(let bytesMax):
+        for sink in sinks { sink.heed() }
         let result = try move(min(bytesMax, Self.pieceBytesMax), from: &source, isFirst: byteCount == 0, tap)
         do throws(BodyError) { try body.advance(result) } catch { throw .source(error) }
         if case .moved(let count) = result {
@@ -177,6 +189,9 @@ package struct Fan {
 
   /// Moves what has arrived through a pipe, of which each sink gets a duplicate. They go first: whoever receives may be at
   /// work while this thread is.
+  ///
+  /// The kernel passes on the pages themselves. Whoever sends from the same host could change them in between, and each
+  /// sink then gets other bytes: so each has to check what it got.
   private func share(
     _ pipe: inout Pipe, _ bytesMax: Int, from source: borrowing Stream, isFirst: Bool, _ tap: (RawSpan) -> Bool
   ) -> Result<TransferResult, Failure> {
@@ -202,7 +217,7 @@ package struct Fan {
     return (isFirst ? [] : ChunkHead.chunkEnd) + ChunkHead.encoded(byteCount: byteCount)
   }
 
-  private var countLeft: Int { sinks.count { $0.error == nil } }
+  private var countLeft: Int { sinks.count { !$0.isLeftOut } }
 
   private func flush(_ byteCount: Int, since began: Instant) async throws(Failure) {
     let behindCount = sinks.count { $0.isBehind }

@@ -61,6 +61,64 @@ import Testing
     #expect(told == Array(repeating: nil, count: 10))
   }
 
+  /// An answer to what was asked before says nothing of what has happened since.
+  @Test func whatIsUnderWayIsAskedAgain() async throws {
+    let told = try await withMessages(errands, batches) { sent, ask in
+      var sent = sent.makeAsyncIterator()
+      var messages: [[ReadQuestion]] = []
+      for _ in 0..<2 {
+        ask("hung1")
+        if let message = await sent.next() { messages.append(message) }
+      }
+      #expect(messages.map(\.count) == [1, 1])
+    }
+    #expect(told == ["hung1", "hung1"])
+  }
+
+  @Test func messagesThatHangHoldUpNoOther() async throws {
+    let told = try await withMessages(errands, ReadBatches(errands: errands, patience: .zero)) { sent, ask in
+      var sent = sent.makeAsyncIterator()
+      for name in ["hung1", "hung2", "hung3", "key"] {
+        ask(name)
+        _ = await sent.next()
+      }
+    }
+    #expect(told.sorted() == ["hung1", "hung2", "hung3", "key"])
+  }
+
+  /// Runs a body that is told of each message as it is sent, and asks by name. Messages wait until it ends; returns of whom
+  /// the listeners were told.
+  private func withMessages(
+    _ errands: Errands, _ batches: ReadBatches,
+    _ body: (AsyncStream<[ReadQuestion]>, (String) -> Void) async throws -> Void
+  ) async throws -> [String] {
+    let (sent, sender) = AsyncStream.makeStream(of: [ReadQuestion].self)
+    let (opened, gate) = AsyncStream.makeStream(of: Void.self)
+    let (told, teller) = AsyncStream.makeStream(of: String.self)
+    let member = member
+    var askedCount = 0
+    let work = Task { await errands.run(on: Wire.executor) }
+    try await body(sent) { name in
+      guard let question = try? question(name) else { return }
+      askedCount += 1
+      batches.ask(
+        question, of: member,
+        by: { questions in
+          sender.yield(questions)
+          for await _ in opened {}
+          return questions.map { _ in nil }
+        }, { _ in teller.yield(name) })
+    }
+    gate.finish()
+    var names: [String] = []
+    for await name in told {
+      names.append(name)
+      if names.count == askedCount { break }
+    }
+    work.cancel()
+    return names
+  }
+
   @Test func noMoreWaitThanTheLimit() throws {
     let refused = Mutex(0)
     for index in 0..<5000 {

@@ -19,12 +19,18 @@ import TestSupport
   /// have small buffers.
   private func run(
     _ payload: Payload, sinkCount: Int, countMin: Int, broken: Set<Int> = [], slow: Set<Int> = [],
-    deaf: Set<Int> = [], pipes: PipePool? = PipePool(), framesChunks: Bool = true, stopsAfter bytesMax: Int = .max
+    deaf: Set<Int> = [], speaking: Set<Int> = [], pipes: PipePool? = PipePool(), framesChunks: Bool = true,
+    stopsAfter bytesMax: Int = .max
   ) async throws -> Run {
     let port = try ListeningPort()
     let source = try await WirePair(port).split()
     var pairs: [(near: Handoff<Wire>, far: Handoff<Wire>)] = []
-    for _ in 0..<sinkCount { pairs.append(try await WirePair(port).split()) }
+    for index in 0..<sinkCount {
+      let pair = try await WirePair(port).split()
+      let far = pair.far.take()
+      if speaking.contains(index) { try await far.send(Array("no more".utf8)) }
+      pairs.append((pair.near, Handoff(far)))
+    }
     async let sending: Void = {
       let near = source.near.take()
       try await near.send(payload.bytes)
@@ -67,7 +73,7 @@ import TestSupport
       run.result = .failure(error)
     }
     run.tapped = tapped
-    run.failedCount = sinks.count { $0.error != nil }
+    run.failedCount = sinks.count { $0.isLeftOut }
     for sink in sinks {
       let stream = sink.release()
       try? stream.shutdownSending()
@@ -144,6 +150,18 @@ import TestSupport
       #expect(run.result == .success(payload.byteCount))
       #expect(run.failedCount == 1)
       for bytes in run.received[1...] { #expect(payload.equals(ChunkedText(bytes).data)) }
+    }
+  }
+
+  @Test func oneThatSpeaksUpIsLeftOutAtOnce() async throws {
+    try await Wire.test {
+      var generator = SeededGenerator(round: 0, 9340)
+      let payload = Payload(byteCount: 1 << 20, &generator)
+      let run = try await run(payload, sinkCount: 3, countMin: 2, speaking: [1])
+      #expect(run.result == .success(payload.byteCount))
+      #expect(run.failedCount == 1)
+      #expect(run.received[1].isEmpty)
+      for index in [0, 2] { #expect(payload.equals(ChunkedText(run.received[index]).data)) }
     }
   }
 

@@ -92,7 +92,7 @@ struct UploadPush: Sendable {
   /// Hears from the receivers that the bytes are all there, from each within so long.
   func finish(_ receivers: [Receiver], _ request: ValueRequest) async {
     await withDiscardingTaskGroup { group in
-      for receiver in receivers where receiver.sink.error == nil {
+      for receiver in receivers where !receiver.sink.isLeftOut {
         let (stream, peer) = (Handoff(receiver.sink.release()), receiver.peer)
         group.addTask { await end(stream.take(), peer, request) }
       }
