@@ -7,9 +7,6 @@ import KVStore
 struct GroupMover: Sendable {
   private static let pace = Duration.milliseconds(20)
   private static let idlePace = Duration.milliseconds(200)
-  /// How long after an obstacle a group is tried again; after one that passes by itself, the first time.
-  private static let retryPause = Duration.seconds(1)
-  private static let quickRetryPause = Duration.milliseconds(20)
   /// How many groups come at a time, so that one is asked about while the values of another come, and how many values of
   /// each: small ones wait for the disk most of the time, and it makes several durable at once.
   private static let groupWidth = 2
@@ -19,63 +16,60 @@ struct GroupMover: Sendable {
   let keys: KeyMover
   let desk: MessageDesk
   let network: IOExecutor
+  private let claims = GroupClaims()
 
-  /// What came of trying to bring a group.
-  private enum Attempt: Sendable {
-    case arrived
-    /// It was in between two layouts, which passes by itself.
-    case passing
-    case obstructed
+  init(layouts: Layouts, keys: KeyMover, desk: MessageDesk, network: IOExecutor) {
+    (self.layouts, self.keys, self.desk, self.network) = (layouts, keys, desk, network)
   }
 
   /// Goes on until the task is cancelled.
   func run() async {
-    var pause = Self.idlePace
-    var quickPause = Self.quickRetryPause
-    while await IOExecutor.current.wait(until: .after(pause)) == .timedOut {
-      guard let layout = layouts.known, layout.next != nil,
-        let member = layouts.current.value.topology.ownMember
-      else {
-        pause = Self.idlePace
-        continue
-      }
-      let attempts = await bringAll(to: member, layout)
-      if attempts.contains(.arrived) {
-        quickPause = Self.quickRetryPause
-        // Whoever decides what follows need not wait until everybody is told anyway.
-        await desk.exchangeWithAll(layouts.current.value)
-      }
-      if attempts.contains(.passing) {
-        pause = quickPause
-        quickPause = min(quickPause * 2, Self.retryPause)
+    await withDiscardingTaskGroup { tasks in
+      for _ in 0..<Self.groupWidth { tasks.addTask(executorPreference: network) { await bringGroups() } }
+    }
+  }
+
+  /// Brings one group after another, of those that move by the layout of the moment: a large value in one of them does not
+  /// keep the nodes from letting further ones move.
+  private func bringGroups() async {
+    var hasNews = false
+    while !Task.isCancelled {
+      if let layout = layouts.known, layout.next != nil, let member = layouts.current.value.topology.ownMember,
+        let goal = claims.take(from: goals(layout), at: .now)
+      {
+        let attempt = await attempt(goal, member, layout)
+        claims.finish(goal, attempt, at: .now)
+        hasNews = hasNews || attempt == .arrived
       } else {
-        pause = attempts.contains(.obstructed) ? Self.retryPause : Self.pace
+        // Whoever decides what follows need not wait until everybody is told anyway.
+        if hasNews { await desk.exchangeWithAll(layouts.current.value) }
+        hasNews = false
+        let pause = layouts.known?.next == nil ? Self.idlePace : Self.pace
+        guard await IOExecutor.current.wait(until: .after(pause)) == .timedOut else { return }
       }
     }
   }
 
-  /// Tries to bring what moves here and has not arrived.
-  private func bringAll(to member: Member, _ layout: Layout) async -> [Attempt] {
-    let groups = layout.groups.indices.filter { layout.groups[$0].phase == .moving && !isSynced($0, layout) }
-    return await groups.forEachOf(Self.groupWidth, on: network) { group in
-      do throws(MoveObstacle) {
-        try await bring(group, to: member, layout)
-        layouts.synced(goal(group, layout))
-        layouts.note(trouble: nil, group: group)
-        return .arrived
-      } catch {
-        guard let text = error.text else { return .passing }
-        if layouts.known?.version == layout.version { layouts.note(trouble: text, group: group) }
-        return .obstructed
-      }
+  /// What moves and has not arrived here.
+  private func goals(_ layout: Layout) -> [SyncedGroup] {
+    layout.groups.indices.filter { layout.groups[$0].phase == .moving }
+      .map { SyncedGroup(group: UInt8($0), epoch: layout.groups[$0].epoch) }
+      .filter { !layouts.isSynced($0) }
+  }
+
+  private func attempt(_ goal: SyncedGroup, _ member: Member, _ layout: Layout) async -> GroupClaims.Attempt {
+    let group = Int(goal.group)
+    do throws(MoveObstacle) {
+      try await bring(group, to: member, layout)
+      layouts.synced(goal)
+      layouts.note(trouble: nil, group: group)
+      return .arrived
+    } catch {
+      guard let text = error.text else { return .passing }
+      if layouts.known?.version == layout.version { layouts.note(trouble: text, group: group) }
+      return .obstructed
     }
   }
-
-  private func goal(_ group: Int, _ layout: Layout) -> SyncedGroup {
-    SyncedGroup(group: UInt8(group), epoch: layout.groups[group].epoch)
-  }
-
-  private func isSynced(_ group: Int, _ layout: Layout) -> Bool { layouts.isSynced(goal(group, layout)) }
 
   /// Finds out what the present owners have decided, and takes that over. The floors of what they may have forgotten stay
   /// theirs: who becomes an owner begins with nothing, under an epoch of which nothing that was asked earlier is a part, so
