@@ -7,42 +7,67 @@ import KVStore
 struct GroupMover: Sendable {
   private static let pace = Duration.milliseconds(20)
   private static let idlePace = Duration.milliseconds(200)
-  private static let retryPause = Duration.seconds(1)
-  /// How many values come at a time: small ones wait for the disk most of the time, and it makes several durable at once.
-  private static let width = 8
+  /// How many groups come at a time, so that one is asked about while the values of another come, and how many values of
+  /// each: small ones wait for the disk most of the time, and it makes several durable at once.
+  private static let groupWidth = 2
+  private static let width = 4
 
   let layouts: Layouts
   let keys: KeyMover
   let desk: MessageDesk
   let network: IOExecutor
+  private let claims = GroupClaims()
+
+  init(layouts: Layouts, keys: KeyMover, desk: MessageDesk, network: IOExecutor) {
+    (self.layouts, self.keys, self.desk, self.network) = (layouts, keys, desk, network)
+  }
 
   /// Goes on until the task is cancelled.
   func run() async {
-    var pause = Self.idlePace
-    while await IOExecutor.current.wait(until: .after(pause)) == .timedOut {
-      pause = Self.idlePace
-      guard let layout = layouts.known, layout.next != nil,
-        let member = layouts.current.value.topology.ownMember
-      else { continue }
-      pause = Self.pace
-      var hasNews = false
-      for group in layout.groups.indices where layout.groups[group].phase == .moving {
-        let goal = SyncedGroup(group: UInt8(group), epoch: layout.groups[group].epoch)
-        guard !layouts.isSynced(goal) else { continue }
-        do throws(MoveObstacle) {
-          try await bring(group, to: member, layout)
-          layouts.synced(goal)
-          layouts.note(trouble: nil, group: group)
-          hasNews = true
-        } catch {
-          if let text = error.text, layouts.known?.version == layout.version {
-            layouts.note(trouble: text, group: group)
-          }
-          pause = Self.retryPause
-        }
+    await withDiscardingTaskGroup { tasks in
+      for _ in 0..<Self.groupWidth { tasks.addTask(executorPreference: network) { await bringGroups() } }
+    }
+  }
+
+  /// Brings one group after another, of those that move by the layout of the moment: a large value in one of them does not
+  /// keep the nodes from letting further ones move.
+  private func bringGroups() async {
+    var hasNews = false
+    while !Task.isCancelled {
+      if let layout = layouts.known, layout.next != nil, let member = layouts.current.value.topology.ownMember,
+        let goal = claims.take(from: goals(layout), at: .now)
+      {
+        let attempt = await attempt(goal, member, layout)
+        claims.finish(goal, attempt, at: .now)
+        hasNews = hasNews || attempt == .arrived
+      } else {
+        // Whoever decides what follows need not wait until everybody is told anyway.
+        if hasNews { await desk.exchangeWithAll(layouts.current.value) }
+        hasNews = false
+        let pause = layouts.known?.next == nil ? Self.idlePace : Self.pace
+        guard await IOExecutor.current.wait(until: .after(pause)) == .timedOut else { return }
       }
-      // Whoever decides what follows need not wait until everybody is told anyway.
-      if hasNews { await desk.exchangeWithAll(layouts.current.value) }
+    }
+  }
+
+  /// What moves and has not arrived here.
+  private func goals(_ layout: Layout) -> [SyncedGroup] {
+    layout.groups.indices.filter { layout.groups[$0].phase == .moving }
+      .map { SyncedGroup(group: UInt8($0), epoch: layout.groups[$0].epoch) }
+      .filter { !layouts.isSynced($0) }
+  }
+
+  private func attempt(_ goal: SyncedGroup, _ member: Member, _ layout: Layout) async -> GroupClaims.Attempt {
+    let group = Int(goal.group)
+    do throws(MoveObstacle) {
+      try await bring(group, to: member, layout)
+      layouts.synced(goal)
+      layouts.note(trouble: nil, group: group)
+      return .arrived
+    } catch {
+      guard let text = error.text else { return .passing }
+      if layouts.known?.version == layout.version { layouts.note(trouble: text, group: group) }
+      return .obstructed
     }
   }
 
