@@ -24,7 +24,10 @@ helpers=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 declare -A pids counts
 
 main() {
-  if [[ -z ${NEMESIS_NAMESPACE-} ]]; then NEMESIS_NAMESPACE=1 exec unshare --net --mount "$0" "$@"; fi
+  # A slave lets go of what others unmount meanwhile, and gives them nothing of its own.
+  if [[ -z ${NEMESIS_NAMESPACE-} ]]; then
+    NEMESIS_NAMESPACE=1 exec unshare --net --mount --propagation slave "$0" "$@"
+  fi
   RANDOM=$seed
   mkdir -p "$directory/audit"
   trap end EXIT
