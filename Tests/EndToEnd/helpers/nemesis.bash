@@ -8,14 +8,15 @@
 # time: a host hears nobody, or not one other, the cluster is cut in two, each host cannot hear the next (a ring), a node is
 # killed, loses power, is stopped, its clock jumps, its disk is full, or is lost, and the list loses a host or gets it
 # back. The status is 1 if no order explains what the clients were told of a key, if a value is missing, or if it was not
-# whole. Needs root and a C compiler.
+# whole. NEMESIS_KINDS names some of these, where not all are wanted (KINDS). Needs root and a C compiler.
 #
 # With rollback nothing of that happens, but at last three disks are put back to what they were before, which is more
 # than three copies bear: a control, which has to be found.
 set -euo pipefail
 
 readonly HOSTS=(1 2 3 4 5) NETWORK=10.77.0 DISK_MIB=3072
-readonly KINDS=(deaf oneway halves ring kill power stop clock full wipe list)
+# shellcheck disable=SC2206 # A word each.
+readonly KINDS=(${NEMESIS_KINDS:-deaf oneway halves ring kill power stop clock full wipe list})
 # How long it may take until nothing is left to be done.
 readonly PATIENCE=300
 
@@ -30,6 +31,9 @@ main() {
   fi
   RANDOM=$seed
   mkdir -p "$directory/audit"
+  # Nodes, which have mount namespaces of their own, let go of a disk that is unmounted here.
+  mount --bind "$directory" "$directory"
+  mount --make-shared "$directory"
   trap end EXIT
   make_network
   cc -O2 -shared -fPIC -o "$directory/clock.so" "$helpers/clock.c"
@@ -204,14 +208,20 @@ cut_power() {
   "$helpers/cut_disk.py" "$directory/disk$1"
   kill_node "$1"
   umount "$directory/disk$1"
+  # What is still mounted somewhere would be the same file system, with all that it should have forgotten.
+  wait_until 60 is_off "$1"
   mount -o loop "$directory/disk$1.img" "$directory/disk$1"
 }
 
+is_off() { [[ -z $(losetup --associated "$directory/disk$1.img") ]]; }
+
+# Values that come meanwhile take some of the space.
 fill_disk() {
   local free
-  free=$(df --output=avail -B1 "$directory/disk$1" | tail -n 1)
   : >"$directory/disk$1/ballast"
-  if ((free > 4 << 20)); then fallocate --length $((free - (4 << 20))) "$directory/disk$1/ballast"; fi
+  while free=$(df --output=avail -B1 "$directory/disk$1" | tail -n 1) && ((free > 4 << 20)); do
+    fallocate --length $((free - (4 << 20))) "$directory/disk$1/ballast" 2>/dev/null && break
+  done
 }
 
 # What three hosts are told in the meantime they forget, as a backup does that is put back while all are stopped.

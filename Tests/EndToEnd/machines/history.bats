@@ -156,11 +156,7 @@ start_trouble() {
     # Up to three days ahead or back.
     clock) set_clock "$node" $(((RANDOM % 2 * 2 - 1) * (RANDOM % 72 + 1) * 3600)) ;;
     # Too little space for a value is left, but enough for what a node writes down for itself.
-    full)
-      # shellcheck disable=SC2016 # The machine's shell does it.
-      on "$node" sh -c \
-        'cd /var/lib/kvnode && fallocate -l $(($(df --output=avail -B1 . | tail -n 1) - 4194304)) ballast'
-      ;;
+    full) patiently fill_disk "$node" ;;
     # Of all that lay on the disk nothing is left.
     wipe)
       LEAST=$(told "${next[0]}" layout)
@@ -193,6 +189,12 @@ stop_trouble() {
     list) for other in "${nodes[@]}"; do has_list "$other" 1 2 3 4 5; done ;;
   esac
   echo "$(date +%T) $1 $node is over"
+}
+
+# Fails where a value has just taken some of the space.
+fill_disk() {
+  # shellcheck disable=SC2016 # The machine's shell does it.
+  on "$1" sh -c 'cd /var/lib/kvnode && fallocate -l $(($(df --output=avail -B1 . | tail -n 1) - 4194304)) ballast'
 }
 
 is_later() {
