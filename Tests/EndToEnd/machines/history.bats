@@ -316,7 +316,7 @@ copies_agree() {
   [ -z "${KVNODE_LONG:-}" ] || seconds=600
   end=$((SECONDS + ${KVNODE_TROUBLE_SECONDS:-$seconds}))
   echo "# seed $SEED" >&3
-  RANDOM=$((SEED % 32768))
+  RANDOM=$SEED
   while ((SECONDS < end)); do two_troubles; done
   clients_go_on
 }
