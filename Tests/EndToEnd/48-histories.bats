@@ -108,12 +108,27 @@ PYTHON
   assert_matches ' 1 of them at fault' "$output"
 }
 
-@test "with three copies there is an order while hosts are killed, stopped, cut off and taken from the list" {
+# nemesis SECONDS [CONTROL]
+nemesis() { "$HELPERS/nemesis.bash" "$KVNODE" "$BATS_TEST_TMPDIR/nemesis" "$1" "$RANDOM" "${@:2}"; }
+
+require_root() {
   if ((EUID != 0)); then
     echo "# NOT RUN: $BATS_TEST_DESCRIPTION: network namespaces need root" >&3
     skip 'network namespaces need root'
   fi
+}
+
+@test "with three copies there is an order while hosts are killed, stopped, cut off and taken from the list" {
+  require_root
   local seconds=40
   if [[ -n ${KVNODE_LONG-} ]]; then seconds=300; fi
-  "$HELPERS/nemesis.bash" "$KVNODE" "$BATS_TEST_TMPDIR/nemesis" "$seconds" "$RANDOM"
+  nemesis "$seconds"
+}
+
+@test "control: that more disks than one are put back to what they were before is found" {
+  require_root
+  run nemesis 4 rollback
+  echo "$output"
+  assert_equal 1 "$status"
+  assert_matches 'no order explains' "$output"
 }

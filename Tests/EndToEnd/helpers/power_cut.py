@@ -1,26 +1,21 @@
 #!/usr/bin/python3
 """Cuts the power of a node's disk under load and checks what is left: power_cut.py KVNODE DIRECTORY ROUNDS FULL|RELAXED
 
-The store lies on an ext4 in a file, mounted through a loop device. The shutdown ioctl of ext4 (FS_IOC_SHUTDOWN with
-NOLOGFLUSH) makes the file system forget what it has not written, page cache and open journal transaction alike, as a
-power cut would; mounting it again replays the journal. To be run by root in a mount namespace of its own
-(unshare --mount), with which every mount and loop device goes away.
+The store lies on an ext4 in a file, mounted through a loop device. See cut_disk.py. To be run by root in a mount
+namespace of its own (unshare --mount), with which every mount and loop device goes away.
 
 Ends with 0 if nothing was lost, 3 if something was, so that a control can tell this from other trouble.
 """
-import fcntl
 import os
 import random
-import struct
 import subprocess
 import sys
 import time
 
 from cluster import Node
+from cut_disk import cut
 from history import History, Load, verify
 
-FS_IOC_SHUTDOWN = 0x8004587D
-NOLOGFLUSH = 2
 IMAGE_BYTES = 192 << 20
 LOST = 3
 
@@ -46,9 +41,7 @@ class Disk:
         run("mount", "-o", "loop", self.image, self.path)
 
     def cut(self):
-        root = os.open(self.path, os.O_RDONLY)
-        fcntl.ioctl(root, FS_IOC_SHUTDOWN, struct.pack("I", NOLOGFLUSH))
-        os.close(root)
+        cut(self.path)
 
     def unmount(self):
         run("umount", self.path)
