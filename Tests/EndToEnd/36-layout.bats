@@ -278,7 +278,7 @@ has_all() {
   start_node 1
   start_node 3
   eventually 30 is_settled 0 1 2 3
-  ! grep -q withheld "$CLUSTER/node2/node"
+  if grep -q withheld "$CLUSTER/node2/node"; then return 1; fi
   has_all 10 2
   # Its vote counts again: without it the two would not be most of the three.
   kill_node 3

@@ -271,7 +271,7 @@ has_received() { [[ -e $1 ]] && (($(stat --format %s "$1") >= $2)); }
   local upload=$!
   eventually 20 has_staged 2 5000000
   kill_node 1
-  ! wait "$upload"
+  if wait "$upload"; then return 1; fi
   for node in 2 3 4; do fetch "$node" old; done
   eventually 20 staging_is_empty 2
   start_node 1
