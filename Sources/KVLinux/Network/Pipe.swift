@@ -57,6 +57,7 @@ package struct Pipe: ~Copyable, Sendable {
     if case .moved(let count) = result { byteCount -= count }
     return result
   }
+
   /// Puts what another pipe holds into this empty one too, without copying (tee(2)); false where it does not all fit, and
   /// then there is no use for what this one holds.
   package mutating func duplicate(_ other: borrowing Pipe) throws(SystemError) -> Bool {
