@@ -31,8 +31,12 @@ package enum WriteReport: Hashable, Sendable {
   /// It is decided; whether there was a value before, where that can be told: not where another owner has made the write
   /// and fallen silent.
   case done(existed: Bool?)
+  /// What the client asked for before by the same name is the value: nothing was to be done.
+  case doneBefore
   /// Its condition does not hold; whether there is a value.
   case refused(exists: Bool)
+  /// The client asked for something else before by the same name, and that is the value.
+  case repeatedOtherwise
   /// Nothing was written, for too few owners took part.
   case notWritten
   /// Nobody can say whether it was, or will be, written.
@@ -69,6 +73,8 @@ extension WriteReport {
     switch self {
     case .done(let existed?): Self.write(1, existed, to: &writer)
     case .done(nil): writer.write(UInt8(6))
+    case .doneBefore: writer.write(UInt8(7))
+    case .repeatedOtherwise: writer.write(UInt8(8))
     case .refused(let exists): Self.write(2, exists, to: &writer)
     case .notWritten: writer.write(UInt8(3))
     case .unknown: writer.write(UInt8(4))
@@ -88,6 +94,8 @@ extension WriteReport {
     case 3: self = .notWritten
     case 4: self = .unknown
     case 6: self = .done(existed: nil)
+    case 7: self = .doneBefore
+    case 8: self = .repeatedOtherwise
     case 5: self = .moved(mayBeWritten: try reader.bool())
     case let other: throw ByteReader.Malformed("the report \(other)")
     }

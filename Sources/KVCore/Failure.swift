@@ -13,6 +13,7 @@ package struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
     case preconditionFailed = 412
     case tooLarge = 413
     case misdirected = 421
+    case repeatedOtherwise = 422
     case headTooLarge = 431
     case storeFailed = 500
     case notImplemented = 501

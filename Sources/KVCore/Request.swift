@@ -87,6 +87,8 @@ package struct ValueRequest: Equatable, Sendable {
   package var fields = ValueFields()
   /// The digests that a value to be stored must have, as the client's fields say it.
   package var digests: [StatedDigest] = []
+  /// By what a value that is stored is recognised when it comes once more.
+  package var idempotencyKey: IdempotencyKey?
   /// Under which conditions the request is to be carried out.
   package var preconditions = Preconditions()
   /// The Range field as it was sent.

@@ -2,13 +2,14 @@ import KVHTTP
 
 /// What is known of a value beyond its bytes, as the extended attribute `user.kvnode` of its file holds it.
 ///
-/// docs/value-format.md specifies the layout byte by byte. It has 55 bytes: up to 64, ext4 keeps an attribute inside an
+/// docs/value-format.md specifies the layout byte by byte. It has up to 63 bytes: up to 64, ext4 keeps an attribute inside an
 /// inode of 256 bytes; above, a further block is read for every value.
 package struct ValueAttribute: Equatable, Sendable {
   /// The extended attribute's name (xattr(7)).
   package static let name = "user.kvnode"
-  /// The size of the encoded attribute.
+  /// The size of the encoded attribute, without a token and with one.
   package static let byteCount = 55
+  package static let byteCountMax = 63
   /// The size that it had before values had ballots.
   package static let firstByteCount = 34
 
@@ -24,16 +25,19 @@ package struct ValueAttribute: Equatable, Sendable {
   package var ballot: Ballot
   /// Whether the key was deleted: then the file has no bytes, and stands for none.
   package var isDeletion: Bool
+  /// By what a request is recognised that comes once more, where the client has said it.
+  package var request: RequestToken?
 
   private static let version: UInt8 = 2
   private static let firstVersion: UInt8 = 1
   private static let algorithmXXH3128: UInt8 = 1
   private static let deletionFlag: UInt8 = 1 << 0
+  private static let requestFlag: UInt8 = 1 << 1
 
   /// An attribute for a value just staged.
   package init(
     valueBytes: Int, committedAtNanoseconds: Int64, checksum: ValueChecksum, upload: UploadID, ballot: Ballot,
-    isDeletion: Bool = false
+    isDeletion: Bool = false, request: RequestToken? = nil
   ) {
     self.valueBytes = valueBytes
     self.committedAtNanoseconds = committedAtNanoseconds
@@ -41,6 +45,7 @@ package struct ValueAttribute: Equatable, Sendable {
     self.upload = upload
     self.ballot = ballot
     self.isDeletion = isDeletion
+    self.request = request
   }
 
   /// The attribute's bytes.
@@ -49,14 +54,15 @@ package struct ValueAttribute: Equatable, Sendable {
     bytes += BigEndian.bytes(Int64(valueBytes)) + BigEndian.bytes(committedAtNanoseconds) + checksum.bytes
     bytes += BigEndian.bytes(upload.member.number) + BigEndian.bytes(Int64(bitPattern: upload.counter))
     bytes += BigEndian.bytes(Int64(bitPattern: ballot.counter)) + BigEndian.bytes(ballot.member.number)
-    return bytes + [isDeletion ? Self.deletionFlag : 0]
+    bytes.append((isDeletion ? Self.deletionFlag : 0) | (request == nil ? 0 : Self.requestFlag))
+    return bytes + (request.map { BigEndian.bytes(Int64(bitPattern: $0.number)) } ?? [])
   }
 
   /// Reads an attribute, refusing what neither this version nor the one before it wrote.
   package init(decoding bytes: [UInt8]) throws(ValueAttributeError) {
     guard let version = bytes.first else { throw .wrongByteCount(0) }
     guard version == Self.version || version == Self.firstVersion else { throw .unknownVersion(version) }
-    guard bytes.count == (version == Self.version ? Self.byteCount : Self.firstByteCount) else {
+    guard bytes.count >= Self.firstByteCount, bytes.count == Self.byteCount(version, bytes) else {
       throw .wrongByteCount(bytes.count)
     }
     guard bytes[1] == Self.algorithmXXH3128 else { throw .unknownAlgorithm(bytes[1]) }
@@ -69,14 +75,22 @@ package struct ValueAttribute: Equatable, Sendable {
     if version == Self.version {
       upload = UploadID(member: Self.member(bytes[34..<36]), counter: Self.counter(bytes[36..<44]))
       ballot = Ballot(counter: Self.counter(bytes[44..<52]), member: Self.member(bytes[52..<54]))
-      guard bytes[54] & ~Self.deletionFlag == 0 else { throw .unknownFlags(bytes[54]) }
+      guard bytes[54] & ~(Self.deletionFlag | Self.requestFlag) == 0 else { throw .unknownFlags(bytes[54]) }
       isDeletion = bytes[54] & Self.deletionFlag != 0
       guard !isDeletion || valueBytes == 0 else { throw .deletionOfBytes(valueBytes) }
+      request = bytes.count > Self.byteCount ? RequestToken(number: Self.counter(bytes[55..<63])) : nil
     } else {
       // The time stands for what was not recorded: the same on each disk, and above that of any earlier value.
       (upload, ballot) = Self.versions(committedAtNanoseconds: committedAtNanoseconds)
       isDeletion = false
+      request = nil
     }
+  }
+
+  /// How many bytes an attribute has that begins like this.
+  private static func byteCount(_ version: UInt8, _ bytes: [UInt8]) -> Int {
+    guard version == Self.version else { return firstByteCount }
+    return bytes.count > 54 && bytes[54] & requestFlag != 0 ? byteCountMax : byteCount
   }
 
   /// What a value without a ballot of its own counts as: nobody's, at the time at which it came.

@@ -80,6 +80,7 @@ package enum HTTPDialect {
     }
     request.fields = try ValueFields(fields)
     request.digests = try StatedDigest.parse(fields)
+    request.idempotencyKey = try IdempotencyKey(fields)
   }
 
   /// Refuses what the clients of other stores say in fields: here it would be done to the whole value, or their wrapping

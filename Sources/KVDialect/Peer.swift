@@ -104,6 +104,7 @@ package enum PeerProtocol {
     if let contentType = request.fields.contentType { fields.append("Content-Type", contentType) }
     request.fields.appendOthers(to: &fields)
     StatedDigest.append(request.digests, to: &fields)
+    if let key = request.idempotencyKey { fields.append(IdempotencyKey.fieldName, key.field) }
     fields.append("Expect", "100-continue")
   }
 

@@ -82,6 +82,7 @@ package enum HTTPStatus {
     case 408: "Request Timeout"
     case 411: "Length Required"
     case 412: "Precondition Failed"
+    case 422: "Unprocessable Content"
     case 413: "Content Too Large"
     case 416: "Range Not Satisfiable"
     case 421: "Misdirected Request"

@@ -12,8 +12,8 @@ extension StagedValue {
   package struct Commit: Equatable, Sendable {
     /// What was recorded of the value.
     package let attribute: ValueAttribute
-    /// Whether the key had no value before.
-    package let created: Bool
+    /// Whether the key had no value before; nil where the client had asked for it before, and there it was.
+    package let created: Bool?
   }
 
   /// Makes the value the key's, if the condition holds; durable before this returns.
@@ -26,19 +26,24 @@ extension StagedValue {
     var outbidCount = 0
     while true {
       let place = try await store.makePlace(of: key)
-      let moved: Bool?
-      do throws(StoreError) { moved = try move(to: place, if: condition) } catch {
+      let outcome: Move
+      do throws(StoreError) { outcome = try move(to: place, as: attribute, if: condition) } catch {
         guard case .outbid = error, outbidCount < Store.outbidMax else { throw error }
         outbidCount += 1
         attribute = try describe(fields)
         try await syncContent()
         continue
       }
-      guard let created = moved else { continue }
+      if case .placeGone = outcome { continue }
+      // Also what was there: whoever put it there may have died before.
       try await store.syncName(in: place, StoreError.init(writing:))
       // Another's sync of the same directory may have failed meanwhile, and the kernel tells of that once.
       try store.checkWritable()
-      return Commit(attribute: attribute, created: created)
+      switch outcome {
+      case .placeGone: continue
+      case .done(let created): return Commit(attribute: attribute, created: created)
+      case .doneBefore(let present): return Commit(attribute: present, created: nil)
+      }
     }
   }
 }
@@ -128,9 +133,24 @@ extension Store {
     do throws(SystemError) { try await syncs.sync(place.directory) } catch { throw failing(error) }
   }
 
+  /// What was recorded of a value that came with the same token, and is whole; nil where there is none.
+  func repeated(_ request: RequestToken?, in place: borrowing Place) throws(StoreError) -> ValueAttribute? {
+    guard let request else { return nil }
+    do throws(SystemError) {
+      guard let file = try place.directory.openFile(place.path.fileName),
+        let attribute = try ValueAttribute.read(file), attribute.request == request, !attribute.isDeletion
+      else { return nil }
+      let status = try file.status()
+      guard try Quarantine.markedName(file, status) == nil, status.byteCount == attribute.valueBytes else { return nil }
+      return attribute
+    } catch {
+      throw .failed(error)
+    }
+  }
+
   /// Fails where what lies in the place is not as the condition demands.
   func check(_ condition: WriteCondition, in place: borrowing Place) throws(StoreError) {
-    guard !condition.isEmpty else { return }
+    guard !condition.isEmpty, try repeated(condition.request, in: place) == nil else { return }
     do throws(StoreError) {
       try condition.check(try value(in: place)?.head.state)
     } catch {

@@ -25,7 +25,7 @@ package struct Quarantine: ~Copyable, Sendable {
     guard let status = try directory.status(of: name) else { return true }
     guard status.isRegular, status.byteCount == 0, let file = try directory.openFile(name) else { return false }
     // Nothing comes here without the record that shows its damage. A mark that was just made has no attribute at all.
-    return try file.attribute(ValueAttribute.name, bytesMax: ValueAttribute.byteCount) == nil
+    return try file.attribute(ValueAttribute.name, bytesMax: ValueAttribute.byteCountMax) == nil
   }
 
   /// Makes sure that values can be moved here, and takes away what a killed check has left. False where another check
@@ -45,7 +45,7 @@ package struct Quarantine: ~Copyable, Sendable {
     let inode = try file.status().inode
     // Best effort: the file is worth keeping without its full name too.
     try? file.setAttribute(StoreName.quarantinedKeyAttribute, key.bytes)
-    let record = try? file.attribute(ValueAttribute.name, bytesMax: ValueAttribute.byteCount)
+    let record = try? file.attribute(ValueAttribute.name, bytesMax: ValueAttribute.byteCountMax)
     let markName = try makeMark(stem: "\(name.prefix(Self.nameCharactersMax)).\(inode)", record: record)
     do throws(SystemError) {
       let isMoved = try source.withExclusiveLock { () throws(SystemError) in

@@ -95,7 +95,8 @@ extension Descriptor {
   init(_ attribute: ValueAttribute) {
     self.init(
       upload: attribute.upload, kind: attribute.isDeletion ? .deletion : .value, valueBytes: attribute.valueBytes,
-      committedAtNanoseconds: attribute.committedAtNanoseconds, checksum: attribute.checksum)
+      committedAtNanoseconds: attribute.committedAtNanoseconds, checksum: attribute.checksum,
+      request: attribute.request)
   }
 }
 
@@ -111,7 +112,7 @@ extension ValueAttribute {
     self.init(
       valueBytes: held.descriptor.valueBytes, committedAtNanoseconds: held.descriptor.committedAtNanoseconds,
       checksum: held.descriptor.checksum, upload: held.descriptor.upload, ballot: held.ballot,
-      isDeletion: held.descriptor.kind == .deletion)
+      isDeletion: held.descriptor.kind == .deletion, request: held.descriptor.request)
   }
 }
 
@@ -169,7 +170,7 @@ extension Store {
   func heldInQuarantine(
     _ markedName: [UInt8], _ markFile: borrowing File, _ mark: File.Status
   ) throws(SystemError) -> Held {
-    let record = try markFile.attribute(StoreName.markedRecordAttribute, bytesMax: ValueAttribute.byteCount)
+    let record = try markFile.attribute(StoreName.markedRecordAttribute, bytesMax: ValueAttribute.byteCountMax)
     if let record, let attribute = try? ValueAttribute(decoding: record) {
       return Held(ballot: attribute.ballot, descriptor: Descriptor(attribute), hasBytes: false)
     }

@@ -16,6 +16,8 @@ package struct StagedValue: ~Copyable {
   package private(set) var byteCount: Int = 0
   /// The key whose value it is to be.
   let key: Key
+  /// By what the request is recognised when it comes once more, where the client has said it.
+  package var request: RequestToken?
   /// Its name in `staging/`.
   let name: String
   let store: Store
@@ -82,7 +84,7 @@ package struct StagedValue: ~Copyable {
       let ballot = try store.votes.stamp()
       attribute = ValueAttribute(
         valueBytes: byteCount, committedAtNanoseconds: Instant.wallNanoseconds, checksum: checksum.value,
-        upload: UploadID(member: ballot.member, counter: ballot.counter), ballot: ballot)
+        upload: UploadID(member: ballot.member, counter: ballot.counter), ballot: ballot, request: request)
       try file.setAttribute(ValueAttribute.name, attribute.encoded)
       if !fields.isEmpty { try file.setAttribute(ValueFields.attributeName, fields.encoded) }
     } catch {
@@ -113,6 +115,7 @@ package struct StagedValue: ~Copyable {
     var attribute = try describe(fields)
     attribute.upload = expected.upload
     attribute.committedAtNanoseconds = expected.committedAtNanoseconds
+    attribute.request = expected.request
     guard attribute.checksum == expected.checksum, byteCount == expected.valueBytes else {
       throw .damaged(detail: "\(byteCount) bytes with the checksum \(attribute.checksum) came in its place")
     }
@@ -140,32 +143,48 @@ package struct StagedValue: ~Copyable {
     do throws(SystemError) { try await store.syncs.sync(file) } catch { throw StoreError(writing: error) }
   }
 
-  /// Gives the file its name in the place, if the condition holds. True where there was no value before, and nil where the
-  /// place is gone: a DEL of another key took the emptied directory away.
-  mutating func move(to place: borrowing Store.Place, if condition: WriteCondition) throws(StoreError) -> Bool? {
+  /// What came of giving the file its name.
+  enum Move {
+    case done(created: Bool)
+    /// The place is gone: a DEL of another key took the emptied directory away.
+    case placeGone
+    /// The client has asked for it before by the same name, and there it is.
+    case doneBefore(ValueAttribute)
+  }
+
+  /// Gives the file its name in the place, if the condition holds.
+  mutating func move(
+    to place: borrowing Store.Place, as attribute: ValueAttribute, if condition: WriteCondition
+  ) throws(StoreError) -> Move {
     moveAttempts += 1
     do throws(StoreError) {
       var old: File?
-      let existed = try store.locks.withLock(for: key) { () throws(StoreError) in
+      let outcome = try store.locks.withLock(for: key) { () throws(StoreError) in
         guard store.gates.isAlone(place.path.shardNumber, since: epoch) else { throw .shared }
         // A round of before may still be under way; it must find that it comes too late.
         guard !store.votes.outbids(ballot, key, group: UInt8(place.path.shardNumber)) else { throw .outbid }
+        if let present = try store.repeated(attribute.request, in: place) {
+          guard present.checksum == attribute.checksum, present.valueBytes == attribute.valueBytes else {
+            throw .repeatedOtherwise
+          }
+          return Move.doneBefore(present)
+        }
         try store.check(condition, in: place)
         let existed = try store.replacing(place, newBytes: byteCount, keepingOpen: &old, StoreError.init(writing:)) {
           () throws(SystemError) in
           try store.layout.staging.rename(name, to: place.path.fileName, in: place.directory)
         }
         store.index.note(key.bytes, listed)
-        return existed
+        return Move.done(created: !existed)
       }
       replaced = consume old
-      isCommitted = true
-      return !existed
+      if case .done = outcome { isCommitted = true }
+      return outcome
     } catch {
       guard case .failed(let failure) = error, failure.isAbsent, moveAttempts < Store.placeAttemptsMax else {
         throw error
       }
-      return nil
+      return .placeGone
     }
   }
 }

@@ -18,6 +18,8 @@ package enum StoreError: Error, Equatable, Sendable {
   case damaged(detail: String)
   /// The key's value is not as the request demands.
   case preconditionFailed
+  /// The key's value came with the same idempotency key, and is another.
+  case repeatedOtherwise
   /// Anything else that the file system refused.
   case failed(SystemError)
 
@@ -36,6 +38,7 @@ package enum StoreError: Error, Equatable, Sendable {
     case .outbid: "others are writing it all the time; try again"
     case .damaged(let detail): "the stored value is damaged: \(detail)"
     case .preconditionFailed: "the precondition does not hold"
+    case .repeatedOtherwise: "another value was stored with the same \(IdempotencyKey.fieldName)"
     case .failed(let error): "\(error)"
     }
   }
@@ -45,6 +48,7 @@ package enum StoreError: Error, Equatable, Sendable {
     case .full: .diskFull
     case .readOnly, .locked, .shared, .outbid: .unavailable
     case .preconditionFailed: .preconditionFailed
+    case .repeatedOtherwise: .repeatedOtherwise
     case .damaged, .failed: .storeFailed
     }
   }
@@ -54,10 +58,14 @@ package enum StoreError: Error, Equatable, Sendable {
 package struct WriteCondition: Sendable {
   package static let none = WriteCondition(Preconditions(), for: .put)
 
+  /// What came with the same token holds no condition against itself.
+  let request: RequestToken?
   private let preconditions: Preconditions
   private let operation: KVCore.Operation
 
-  package init(_ preconditions: Preconditions, for operation: KVCore.Operation) {
+  package init(_ preconditions: Preconditions, for operation: KVCore.Operation, repeating request: RequestToken? = nil)
+  {
+    self.request = request
     self.preconditions = preconditions
     self.operation = operation
   }

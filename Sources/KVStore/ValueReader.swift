@@ -48,7 +48,7 @@ package struct StoredValue: ~Copyable, Sendable {
 extension ValueAttribute {
   /// What a file's attribute says; nil where it has none that can be understood.
   package static func read(_ file: borrowing File) throws(SystemError) -> ValueAttribute? {
-    try file.attribute(name, bytesMax: byteCount).flatMap { try? ValueAttribute(decoding: $0) }
+    try file.attribute(name, bytesMax: byteCountMax).flatMap { try? ValueAttribute(decoding: $0) }
   }
 }
 

@@ -998,6 +998,23 @@ has_bytes() { [[ $(stat -c %s "$1" 2>/dev/null) == "$2" ]]; }
   kvctl get found | cmp - value
 }
 
+@test "put: a condition is not held against an attempt of which the answer was lost" {
+  echo little >little
+  start_faucet 100000000 lose-put
+  ends_with 0 kvctl_via 127.0.0.9 put unseen little --if-absent --retries 9
+  stop_faucet
+  assert_matches "PUT unseen: .*; trying again \(1 of 9\)" "$stderr"
+  assert_equal 2 "$(grep -c '^PUT /unseen' heads)"
+  assert_equal 1 "$(grep '^Idempotency-Key' heads | sort -u | wc -l)"
+  kvctl get unseen | cmp - little
+  ends_with 5 kvctl put unseen little --if-absent --retries 9
+  start_faucet 100000000 lose-put
+  echo other >other
+  ends_with 0 kvctl_via 127.0.0.9 put unseen other --if-match "$(kvctl stat unseen --json | json 'd["etag"]')" --retries 9
+  stop_faucet
+  kvctl get unseen | cmp - other
+}
+
 @test "put and get are tried again where that may help" {
   kvctl put again value
   start_faucet 1000000 cut

@@ -100,6 +100,39 @@ freeze() { kill -STOP "$(node_pid "$1")"; }
   done
 }
 
+@test "a PUT that comes once more by its idempotency key is done once, whichever node is asked" {
+  local again=(--header 'Idempotency-Key: "3f1c"' --header 'If-None-Match: *') value
+  for value in small old; do
+    [[ $value != small ]] || echo little >small
+    key=$(key_owned_by 1 "$value-")
+    assert_equal 201 "$(store 1 $value "$key" "${again[@]}")"
+    local tag=$(tr -d '\r' <head | grep -i '^etag:')
+    # Without its key the condition is against it, as always.
+    assert_equal 412 "$(store 1 $value "$key" --header 'If-None-Match: *')"
+    for node in 1 2 4; do
+      assert_equal 200 "$(store $node $value "$key" "${again[@]}")"
+      assert_equal "$tag" "$(tr -d '\r' <head | grep -i '^etag:')"
+      assert_equal 422 "$(store $node new "$key" "${again[@]}")"
+      assert_equal "PUT $key: another value was stored with the same Idempotency-Key" "$(cat answer)"
+    done
+    fetch 4 $value
+    # With the first owner gone the next one recognises it.
+    kill_node 1
+    assert_equal 200 "$(store 4 $value "$key" "${again[@]}")"
+    start_node 1
+    eventually 30 fetch 1 $value
+    for node in 1 2 3; do
+      holds $node $value
+      eventually 20 staging_is_empty $node
+    done
+    # Once something else is there the condition counts.
+    assert_equal 204 "$(store 4 new "$key")"
+    assert_equal 412 "$(store 4 $value "$key" "${again[@]}")"
+    assert_equal 204 "$(status 4 DELETE)"
+    assert_equal 201 "$(store 4 $value "$key" "${again[@]}")"
+  done
+}
+
 @test "with one owner down all works through each of the others" {
   local node down
   for down in "${owners[@]}"; do

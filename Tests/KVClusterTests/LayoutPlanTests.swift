@@ -859,7 +859,7 @@ private let ballot = Ballot(counter: 9, member: Member(1))
   private static let key = Key.vectors
   private static let descriptor = Descriptor(
     upload: UploadID(member: Member(3), counter: 4), kind: .value, valueBytes: 5, committedAtNanoseconds: -6,
-    checksum: ValueChecksum(high: 7, low: 8))
+    checksum: ValueChecksum(high: 7, low: 8), request: RequestToken(number: 9))
   private static let changing = Hosts.layout("abc").changing(to: Hosts.list("abcd"), proposal: ballot)
     .moving([0, 255], proposal: ballot)
   private static let drawn = Layout(
@@ -931,6 +931,7 @@ private let ballot = Ballot(counter: 9, member: Member(1))
     .register(.outbid(highest: ballot, accepted: .none), Member(2)),
     .register(.promised(Testimony(held: nil, floor: ballot)), Member(2)),
     .written(.done(existed: true)), .written(.done(existed: false)), .written(.done(existed: nil)),
+    .written(.doneBefore), .written(.repeatedOtherwise),
     .written(.refused(exists: true)), .written(.refused(exists: false)), .written(.notWritten), .written(.unknown),
     .written(.moved(mayBeWritten: true)), .written(.moved(mayBeWritten: false)),
     .register(

@@ -14,16 +14,20 @@ private func key(_ text: String) -> Key {
 /// A round's rank; of member 1 where nothing is said.
 func ballot(_ counter: UInt64, _ member: UInt16 = 1) -> Ballot { Ballot(counter: counter, member: Member(member)) }
 
-/// The descriptor of an upload of member 1.
-func value(_ upload: UInt64) -> Descriptor { descriptor(upload, .value) }
+/// The descriptor of an upload of member 1, of as many bytes as its number where nothing else is said.
+func value(_ upload: UInt64, bytes: UInt64? = nil, request: UInt64? = nil) -> Descriptor {
+  descriptor(upload, .value, bytes: bytes, request: request)
+}
 
 func deletion(_ upload: UInt64) -> Descriptor { descriptor(upload, .deletion) }
 
-private func descriptor(_ upload: UInt64, _ kind: Descriptor.Kind) -> Descriptor {
+private func descriptor(
+  _ upload: UInt64, _ kind: Descriptor.Kind, bytes: UInt64? = nil, request: UInt64? = nil
+) -> Descriptor {
   Descriptor(
-    upload: UploadID(member: Member(1), counter: upload), kind: kind, valueBytes: Int(upload),
+    upload: UploadID(member: Member(1), counter: upload), kind: kind, valueBytes: Int(bytes ?? upload),
     committedAtNanoseconds: 0,
-    checksum: ValueChecksum(high: 0, low: upload))
+    checksum: ValueChecksum(high: 0, low: bytes ?? upload), request: request.map { RequestToken(number: $0) })
 }
 
 func held(_ counter: UInt64, _ descriptor: Descriptor, hasBytes: Bool = true) -> Held {

@@ -118,6 +118,46 @@ private func askToAccept(_ counter: UInt64, _ descriptor: Descriptor) -> [Round.
     #expect(play.last == effects)
   }
 
+  // What a client repeats is not done again while it is in force, whichever upload it came with, nor refused for that. With
+  // other bytes it is refused.
+  @Test(
+    arguments: [
+      (held(4, value(1, bytes: 2, request: 7)), Round.Outcome.chosen),
+      (held(4, value(1, bytes: 3, request: 7)), Round.Outcome.refused),
+    ] as [(Held, @Sendable (Held?) -> Round.Outcome)])
+  func whatIsRepeatedIsRecognisedWhileItIsInForce(present: Held, outcome: @Sendable (Held?) -> Round.Outcome) {
+    let purpose = Round.Purpose(write: value(2, request: 7)) { $0 == nil }
+    var play = Play(purpose)
+    play.begin(9)
+    play.promise(1, present)
+    play.promise(2, present)
+    #expect(play.last == [.finish(outcome(present))])
+    // Where too few hold it, it is proposed once more first.
+    play = Play(purpose)
+    play.begin(9)
+    play.promise(1, present)
+    play.promise(2, nil)
+    #expect(play.last == askToAccept(9, present.descriptor))
+    play.accept(1, present.descriptor)
+    play.accept(3, present.descriptor)
+    #expect(play.last == [.finish(outcome(held(9, present.descriptor)))])
+    // What may yet be made itself could come after what the client does next.
+    play = Play(purpose, mayBeWritten: true)
+    play.begin(9)
+    play.promise(1, present)
+    play.promise(2, present)
+    #expect(play.last == [.finish(.unknown)])
+  }
+
+  @Test(arguments: [nil, 8] as [UInt64?])
+  func whatComesByAnotherNameIsDone(request: UInt64?) {
+    var play = Play(Round.Purpose(write: value(2, request: request)))
+    play.begin(9)
+    play.promise(1, held(4, value(1, bytes: 2, request: 7)))
+    play.promise(2, held(4, value(1, bytes: 2, request: 7)))
+    #expect(play.last == askToAccept(9, value(2, request: request)))
+  }
+
   // Rule 4: a refusal proves something only where all say that they hold something older.
   @Test(
     arguments: [

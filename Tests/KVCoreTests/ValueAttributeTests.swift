@@ -80,7 +80,23 @@ import Testing
     #expect(throws: ValueAttributeError.deletionOfBytes(134_217_728)) { try ValueAttribute(decoding: bytes) }
   }
 
-  @Test(arguments: [2, 3, 0x80] as [UInt8])
+  @Test func tellsByWhichTokenAValueCame() throws {
+    var bytes = Self.fixture
+    bytes[54] = 2
+    bytes += [0x01, 0x23, 0x45, 0x67, 0x89, 0xAB, 0xCD, 0xEF]
+    var expected = Self.attribute
+    expected.request = RequestToken(number: 0x0123_4567_89AB_CDEF)
+    #expect(ValueAttribute.byteCountMax == bytes.count)
+    #expect(try ValueAttribute(decoding: bytes) == expected)
+    #expect(expected.encoded == bytes)
+    for byteCount in 55..<bytes.count {
+      #expect(throws: ValueAttributeError.wrongByteCount(byteCount)) {
+        try ValueAttribute(decoding: Array(bytes.prefix(byteCount)))
+      }
+    }
+  }
+
+  @Test(arguments: [4, 5, 0x80] as [UInt8])
   func refusesUnknownFlags(flags: UInt8) {
     var bytes = Self.fixture
     bytes[54] = flags

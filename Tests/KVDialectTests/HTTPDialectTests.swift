@@ -141,6 +141,32 @@ private let host = "Host: node1"
     #expect(failure?.message == message)
   }
 
+  @Test(
+    arguments: [
+      ("8e03978e-40d5-43dd-bc93-6894a57f9324", "8e03978e-40d5-43dd-bc93-6894a57f9324"), ("\"two words\"", "two words"),
+      ("~", "~"), (String(repeating: "k", count: 255), String(repeating: "k", count: 255)),
+    ])
+  func readsByWhatAPutIsRecognised(field: String, text: String) throws {
+    let put = try request("PUT /a HTTP/1.1", host, "Content-Length: 0", "Idempotency-Key: \(field)")
+    #expect(put.idempotencyKey?.text == text)
+    for method in ["GET", "HEAD", "DELETE"] {
+      #expect(try request("\(method) /a HTTP/1.1", host, "Idempotency-Key: \(field)").idempotencyKey == nil)
+    }
+    #expect(try request("PUT /a HTTP/1.1", host, "Content-Length: 0").idempotencyKey == nil)
+  }
+
+  @Test(arguments: [
+    [""], ["\"\""], ["\""], ["a\"b"], ["\"a\\\"b\""], ["\u{E9}"], [String(repeating: "k", count: 256)], ["a", "b"],
+  ])
+  func refusesAnIdempotencyKeyThatIsNone(fields: [String]) {
+    let lines = fields.map { "Idempotency-Key: \($0)" }
+    let failure = #expect(throws: Failure.self) {
+      _ = try anyRequest(["PUT /a HTTP/1.1", host, "Content-Length: 0"] + lines)
+    }
+    #expect(failure?.kind == .badRequest)
+    #expect(failure?.message.hasPrefix("PUT a: Idempotency-Key: expected ") == true)
+  }
+
   @Test func refusesTwoAsterisksInTwoFields() {
     #expect(throws: Failure.self) {
       _ = try request("PUT /a HTTP/1.1", host, "Content-Length: 0", "If-None-Match: *", "If-None-Match: *")

@@ -243,4 +243,13 @@ private func lines(_ lines: String...) -> String { lines.map { $0 + "\r\n" }.joi
     request.preconditions = try Preconditions(["If-None-Match": "\"x\""], now: .fixture)
     #expect(try PeerProtocol.response(head, to: request) != nil)
   }
+
+  @Test func theOwnerRecognisesWhatARelayIsAskedForOnceMore() throws {
+    var request = ValueRequest(operation: .put, key: try key("a"))
+    request.body = .length(3)
+    request.idempotencyKey = try IdempotencyKey(parsing: "two words")
+    let owner = Peer(name: "b", address: try PeerAddress(parsing: "192.0.2.1"))
+    let head = PeerProtocol.head(request, to: owner, mark: RelayMark(node: "a", fingerprint: "0123", layout: nil))
+    #expect(head.fields["Idempotency-Key"] == "\"two words\"")
+  }
 }

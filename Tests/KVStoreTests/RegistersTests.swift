@@ -104,7 +104,7 @@ import Testing
     open(epoch: 7, isShared: false)
     var value = try store.stage(key, byteCount: nil, epoch: 7)
     try value.append([2])
-    #expect(try await value.commit().created)
+    #expect(try await value.commit().created == true)
     #expect(try await store.delete(key, epoch: 7))
   }
 

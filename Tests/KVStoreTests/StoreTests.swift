@@ -1,5 +1,6 @@
 import Glibc
 import KVCore
+import KVHTTP
 import KVLinux
 import Testing
 import TestSupport
@@ -48,6 +49,37 @@ import TestSupport
     try await fixture.put(key, [2])
     #expect(try fixture.get(key) == [2])
     #expect(try fixture.valuePaths() == ["12/hashme"])
+  }
+
+  private func put(
+    _ bytes: [UInt8], repeating token: RequestToken?, if condition: WriteCondition = .none, _ fixture: StoreFixture
+  ) async throws -> StagedValue.Commit {
+    var value = try fixture.store.stage(key, byteCount: nil)
+    value.request = token
+    try value.append(bytes)
+    return try await value.commit(if: condition)
+  }
+
+  @Test func whatIsRepeatedIsStoredOnceWhileItIsThere() async throws {
+    let fixture = try StoreFixture()
+    let token = RequestToken(number: 7)
+    let now = HTTPDate(secondsSince1970: 0)
+    let absent = WriteCondition(try Preconditions(["If-None-Match": "*"], now: now), for: .put, repeating: token)
+    let first = try await put([1], repeating: token, if: absent, fixture)
+    #expect(first.created == true)
+    #expect(first.attribute.request == token)
+    try fixture.store.check(absent, key)
+    let second = try await put([1], repeating: token, if: absent, fixture)
+    #expect(second == StagedValue.Commit(attribute: first.attribute, created: nil))
+    await #expect(throws: StoreError.repeatedOtherwise) { try await put([2], repeating: token, fixture) }
+    #expect(try fixture.get(key) == [1])
+    #expect(try fixture.stagedNames() == [])
+    // Once another value is in between it is stored again, if its condition holds.
+    try await fixture.put(key, [3])
+    await #expect(throws: StoreError.preconditionFailed) {
+      try await put([1], repeating: token, if: absent, fixture)
+    }
+    #expect(try await put([1], repeating: token, fixture).created == false)
   }
 
   @Test func deletesOnce() async throws {

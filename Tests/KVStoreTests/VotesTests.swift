@@ -170,7 +170,7 @@ import Testing
   @Test func aValueTakesItsPlaceAndIsNew() async throws {
     var value = try fixture.store.stage(key, byteCount: nil)
     try value.append([7])
-    #expect(try await value.commit(if: WriteCondition(Preconditions(), for: .put)).created)
+    #expect(try await value.commit(if: WriteCondition(Preconditions(), for: .put)).created == true)
     #expect(try fixture.get(key) == [7])
   }
 }

@@ -24,6 +24,8 @@ struct Operation {
   let key: Int
   let kind: Kind
   let value: Int
+  /// Whether the client has asked for the very same before, and was not told what came of it.
+  var isRepeat = false
   let begun: Double
   var ended = Double.infinity
   var result = Result.unknown
@@ -72,7 +74,7 @@ struct Checker {
 
   /// The state after the operation, or nil (of two) where it cannot have answered so.
   private static func step(_ operation: Operation, _ state: Int?) -> Int?? {
-    let fits: Bool
+    var fits: Bool
     var after: Int? = operation.value
     switch operation.kind {
     case .get:
@@ -85,6 +87,8 @@ struct Checker {
     case .create: fits = state == nil
     case .exchange(let expected): fits = state == expected
     }
+    // While an earlier attempt's value is there, it is done.
+    if operation.isRepeat, state == operation.value { fits = true }
     switch operation.result {
     case .done: return fits ? .some(after) : nil
     case .refused: return fits ? nil : .some(state)

@@ -22,6 +22,8 @@ struct Options {
     case dying
     /// Bytes that rot.
     case rotting
+    /// Clients that ask once more for what they do not know to be done.
+    case repeating
     /// Hosts that agree on their first layout, and plan as nodes do after that.
     case founding
   }
@@ -35,6 +37,8 @@ struct Options {
   var keyCount = 1
   /// What clients do, one of these at a time.
   var operations: [Operation.Choice] = [.get, .get, .get, .put, .delete, .create, .exchange, .exchange]
+  /// How often a client asks once more, at most, for what it does not know to be done, as the same request.
+  var repeatsMax = 0
   var thinkingTicks = 0.0...4
   /// How many of the messages are lost, and how many of the ACCEPTs besides.
   var loss = 0.0
@@ -95,6 +99,7 @@ struct Options {
     case .crowded: crowd(&random)
     case .dying: die(&random)
     case .rotting: rot(&random)
+    case .repeating: repeatRequests(&random)
     case .founding: found(&random)
     }
     writesFloors = random.chance(0.3)
@@ -224,6 +229,22 @@ struct Options {
     losses = random.pick([0.3, 0.7])
     if random.chance(0.5) { repairTicks = 5...20 }
     if random.chance(0.5) { purgeTicks = 5...20 }
+  }
+
+  private mutating func repeatRequests(_ random: inout Randomness) {
+    operations = [.get, .get, .put, .create, .create, .exchange, .exchange, .delete]
+    // Each order in which what is unknown may have been done is tried in the end, so there is little of it.
+    clientCount = 2
+    operationsEach = 5
+    repeatsMax = 1
+    acceptLoss = random.pick([0.1, 0.2, 0.4])
+    acceptSlowness = random.pick([0, 0.3])
+    slowTicks = 3...60
+    if random.chance(0.7) { crashTicks = random.pick([10...40, 20...90]) }
+    downTicks = 0.1...20
+    if random.chance(0.5) { repairTicks = 2...10 }
+    if random.chance(0.3) { purgeTicks = 2...10 }
+    if random.chance(0.3) { wishTicks = 10...60 }
   }
 
   private mutating func rot(_ random: inout Randomness) {

@@ -12,19 +12,37 @@ struct SimulatedClient {
     guard left > 0, !world.isCalm else { return leave() }
     let key = world.network.random.below(world.keys.count)
     let kind = kind(of: key)
-    operate(kind, key) { [self] _ in
-      world.after(world.network.random.ticks(world.options.thinkingTicks)) { [self] in act(left - 1, leave: leave) }
+    operate(kind, key) { [self] operation, result in
+      end(operation, result, repeatsLeft: world.options.repeatsMax) { [self] in
+        world.after(world.network.random.ticks(world.options.thinkingTicks)) { [self] in act(left - 1, leave: leave) }
+      }
     }
   }
 
-  func readOnce(_ key: Int, then: @escaping (Operation.Result) -> Void) { operate(.get, key, then: then) }
+  /// What it does not know to be done, it asks for once more, if it is one that does.
+  private func end(
+    _ operation: Operation, _ result: Operation.Result, repeatsLeft: Int, _ leave: @escaping () -> Void
+  ) {
+    guard repeatsLeft > 0, result == .unknown, operation.kind.canBeRepeated else { return leave() }
+    operate(operation.kind, operation.key, repeating: operation) { [self] operation, result in
+      end(operation, result, repeatsLeft: repeatsLeft - 1, leave)
+    }
+  }
 
-  private func operate(_ kind: Operation.Kind, _ key: Int, then: @escaping (Operation.Result) -> Void) {
+  func readOnce(_ key: Int, then: @escaping (Operation.Result) -> Void) { operate(.get, key) { then($1) } }
+
+  private func operate(
+    _ kind: Operation.Kind, _ key: Int, repeating earlier: Operation? = nil,
+    then: @escaping (Operation, Operation.Result) -> Void
+  ) {
     let up = world.hosts.filter { $0.isUp && $0.known != nil }
-    guard !up.isEmpty else { return world.after(10) { [self] in operate(kind, key, then: then) } }
+    guard !up.isEmpty else {
+      return world.after(10) { [self] in operate(kind, key, repeating: earlier, then: then) }
+    }
     let host = world.network.random.pick(up)
     let place = world.history.count
-    let operation = Operation(key: key, kind: kind, value: place + 1, begun: world.now)
+    let operation = Operation(
+      key: key, kind: kind, value: earlier?.value ?? place + 1, isRepeat: earlier != nil, begun: world.now)
     world.history.append(operation)
     var isDone = false
     let end: (Operation.Result) -> Void = { [self] result in
@@ -32,7 +50,7 @@ struct SimulatedClient {
       isDone = true
       if result != .unknown { world.history[place].ended = world.now }
       world.history[place].result = result
-      then(result)
+      then(operation, result)
     }
     perform(operation, at: host, end)
     // A host that died tells its client nothing.
@@ -137,7 +155,8 @@ struct SimulatedClient {
   ) {
     let descriptor = Descriptor(
       upload: upload ?? host.newUpload(), kind: kind, valueBytes: operation.value, committedAtNanoseconds: 0,
-      checksum: ValueChecksum(high: 0, low: 0))
+      checksum: ValueChecksum(high: 0, low: 0),
+      request: world.options.repeatsMax > 0 && kind == .value ? RequestToken(number: UInt64(operation.value)) : nil)
     order(operation, key, descriptor, at: host, to: owners(of: key, host), mayBeWritten: mayBeWritten) {
       [self] outcome, mayBeWritten in
       switch outcome {
@@ -196,6 +215,14 @@ struct SimulatedClient {
 
 extension Operation.Kind {
   var isGet: Bool { if case .get = self { true } else { false } }
+
+  /// Whether it is recognised when it comes once more: only values are.
+  var canBeRepeated: Bool {
+    switch self {
+    case .put, .create, .exchange: true
+    case .get, .delete: false
+    }
+  }
 
   /// Whether the operation may be done where this is the value.
   func holds(on value: Int?) -> Bool {

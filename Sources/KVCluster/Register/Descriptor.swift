@@ -13,21 +13,33 @@ package struct Descriptor: Hashable, Sendable {
   package let valueBytes: Int
   package let committedAtNanoseconds: Int64
   package let checksum: ValueChecksum
+  /// By what the write is recognised when its client repeats it, where the client has said it.
+  package let request: RequestToken?
 
   package init(
-    upload: UploadID, kind: Kind, valueBytes: Int, committedAtNanoseconds: Int64, checksum: ValueChecksum
+    upload: UploadID, kind: Kind, valueBytes: Int, committedAtNanoseconds: Int64, checksum: ValueChecksum,
+    request: RequestToken? = nil
   ) {
     self.upload = upload
     self.kind = kind
     self.valueBytes = valueBytes
     self.committedAtNanoseconds = committedAtNanoseconds
     self.checksum = checksum
+    self.request = request
   }
 
   /// Whether both are about the same bytes. Files that came by other means at one time have one upload id.
   func hasBytes(of other: Descriptor) -> Bool {
-    upload == other.upload && valueBytes == other.valueBytes && checksum == other.checksum
+    upload == other.upload && hasContent(of: other)
   }
+
+  /// Whether the bytes are alike, whichever upload they came with.
+  package func hasContent(of other: Descriptor) -> Bool {
+    kind == other.kind && valueBytes == other.valueBytes && checksum == other.checksum
+  }
+
+  /// Whether a client has asked for both by the same name: one of them repeats the other.
+  package func repeats(_ other: Descriptor) -> Bool { request != nil && request == other.request }
 }
 
 /// What one disk has of a key.

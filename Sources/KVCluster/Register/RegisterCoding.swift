@@ -185,6 +185,7 @@ extension Descriptor {
     writer.write(UInt64(valueBytes))
     writer.write(committedAtNanoseconds)
     writer.write(checksum)
+    writer.write(request) { $0.write($1.number) }
   }
 
   init(reading reader: inout ByteReader) throws(ByteReader.Malformed) {
@@ -194,8 +195,12 @@ extension Descriptor {
       throw ByteReader.Malformed("a length that cannot be")
     }
     let committedAtNanoseconds = try reader.signed64()
+    let checksum = try reader.checksum()
+    let request = try reader.optional { reader throws(ByteReader.Malformed) in
+      RequestToken(number: try reader.integer64())
+    }
     self.init(
       upload: upload, kind: isDeletion ? .deletion : .value, valueBytes: valueBytes,
-      committedAtNanoseconds: committedAtNanoseconds, checksum: try reader.checksum())
+      committedAtNanoseconds: committedAtNanoseconds, checksum: checksum, request: request)
   }
 }

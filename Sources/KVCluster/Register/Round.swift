@@ -189,9 +189,13 @@ package struct Round: Sendable {
     guard let write = purpose.write else {
       return isChosen ? finish(.chosen(current)) : confirm(current, at: ballot, promises, then: nil)
     }
-    if mayBeWritten, rules.contains(.triesOnce) {
+    let isRepeat = current.map { write.repeats($0.descriptor) } == true && rules.contains(.recognisesRepeats)
+    if mayBeWritten, rules.contains(.triesOnce), !isRepeat || rules.contains(.recognisesOnlyUntried) {
       guard current?.descriptor.upload == write.upload else { return finish(.unknown) }
       return isChosen ? finish(.chosen(current)) : confirm(current, at: ballot, promises, then: nil)
+    }
+    if let current, isRepeat {
+      return recognise(current, as: write, isChosen, at: ballot, promises)
     }
     let visible = current?.descriptor.kind == .value ? current?.descriptor : nil
     if purpose.condition(visible) {
@@ -200,6 +204,16 @@ package struct Round: Sendable {
     }
     if isChosen || !rules.contains(.refusesOnlyOnChosen) { return finish(.refused(current)) }
     return confirm(current, at: ballot, promises, then: Outcome.refused)
+  }
+
+  /// The client has asked for this before, and it is in force, or will be: with other bytes it is not the same. Where this
+  /// write itself may be made yet, it does not come to that: it could come after whatever the client does next.
+  private mutating func recognise(
+    _ current: Held, as write: Descriptor, _ isChosen: Bool, at ballot: Ballot, _ promises: Votes<Testimony>
+  ) -> [Effect] {
+    let outcome = current.descriptor.hasContent(of: write) ? Outcome.chosen : Outcome.refused
+    if isChosen || !rules.contains(.recognisesOnlyChosen) { return finish(outcome(current)) }
+    return confirm(current, at: ballot, promises, then: outcome)
   }
 
   /// What may be held by too few is proposed once more, so that it is certain.

@@ -59,6 +59,12 @@ package struct Rules: OptionSet, Hashable, Sendable {
   /// Whoever stays an owner is brought up to what the others have decided before it counts for the new list, as is who
   /// becomes one.
   package static let bringsAllUp = Rules(rawValue: 1 << 25)
+  /// A request that comes once more is not carried out again while its value is in force, nor refused because of it.
+  package static let recognisesRepeats = Rules(rawValue: 1 << 26)
+  /// A request is recognised only in what is, or has been made, certain.
+  package static let recognisesOnlyChosen = Rules(rawValue: 1 << 27)
+  /// A request is recognised only where this attempt of it cannot be made any more, after what the client does next.
+  package static let recognisesOnlyUntried = Rules(rawValue: 1 << 28)
   /// Losing the bytes of a value does not lose the vote for it.
   package static let keepsVotes = Rules(rawValue: 1 << 22)
 }

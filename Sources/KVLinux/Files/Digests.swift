@@ -42,6 +42,16 @@ package enum MD5 {
   }
 }
 
+extension RequestToken {
+  /// Half of a checksum tells the few requests about one key apart; whoever contrives two that are alike finds out when he
+  /// sends another value, or gets what he sent.
+  package init(_ key: IdempotencyKey) {
+    let checksum = Checksum()
+    Array(key.text.utf8).withBytes { checksum.update($0) }
+    self.init(number: checksum.value.low)
+  }
+}
+
 extension Key {
   /// The key's slot: the first two bytes of MD5(key + LF).
   package var slot: Slot {

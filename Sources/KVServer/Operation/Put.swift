@@ -12,7 +12,7 @@ extension OwnValues {
   ) async throws(ExchangeError) -> OwnOutcome {
     let size = ValueSize(of: request, limits: limits)
     try refusing { () throws(Failure) in try size.checkStated() }
-    let condition = WriteCondition(request.preconditions, for: .put)
+    let condition = WriteCondition(request.preconditions, for: .put, repeating: request.token)
     var digests = BodyDigests(request.digests)
     do throws(StoreError) { try store.check(condition, request.key) } catch {
       // What is here may be out of date, and nothing has been received yet.
@@ -22,6 +22,7 @@ extension OwnValues {
     var value = try stored(request) { () throws(StoreError) in
       try store.stage(request.key, byteCount: request.valueBytes, epoch: epoch)
     }
+    value.request = request.token
     try await receive(&value, request, size, &digests, from: &client)
     let commit: StagedValue.Commit
     do throws(StoreError) {
@@ -46,6 +47,7 @@ extension OwnValues {
     var value = try stored(request) { () throws(StoreError) in
       try store.stage(request.key, byteCount: request.valueBytes)
     }
+    value.request = request.token
     let receivers = await push?.begin(request) ?? []
     guard let push, !receivers.isEmpty else {
       try await receive(&value, request, size, &digests, from: &client)
@@ -97,6 +99,11 @@ extension OwnValues {
       try digests.check(request)
     }
   }
+}
+
+extension ValueRequest {
+  /// By what it is recognised when it comes once more.
+  var token: RequestToken? { idempotencyKey.map { RequestToken($0) } }
 }
 
 /// A value's bytes on their way into the store, from a client or another node.

@@ -165,7 +165,9 @@ struct SharedValues: Sendable {
       let received = try await withTaskExecutorPreference(own.disk) { () async throws(ExchangeError) in
         try await own.receiveToSeal(request, limits, as: upload, push, from: &client)
       }
-      return try await finishPut(request, received, for: &client)
+      let (traffic, isNeeded) = try await finishPut(request, received, for: &client)
+      if !isNeeded, let push { _ = runner.errands.take(about: nil) { await push.takeBack(request) } }
+      return traffic
     } catch {
       // Nobody needs the bytes any more. Where it is not known whether the value was stored, they may be all there is of it.
       if let push, case .refused(let failure) = error, failure.outcome != .unknown {
@@ -223,49 +225,64 @@ struct SharedValues: Sendable {
     guard !request.preconditions.isEmpty else { return }
     let held = try await chosen(request)?.held
     let present = held?.descriptor.kind == .value ? held?.descriptor : nil
+    // Its own earlier attempt holds nothing against it.
+    if let token = request.token, present?.request == token { return }
     if !WriteCondition(request.preconditions, for: .put).holds(present) {
       throw .refused(StoreError.preconditionFailed.failure(request.operation, request.key))
     }
   }
 
-  /// Has the owners decide about a value whose bytes are here.
+  /// Has the owners decide about a value whose bytes are here. Nobody needs these where the same value is there already, by
+  /// an earlier attempt.
   func finishPut(
     _ request: ValueRequest, _ descriptor: KVCluster.Descriptor, for client: inout Client
-  ) async throws(ExchangeError) -> Traffic {
+  ) async throws(ExchangeError) -> (traffic: Traffic, isNeeded: Bool) {
     let content = try await withTaskExecutorPreference(own.disk) { () async throws(ExchangeError) in
       try stored(request) { () throws(StoreError) in try own.store.smallContent(of: descriptor, request.key) }
     }
-    let existed: Bool?
-    do throws(ExchangeError) { existed = try await write(descriptor, content, request) } catch {
+    let written: Written
+    do throws(ExchangeError) { written = try await write(descriptor, content, request) } catch {
       // Where it is decided, or may be, this disk may still be at it.
       if case .refused(let failure) = error, failure.outcome != .unknown {
         own.store.dropUpload(descriptor.upload, of: request.key)
       }
       throw error
     }
-    try await client.answer(.stored(request.key, checksum: descriptor.checksum, created: existed.map { !$0 }))
-    return Traffic(receivedBytes: descriptor.valueBytes)
+    if !written.isNew { own.store.dropUpload(descriptor.upload, of: request.key) }
+    let created = written.existed.map { !$0 }
+    try await client.answer(.stored(request.key, checksum: descriptor.checksum, created: created))
+    return (Traffic(receivedBytes: descriptor.valueBytes), isNeeded: written.isNew)
   }
 
   private func delete(_ request: ValueRequest, for client: inout Client) async throws(ExchangeError) -> Traffic {
     let deletion = KVCluster.Descriptor(
       upload: try newUpload(request), kind: .deletion, valueBytes: 0,
       committedAtNanoseconds: Instant.wallNanoseconds, checksum: ValueChecksum(high: 0, low: 0))
-    let existed = try await write(deletion, nil, request)
-    try await client.answer(.deleted(request.key, existed: existed ?? true))
+    let written = try await write(deletion, nil, request)
+    try await client.answer(.deleted(request.key, existed: written.existed ?? true))
     return Traffic()
   }
 
-  /// Writes if the condition holds; whether there was a value before, where that can be told. Nothing is deleted where there
-  /// is none.
+  /// What came of a write that was made.
+  private struct Written {
+    /// Whether there was a value before, where that can be told.
+    let existed: Bool?
+    /// Whether it was made now, and not by an earlier attempt.
+    var isNew = true
+  }
+
+  /// Writes if the condition holds. Nothing is deleted where there is none.
   private func write(
     _ descriptor: KVCluster.Descriptor, _ content: SmallContent?, _ request: ValueRequest
-  ) async throws(ExchangeError) -> Bool? {
+  ) async throws(ExchangeError) -> Written {
     let order = Writes.Order(
       key: request.key, descriptor: descriptor, content: content, preconditions: request.preconditions)
     switch await writes.decide(order) {
-    case .done(let existed): return existed
-    case .refused(exists: false) where descriptor.kind == .deletion: return false
+    case .done(let existed): return Written(existed: existed)
+    case .doneBefore: return Written(existed: nil, isNew: false)
+    case .refused(exists: false) where descriptor.kind == .deletion: return Written(existed: false)
+    case .repeatedOtherwise:
+      throw .refused(StoreError.repeatedOtherwise.failure(request.operation, request.key))
     case .refused: throw .refused(StoreError.preconditionFailed.failure(request.operation, request.key))
     case .notWritten, .moved: throw .refused(unavailable(request))
     case .unknown: throw .refused(unknown(request))

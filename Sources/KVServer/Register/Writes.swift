@@ -106,6 +106,8 @@ struct Writes: Sendable {
     }
     let result = await runner.run(purpose, order.key, layout, bytes, mayBeWritten: mayBeWritten)
     switch result.outcome {
+    case .chosen(let held?) where held.descriptor.upload != order.descriptor.upload: return .doneBefore
+    case .refused(let held?) where order.descriptor.repeats(held.descriptor): return .repeatedOtherwise
     // A deletion is made only where there is a value.
     case .chosen: return .done(existed: isDeletion ? true : seen.withLock { $0 })
     case .refused(let held): return .refused(exists: held?.descriptor.kind == .value)

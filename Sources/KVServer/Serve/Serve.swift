@@ -132,7 +132,7 @@ final class Serve: Sendable {
     case .own(let say):
       switch try await own.serve(request, cluster.limits, since: say.epoch, of: &client) {
       case .done(let traffic): return traffic
-      case .shared(let descriptor): return try await shared.finishPut(request, descriptor, for: &client)
+      case .shared(let descriptor): return try await shared.finishPut(request, descriptor, for: &client).traffic
       case .notDone: return nil
       }
     case .peer(let owner, let others):

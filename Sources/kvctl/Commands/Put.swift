@@ -47,8 +47,8 @@ struct Put: ParsableCommand {
       let (path, showsProgress, isJSON) = (file ?? "-", !progress.isOff, json.isOn)
       let retries = manyOptions.forOne
       try Runtime.run { () async throws(CommandError) in
-        // Only a file can be read again; and a condition would not hold after an attempt that went well unseen.
-        let isRepeatable = path != "-" && terms.entityTag == nil && !terms.isNew && Put.isFile(path)
+        // Only a file can be read again. After an attempt that went well unseen the nodes recognise the next one.
+        let isRepeatable = path != "-" && Put.isFile(path)
         try await retries.run(isRepeatable: isRepeatable) { () async throws(CommandError) in
           try await Put.put(key, path, terms, nodes, showsProgress: showsProgress, isJSON: isJSON)
         }
@@ -75,7 +75,8 @@ struct Put: ParsableCommand {
     guard ifMatch == nil || !ifAbsent else {
       throw CommandError(.usage, "--if-match and --if-absent cannot be combined")
     }
-    return Upload.Terms(contentType: try contentType.parse(), entityTag: ifMatch, isNew: ifAbsent)
+    return Upload.Terms(
+      contentType: try contentType.parse(), entityTag: ifMatch, isNew: ifAbsent, idempotencyKey: .random())
   }
 
   private static func put(

@@ -12,6 +12,8 @@ struct Upload {
     var entityTag: EntityTag?
     /// The key must have no value.
     var isNew = false
+    /// By what a further attempt is recognised.
+    var idempotencyKey: IdempotencyKey?
   }
 
   /// How much is read and sent at a time.
@@ -93,6 +95,7 @@ struct Upload {
     if let contentType = terms.contentType { fields.append("Content-Type", contentType) }
     if let entityTag = terms.entityTag { fields.append("If-Match", entityTag.matchField) }
     if terms.isNew { fields.append("If-None-Match", "*") }
+    if let key = terms.idempotencyKey { fields.append(IdempotencyKey.fieldName, key.field) }
     if awaitsConsent { fields.append("Expect", "100-continue") }
     return HTTPRequestHead(method: "PUT", target: HTTPTarget(key: key.bytes), fields: fields)
   }

@@ -5,7 +5,8 @@
   UPSTREAM  the address of the node it connects to
   BYTES     how many bytes of a value it lets through, on each connection
   MODE      what it does then: cut ends the connection, hold moves nothing more, pause goes on half a second later;
-            lose lets all through, but ends the connection of the first DELETE once the node has answered it
+            lose lets all through, but ends the connection of the first DELETE once the node has answered it; lose-put
+            does so with the first PUT
   HEADS     a file to which the heads of all requests are added
 
 It makes HEADS, empty, once it listens.
@@ -27,13 +28,13 @@ def forward_request(client, node, heads):
 
 
 def loses(mode, heads):
-    """Whether the answer that has come is that to the first DELETE: no other question is under way then."""
-    if mode != "lose":
+    """Whether the answer that has come is that to the first DELETE or PUT: no other question is under way then."""
+    if mode not in ("lose", "lose-put"):
         return False
     with open(heads, "rb") as file:
         lines = file.read().split(b"\r\n")
-    deletes = [line for line in lines if line.startswith(b"DELETE ")]
-    return len(deletes) == 1
+    method = b"DELETE " if mode == "lose" else b"PUT "
+    return len([line for line in lines if line.startswith(method)]) == 1
 
 
 def serve(client, upstream, limit, mode, heads):
