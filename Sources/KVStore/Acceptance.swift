@@ -40,8 +40,9 @@ extension Store {
         var markedName: [UInt8]?
         let isRenamed = try locks.withLock(for: key) { () throws(StoreError) in
           guard isCurrent() else { throw .shared }
-          guard try ballot(in: place) == before, try stagedBallot(name) == attribute.ballot else { return false }
-          markedName = try self.markedName(in: place)
+          let present = try present(in: place)
+          guard present.ballot == before, try stagedBallot(name) == attribute.ballot else { return false }
+          markedName = present.markedName
           _ = try replacing(
             place, newBytes: attribute.isDeletion ? nil : attribute.valueBytes, keepingOpen: &old,
             StoreError.init(writing:)
@@ -63,15 +64,15 @@ extension Store {
     throw .failed(.absent(call: "renameat"))
   }
 
-  /// The ballot of what lies in a place, or nil where nothing does.
-  private func ballot(in place: borrowing Place) throws(StoreError) -> Ballot? {
+  /// The ballot of what lies in a place, nil where nothing does; and where in quarantine the value lies, where a mark is there.
+  private func present(in place: borrowing Place) throws(StoreError) -> (ballot: Ballot?, markedName: [UInt8]?) {
     do throws(SystemError) {
-      guard let file = try place.directory.openFile(place.path.fileName) else { return nil }
+      guard let file = try place.directory.openFile(place.path.fileName) else { return (nil, nil) }
       let status = try file.status()
       if let markedName = try Quarantine.markedName(file, status) {
-        return try heldInQuarantine(markedName, file, status).ballot
+        return (try heldInQuarantine(markedName, file, status).ballot, markedName)
       }
-      return try ValueAttribute.read(file)?.ballot
+      return (try ValueAttribute.read(file)?.ballot, nil)
     } catch {
       throw .failed(error)
     }
@@ -82,16 +83,6 @@ extension Store {
     do throws(SystemError) {
       guard let file = try layout.staging.openFile(name) else { return nil }
       return try ValueAttribute.read(file)?.ballot
-    } catch {
-      throw .failed(error)
-    }
-  }
-
-  /// Where in quarantine the value lies whose mark is in a place; nil where no mark is there.
-  private func markedName(in place: borrowing Place) throws(StoreError) -> [UInt8]? {
-    do throws(SystemError) {
-      guard let file = try place.directory.openFile(place.path.fileName) else { return nil }
-      return try Quarantine.markedName(file, try file.status())
     } catch {
       throw .failed(error)
     }
@@ -142,7 +133,7 @@ extension Store {
       defer { usage.endChange(shard: place.path.shardNumber, from: nil, to: nil) }
       guard isCurrent() else { throw .shared }
       // The file is the one that its name leads to: another would have another ballot.
-      guard try ballot(in: place) == before else { return false }
+      guard try present(in: place).ballot == before else { return false }
       do throws(SystemError) { try file.setAttribute(ValueAttribute.name, attribute.encoded) } catch {
         throw StoreError(writing: error)
       }
@@ -161,7 +152,7 @@ extension Store {
     var old: File?
     let isRemoved = try locks.withLock(for: key) { () throws(StoreError) in
       guard isCurrent() else { throw .shared }
-      guard try self.ballot(in: place) == ballot else { return false }
+      guard try present(in: place).ballot == ballot else { return false }
       votes.forget(group: UInt8(place.path.shardNumber))
       _ = try replacing(place, newBytes: nil, keepingOpen: &old, StoreError.failed) { () throws(SystemError) in
         _ = try place.directory.removeFile(place.path.fileName)

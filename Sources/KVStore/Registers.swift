@@ -22,6 +22,14 @@ package final class Registers: Sendable {
     await turns.withTurn(of: key) { await self.take(request, key, isCurrent, fetch) } ?? .unable
   }
 
+  /// An answer that takes no disk; nil where it does, or somebody is at the key, or the layout has changed. On any thread.
+  package func answerAtOnce(_ request: RegisterRequest, _ key: Key, isCurrent: () -> Bool) async -> RegisterAnswer? {
+    await turns.withLook(at: key) { () -> RegisterAnswer? in
+      guard isCurrent(), case .held(let held)? = store.recordedAtOnce(key) else { return nil }
+      return store.votes.answerAtOnce(request, key, group: UInt8(key.slot.group), held)
+    } ?? nil
+  }
+
   /// What is held of a key, where that is to be had at once. Nil where somebody is at the key, its value has yet to be read
   /// for what it lacks, or the layout has changed.
   package func testimonyNow(_ key: Key, isCurrent: () -> Bool) async -> RegisterAnswer? {
@@ -135,6 +143,21 @@ extension Store {
   func recorded(_ key: Key) throws(StoreError) -> Recorded {
     guard let file = try openFile(of: key) else { return .held(nil) }
     return try translatingError(StoreError.failed) { () throws(SystemError) in try recorded(file) }
+  }
+
+  /// The same, where telling it takes no disk.
+  func recordedAtOnce(_ key: Key) -> Recorded? {
+    let path = ValuePath(key: key, slot: key.slot)
+    switch layout.values.lookUpCached(path.directories + [path.fileName]) {
+    case .unknown: return nil
+    case .absent: return .held(nil)
+    case .found(let file):
+      do throws(SystemError) {
+        // A mark leads to another file.
+        guard try Quarantine.markedName(file, try file.status()) == nil else { return nil }
+        return try recorded(file)
+      } catch { return nil }
+    }
   }
 
   private func openFile(of key: Key) throws(StoreError) -> File? {

@@ -79,13 +79,21 @@ package struct StagedValue: ~Copyable {
 
   /// Records beside the bytes what is known of them.
   mutating func describe(_ fields: ValueFields) throws(StoreError) -> ValueAttribute {
+    let attribute = try summary(fields)
+    do throws(SystemError) { try file.setAttribute(ValueAttribute.name, attribute.encoded) } catch {
+      throw StoreError(writing: error)
+    }
+    return attribute
+  }
+
+  /// What is known of the bytes; beside them only the fields are recorded.
+  private mutating func summary(_ fields: ValueFields) throws(StoreError) -> ValueAttribute {
     let attribute: ValueAttribute
     do throws(SystemError) {
       let ballot = try store.votes.stamp()
       attribute = ValueAttribute(
         valueBytes: byteCount, committedAtNanoseconds: Instant.wallNanoseconds, checksum: checksum.value,
         upload: UploadID(member: ballot.member, counter: ballot.counter), ballot: ballot, request: request)
-      try file.setAttribute(ValueAttribute.name, attribute.encoded)
       if !fields.isEmpty { try file.setAttribute(ValueFields.attributeName, fields.encoded) }
     } catch {
       throw StoreError(writing: error)
@@ -103,7 +111,7 @@ package struct StagedValue: ~Copyable {
   package mutating func seal(
     _ fields: ValueFields, as upload: UploadID? = nil, isDurable: Bool = true
   ) async throws(StoreError) -> Descriptor {
-    var attribute = try describe(fields)
+    var attribute = try summary(fields)
     if let upload { attribute.upload = upload }
     return try await seal(attribute, isDurable)
   }
@@ -112,7 +120,7 @@ package struct StagedValue: ~Copyable {
   package mutating func seal(
     _ fields: ValueFields, expected: Descriptor, isDurable: Bool = true
   ) async throws(StoreError) -> Descriptor {
-    var attribute = try describe(fields)
+    var attribute = try summary(fields)
     attribute.upload = expected.upload
     attribute.committedAtNanoseconds = expected.committedAtNanoseconds
     attribute.request = expected.request

@@ -1,3 +1,4 @@
+import KVCluster
 import KVCore
 import KVHTTP
 import KVLinux
@@ -60,7 +61,7 @@ package final class Store: Sendable {
     try checkSpace(for: byteCount)
   }
 
-  /// Begins a value. Its length, where known, is reserved on the disk at once. It can be committed as long as this node
+  /// Begins a value. Its length, where known, is reserved on the disk at once, unless it is written at once anyway. It can be committed as long as this node
   /// decides about its group alone, as it has since the epoch.
   package func stage(_ key: Key, byteCount: Int?, epoch: UInt64 = 0) throws(StoreError) -> StagedValue {
     try checkRoom(for: byteCount ?? 0)
@@ -69,7 +70,7 @@ package final class Store: Sendable {
       return state.stagedCount
     }
     var value = try StagedValue(key: key, name: String(number), epoch: epoch, store: self)
-    if let byteCount { try value.reserve(byteCount: byteCount) }
+    if let byteCount, byteCount > SmallContent.bytesMax { try value.reserve(byteCount: byteCount) }
     return value
   }
 

@@ -104,19 +104,26 @@ package final class Votes: Sendable {
   /// The member that the disk is in the cluster's layout, from now on.
   package func become(_ member: Member) { self.member.withLock { $0 = member } }
 
+  /// A ballot for a round of this node's own, where it takes no disk.
+  package func ballotAtOnce(above highest: Ballot) -> Ballot? {
+    let (ballot, before) = draw(above: highest)
+    return before.isEmpty ? ballot : nil
+  }
+
   /// A ballot for a round of this node's own.
-  ///
+  package func ballot(above highest: Ballot) throws(SystemError) -> Ballot {
+    let (ballot, before) = draw(above: highest)
+    if !before.isEmpty { try reach(ballot.counter) }
+    return ballot
+  }
+
   /// A disk that no layout has numbered yet takes part in the round about the first one under a number that hardly any other
   /// has: no two rounds may have one ballot.
-  package func ballot(above highest: Ballot) throws(SystemError) -> Ballot {
+  private func draw(above highest: Ballot) -> (ballot: Ballot, before: [Acceptor.Effect]) {
     let number = member.withLock { $0 }
     let member = number == Member(0) ? provisional : number
     let wall = Instant.wallMicroseconds
-    let (ballot, before) = state.withLock { state in
-      state.acceptor.ballot(for: member, above: highest, wallMicroseconds: wall)
-    }
-    if !before.isEmpty { try reach(ballot.counter) }
-    return ballot
+    return state.withLock { $0.acceptor.ballot(for: member, above: highest, wallMicroseconds: wall) }
   }
 
   /// What a request about a key makes the disk do.
@@ -126,6 +133,21 @@ package final class Votes: Sendable {
     state.withLock { state in
       let testimony = Testimony(held: held, floor: state.floors.floor(of: group))
       return state.acceptor.step(request, key, group: group, testimony, isStaged: isStaged)
+    }
+  }
+
+  /// What can be answered without the disk; nil where that is nothing.
+  func answerAtOnce(_ request: RegisterRequest, _ key: Key, group: UInt8, _ held: Held?) -> RegisterAnswer? {
+    state.withLock { state in
+      switch request {
+      case .read: break
+      case .prepare(let ballot): guard state.acceptor.canPromiseAtOnce(ballot) else { return nil }
+      case .accept, .learn, .purge: return nil
+      }
+      let testimony = Testimony(held: held, floor: state.floors.floor(of: group))
+      guard case .answer(let answer)? = state.acceptor.step(request, key, group: group, testimony, isStaged: false).first
+      else { preconditionFailure("nothing is written ahead of such an answer") }
+      return answer
     }
   }
 

@@ -47,6 +47,48 @@ import Testing
       committedAtNanoseconds: 1, checksum: ValueChecksum(high: 0, low: 0))
   }
 
+  // MARK: Without the disk
+
+  private func atOnce(_ request: RegisterRequest, isCurrent: Bool = true) async -> RegisterAnswer? {
+    await registers.answerAtOnce(request, key, isCurrent: { isCurrent })
+  }
+
+  @Test func whatTheKernelKnowsIsAnsweredAtOnceAndAlike() async throws {
+    open(epoch: 1, isShared: true)
+    // The name has not been looked for yet.
+    #expect(await atOnce(.read) == nil)
+    #expect(await ask(.read) == .holds(Testimony(held: nil, floor: store.votes.floor(of: UInt8(group)))))
+    let first = try ballot()
+    let descriptor = try await seal([1])
+    #expect(await ask(.prepare(first)) == .promised(Testimony(held: nil, floor: store.votes.floor(of: UInt8(group)))))
+    #expect(await ask(.accept(first, descriptor)) == .done)
+    #expect(await atOnce(.read) == ask(.read))
+    #expect(await atOnce(.read, isCurrent: false) == nil)
+    let second = try ballot()
+    let held = Held(ballot: first, descriptor: descriptor, hasBytes: true)
+    let testimony = Testimony(held: held, floor: store.votes.floor(of: UInt8(group)))
+    #expect(await atOnce(.prepare(second)) == .promised(testimony))
+    // What was promised at once counts.
+    #expect(await ask(.prepare(first)) == .outbid(highest: second, accepted: first))
+    #expect(await atOnce(.prepare(first)) == .outbid(highest: second, accepted: first))
+  }
+
+  @Test func whatHasToBeWrittenFirstIsNotAnsweredAtOnce() async throws {
+    open(epoch: 1, isShared: true)
+    let ballot = try ballot()
+    let descriptor = try await seal([1])
+    #expect(await ask(.accept(ballot, descriptor)) == .done)
+    for request in [RegisterRequest.accept(ballot, descriptor), .learn(ballot, descriptor), .purge(ballot)] {
+      #expect(await atOnce(request) == nil)
+    }
+    let far = Ballot(counter: store.votes.record.horizon + 1, member: Member(1))
+    #expect(await atOnce(.prepare(far)) == nil)
+    #expect(store.votes.record.horizon < far.counter)
+    #expect(store.votes.ballotAtOnce(above: far) == nil)
+    #expect(try store.votes.ballot(above: far) > far)
+    #expect(store.votes.record.horizon > far.counter)
+  }
+
   // MARK: Gates
 
   @Test(arguments: [(1, false), (0, true), (1, true)] as [(UInt64, Bool)])

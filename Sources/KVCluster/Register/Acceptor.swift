@@ -102,6 +102,9 @@ package struct Acceptor: Hashable, Sendable {
     (promises[key]?.ballot ?? groupFloors[group] ?? .none) > ballot
   }
 
+  /// Whether a ballot can be promised without anything being written.
+  package func canPromiseAtOnce(_ ballot: Ballot) -> Bool { ballot.counter <= horizon }
+
   /// The highest counter that was promised or used.
   package var highest: UInt64 { highestCounter }
 

@@ -118,13 +118,34 @@ package struct Directory: ~Copyable, Sendable {
     try sync()
   }
 
-  /// Opens a file for reading if that takes no disk: if the kernel knows every name on the way to it. Nil where it
-  /// does not, and for any other reason why the file cannot be opened so (openat2(2), RESOLVE_CACHED).
+  /// What looking for a file without the disk comes to.
+  package enum CachedLookup: ~Copyable {
+    case found(File)
+    /// The kernel knows that there is none.
+    case absent
+    /// The kernel does not know every name on the way to it, or it cannot be opened so.
+    case unknown
+  }
+
+  /// Opens a file for reading if that takes no disk (openat2(2), RESOLVE_CACHED).
   ///
   /// The names are joined here to save system calls; none of them can leave this directory or be a symbolic link.
+  package func lookUpCached(_ names: [String]) -> CachedLookup {
+    do throws(SystemError) {
+      let number = try systemCall("openat2") { clinux_open_cached(descriptor.number, names.joined(separator: "/")) }
+      return .found(File(owning: FileDescriptor(owning: number)))
+    } catch {
+      return error.isAbsent ? .absent : .unknown
+    }
+  }
+
+  /// The file, where it is found so.
   package func openCachedFile(_ names: [String]) -> File? {
-    let number = clinux_open_cached(descriptor.number, names.joined(separator: "/"))
-    return number < 0 ? nil : File(owning: FileDescriptor(owning: number))
+    switch lookUpCached(names) {
+    case .found(let file): file
+    case .absent: nil
+    case .unknown: nil
+    }
   }
 
   /// Moves a file to a name in another directory of the same file system, replacing what is there, at once.

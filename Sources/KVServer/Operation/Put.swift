@@ -69,6 +69,40 @@ extension OwnValues {
     return descriptor
   }
 
+  /// Receives a value that is so small that it goes along with the question to all owners, this disk among them.
+  func receiveToSend(
+    _ request: ValueRequest, _ limits: Limits, as upload: UploadID, from client: inout Client
+  ) async throws(ExchangeError) -> (KVCluster.Descriptor, SmallContent) {
+    let size = ValueSize(of: request, limits: limits)
+    try refusing { () throws(Failure) in try size.checkStated() }
+    var digests = BodyDigests(request.digests)
+    let checksum = Checksum()
+    var value: [UInt8] = []
+    try await client.invite()
+    while !client.body.isComplete {
+      let moved: Int?
+      do throws(BodyError) {
+        moved = try client.body.pass(from: &client.stream) { bytes in
+          digests.update(bytes)
+          checksum.update(bytes)
+          value.append(copying: bytes)
+        }
+      } catch {
+        throw ExchangeError(error, receiving: request.subject)
+      }
+      if moved == nil { try await client.stream.waitForBody(about: request) }
+      try refusing { () throws(Failure) in try size.check(value.count) }
+    }
+    try refusing { () throws(Failure) in
+      try size.checkComplete(value.count)
+      try digests.check(request)
+    }
+    let descriptor = KVCluster.Descriptor(
+      upload: upload, kind: .value, valueBytes: value.count, committedAtNanoseconds: Instant.wallNanoseconds,
+      checksum: checksum.value, request: request.token)
+    return (descriptor, SmallContent(bytes: value, fields: request.fields))
+  }
+
   /// Small values are made durable when they are accepted, which is soon.
   private func seal(
     _ value: inout StagedValue, _ request: ValueRequest, as upload: UploadID? = nil

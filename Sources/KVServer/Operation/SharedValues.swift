@@ -9,6 +9,8 @@ import KVWire
 struct SharedValues: Sendable {
   /// How often an exchange begins anew because the layout has changed, or somebody else has written.
   private static let attemptsMax = 100
+  /// Up to which size a value is kept in memory while it comes: no more than a connection's buffer for heads.
+  private static let sentBytesMax = 16 << 10
   /// How long it waits before, for a layout that another owner has heard of first.
   private static let pause = Duration.milliseconds(20)
 
@@ -160,6 +162,10 @@ struct SharedValues: Sendable {
     try await checkEarly(request)
     if let traffic = try await putElsewhere(request, from: &client) { return traffic }
     let upload = try newUpload(request)
+    if let byteCount = request.valueBytes, byteCount <= Self.sentBytesMax {
+      let (descriptor, content) = try await own.receiveToSend(request, limits, as: upload, from: &client)
+      return try await decidePut(request, descriptor, content, for: &client).traffic
+    }
     let push = push(of: request, as: upload)
     do throws(ExchangeError) {
       let received = try await withTaskExecutorPreference(own.disk) { () async throws(ExchangeError) in
@@ -240,6 +246,12 @@ struct SharedValues: Sendable {
     let content = try await withTaskExecutorPreference(own.disk) { () async throws(ExchangeError) in
       try stored(request) { () throws(StoreError) in try own.store.smallContent(of: descriptor, request.key) }
     }
+    return try await decidePut(request, descriptor, content, for: &client)
+  }
+
+  private func decidePut(
+    _ request: ValueRequest, _ descriptor: KVCluster.Descriptor, _ content: SmallContent?, for client: inout Client
+  ) async throws(ExchangeError) -> (traffic: Traffic, isNeeded: Bool) {
     let written: Written
     do throws(ExchangeError) { written = try await write(descriptor, content, request) } catch {
       // Where it is decided, or may be, this disk may still be at it.

@@ -82,6 +82,9 @@ struct RegisterCalls: Sendable {
     let isCurrent: @Sendable () -> Bool = { layouts.epoch(of: group) == question.epoch }
     let topology = layouts.current.value.topology
     guard let member = voter(about: question.key, isCurrent) else { return .otherLayout(layouts.known?.version ?? 0) }
+    if let answer = await registers.answerAtOnce(question.request, question.key, isCurrent: isCurrent) {
+      return .register(answer, member)
+    }
     let answer = await withTaskExecutorPreference(disk) {
       await registers.answer(question.request, question.key, isCurrent: isCurrent) { descriptor in
         if let content = question.content { return await stage(content, descriptor, question.key) }
@@ -94,22 +97,32 @@ struct RegisterCalls: Sendable {
     return .register(answer, member)
   }
 
-  /// What this node holds of several keys. On few threads at a time: another question may wait for the disk as well.
+  /// What this node holds of several keys. Where that takes the disk, on few threads at a time: another question may wait
+  /// for it as well.
   func take(_ questions: [ReadQuestion]) async -> [ReadAnswer] {
+    var all: [ReadAnswer?] = []
+    for question in questions { all.append(await takeAtOnce(question)) }
+    let left = all.indices.filter { all[$0] == nil }
     await withTaskGroup(of: [(Int, ReadAnswer)].self) { group in
-      for first in 0..<min(Self.readThreadsMax, questions.count) {
+      for first in 0..<min(Self.readThreadsMax, left.count) {
         group.addTask(executorPreference: disk) {
           var answers: [(Int, ReadAnswer)] = []
-          for index in stride(from: first, to: questions.count, by: Self.readThreadsMax) {
-            answers.append((index, await take(questions[index])))
+          for place in stride(from: first, to: left.count, by: Self.readThreadsMax) {
+            answers.append((left[place], await take(questions[left[place]])))
           }
           return answers
         }
       }
-      var all = [ReadAnswer](repeating: .busy, count: questions.count)
       for await answers in group { for (index, answer) in answers { all[index] = answer } }
-      return all
     }
+    return all.map { $0 ?? .busy }
+  }
+
+  private func takeAtOnce(_ question: ReadQuestion) async -> ReadAnswer? {
+    let group = question.key.slot.group
+    let isCurrent: @Sendable () -> Bool = { layouts.epoch(of: group) == question.epoch }
+    guard let member = voter(about: question.key, isCurrent) else { return .otherLayout(layouts.known?.version ?? 0) }
+    return await registers.answerAtOnce(.read, question.key, isCurrent: isCurrent).map { .register($0, member) }
   }
 
   private static let readThreadsMax = 4

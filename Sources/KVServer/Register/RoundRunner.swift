@@ -172,6 +172,7 @@ struct RoundRunner: Sendable {
 extension Votes {
   /// A ballot for a round of this node's own; nil where the disk cannot say that it was given.
   func ballot(above highest: Ballot, on disk: IOExecutor) async -> Ballot? {
+    if let ballot = ballotAtOnce(above: highest) { return ballot }
     do throws(SystemError) {
       return try await withTaskExecutorPreference(disk) { () async throws(SystemError) in
         try ballot(above: highest)
