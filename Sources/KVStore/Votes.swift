@@ -145,8 +145,10 @@ package final class Votes: Sendable {
       case .accept, .learn, .purge: return nil
       }
       let testimony = Testimony(held: held, floor: state.floors.floor(of: group))
-      guard case .answer(let answer)? = state.acceptor.step(request, key, group: group, testimony, isStaged: false).first
-      else { preconditionFailure("nothing is written ahead of such an answer") }
+      let effects = state.acceptor.step(request, key, group: group, testimony, isStaged: false)
+      guard case .answer(let answer)? = effects.first else {
+        preconditionFailure("nothing is written ahead of such an answer")
+      }
       return answer
     }
   }
