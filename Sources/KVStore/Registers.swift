@@ -24,7 +24,12 @@ package final class Registers: Sendable {
 
   /// An answer that takes no disk; nil where it does, or somebody is at the key, or the layout has changed. On any thread.
   package func answerAtOnce(_ request: RegisterRequest, _ key: Key, isCurrent: () -> Bool) async -> RegisterAnswer? {
-    await turns.withLook(at: key) { () -> RegisterAnswer? in
+    switch request {
+    case .read, .prepare: break
+    case .accept, .learn, .purge: return nil
+    }
+    noticeFailedSync()
+    return await turns.withLook(at: key) { () -> RegisterAnswer? in
       guard isCurrent(), case .held(let held)? = store.recordedAtOnce(key) else { return nil }
       return store.votes.answerAtOnce(request, key, group: UInt8(key.slot.group), held)
     } ?? nil
@@ -33,7 +38,8 @@ package final class Registers: Sendable {
   /// What is held of a key, where that is to be had at once. Nil where somebody is at the key, its value has yet to be read
   /// for what it lacks, or the layout has changed.
   package func testimonyNow(_ key: Key, isCurrent: () -> Bool) async -> RegisterAnswer? {
-    await turns.withLook(at: key) { () -> RegisterAnswer? in
+    noticeFailedSync()
+    return await turns.withLook(at: key) { () -> RegisterAnswer? in
       guard isCurrent() else { return nil }
       do throws(StoreError) {
         guard case .held(let held) = try store.recorded(key) else { return nil }
@@ -44,6 +50,11 @@ package final class Registers: Sendable {
         return .unable
       }
     } ?? nil
+  }
+
+  /// After a sync has failed, whichever, what the kernel shows of this disk may not be on it: it votes no more.
+  private func noticeFailedSync() {
+    if store.readOnlyReason != nil { store.votes.syncFailed() }
   }
 
   private func take(
@@ -58,6 +69,7 @@ package final class Registers: Sendable {
       do throws(StoreError) {
         guard isCurrent() else { return nil }
         let held = try await store.held(key)
+        noticeFailedSync()
         let isStaged = try store.isStaged(request.descriptor, key)
         let effects = store.votes.step(request, key, group: group, held, isStaged: isStaged)
         guard let answer = try await perform(effects, key, over: held?.ballot, isCurrent) else { continue }
@@ -69,7 +81,6 @@ package final class Registers: Sendable {
       } catch {
         if case .shared = error { return nil }
         // The reason is told by the store's health; the vote is not given.
-        if case .readOnly = error { store.votes.syncFailed() }
         return .unable
       }
     }
@@ -150,7 +161,10 @@ extension Store {
     let path = ValuePath(key: key, slot: key.slot)
     switch layout.values.lookUpCached(path.directories + [path.fileName]) {
     case .unknown: return nil
-    case .absent: return .held(nil)
+    case .absent:
+      // Where the directory of its group is gone, nothing can be said of any of its keys.
+      guard case .found = layout.values.lookUpCached([path.directories[0]]) else { return nil }
+      return .held(nil)
     case .found(let file):
       do throws(SystemError) {
         // A mark leads to another file.

@@ -149,6 +149,19 @@ private func askToAccept(_ counter: UInt64, _ descriptor: Descriptor) -> [Round.
     #expect(play.last == [.finish(.unknown)])
   }
 
+  // Where those who vote for it have lost its bytes, the repeated request brings them.
+  @Test func whatIsRepeatedIsTakenOnceMoreWhereNobodyHasItsBytes() {
+    let present = held(4, value(1, bytes: 2, request: 7), hasBytes: false)
+    var play = Play(Round.Purpose(write: value(2, request: 7)) { $0 == nil })
+    play.begin(9)
+    play.promise(1, present)
+    play.promise(2, present)
+    #expect(play.last == askToAccept(9, value(2, request: 7)))
+    play.accept(1, value(2, request: 7))
+    play.accept(3, value(2, request: 7))
+    #expect(play.last == [.finish(.chosen(held(9, value(2, request: 7))))])
+  }
+
   @Test(arguments: [nil, 8] as [UInt64?])
   func whatComesByAnotherNameIsDone(request: UInt64?) {
     var play = Play(Round.Purpose(write: value(2, request: request)))

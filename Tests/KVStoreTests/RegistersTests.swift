@@ -1,3 +1,4 @@
+import Glibc
 import KVCluster
 import KVCore
 import KVLinux
@@ -87,6 +88,27 @@ import Testing
     #expect(store.votes.ballotAtOnce(above: far) == nil)
     #expect(try store.votes.ballot(above: far) > far)
     #expect(store.votes.record.horizon > far.counter)
+  }
+
+  /// The kernel may show what never came to the disk.
+  @Test func aDiskOfWhichAnySyncHasFailedVotesNoMore() async throws {
+    open(epoch: 1, isShared: true)
+    let ballot = try ballot()
+    #expect(await ask(.accept(ballot, try await seal([1]))) == .done)
+    #expect(await atOnce(.read) != .unable)
+    _ = store.syncs.failed(SystemError(call: "fsync", code: EIO))
+    #expect(await atOnce(.read) == .unable)
+    #expect(await registers.testimonyNow(key, isCurrent: { true }) == .unable)
+    #expect(await ask(.read) == .unable)
+    #expect(await ask(.prepare(try self.ballot())) == .unable)
+  }
+
+  @Test func whereTheDirectoryOfAGroupIsGoneNothingIsSaidAtOnce() async throws {
+    open(epoch: 1, isShared: true)
+    #expect(await ask(.accept(try ballot(), try await seal([1]))) == .done)
+    try store.layout.values.rename("12", to: "gone", in: store.layout.values)
+    #expect(await ask(.read) == .unable)
+    #expect(await atOnce(.read) == nil)
   }
 
   // MARK: Gates

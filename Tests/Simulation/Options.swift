@@ -245,6 +245,7 @@ struct Options {
     if random.chance(0.5) { repairTicks = 2...10 }
     if random.chance(0.3) { purgeTicks = 2...10 }
     if random.chance(0.3) { wishTicks = 10...60 }
+    if random.chance(0.3) { rotTicks = 5...40 }
   }
 
   private mutating func rot(_ random: inout Randomness) {

@@ -19,6 +19,7 @@ package func checkRelay(_ request: ValueRequest) {
   require(relayed.range == request.range, "the range arrives")
   require(relayed.fields == request.fields, "what is kept arrives")
   require(relayed.digests == request.digests, "the digests arrive")
+  require(relayed.idempotencyKey == request.idempotencyKey, "the idempotency key arrives")
   require(ValueFields(decoding: request.fields.encoded) == request.fields, "what is kept is read back from the file")
   guard request.operation == .put else {
     require(relayed.body == .none, "what is no PUT has no body")

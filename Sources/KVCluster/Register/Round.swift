@@ -211,7 +211,13 @@ package struct Round: Sendable {
   private mutating func recognise(
     _ current: Held, as write: Descriptor, _ isChosen: Bool, at ballot: Ballot, _ promises: Votes<Testimony>
   ) -> [Effect] {
-    let outcome = current.descriptor.hasContent(of: write) ? Outcome.chosen : Outcome.refused
+    let isSame = current.descriptor.hasContent(of: write)
+    // Where nobody is known to have the bytes, those that have come now are as good.
+    if isSame, holder == nil {
+      let held = Held(ballot: ballot, descriptor: write, hasBytes: true)
+      return accept(held, .chosen(held))
+    }
+    let outcome = isSame ? Outcome.chosen : Outcome.refused
     if isChosen || !rules.contains(.recognisesOnlyChosen) { return finish(outcome(current)) }
     return confirm(current, at: ballot, promises, then: outcome)
   }

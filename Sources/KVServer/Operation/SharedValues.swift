@@ -164,7 +164,7 @@ struct SharedValues: Sendable {
     let upload = try newUpload(request)
     if let byteCount = request.valueBytes, byteCount <= Self.sentBytesMax {
       let (descriptor, content) = try await own.receiveToSend(request, limits, as: upload, from: &client)
-      return try await decidePut(request, descriptor, content, for: &client).traffic
+      return try await decidePut(request, descriptor, content, isStaged: false, for: &client).traffic
     }
     let push = push(of: request, as: upload)
     do throws(ExchangeError) {
@@ -246,24 +246,29 @@ struct SharedValues: Sendable {
     let content = try await withTaskExecutorPreference(own.disk) { () async throws(ExchangeError) in
       try stored(request) { () throws(StoreError) in try own.store.smallContent(of: descriptor, request.key) }
     }
-    return try await decidePut(request, descriptor, content, for: &client)
+    return try await decidePut(request, descriptor, content, isStaged: true, for: &client)
   }
 
   private func decidePut(
-    _ request: ValueRequest, _ descriptor: KVCluster.Descriptor, _ content: SmallContent?, for client: inout Client
+    _ request: ValueRequest, _ descriptor: KVCluster.Descriptor, _ content: SmallContent?, isStaged: Bool,
+    for client: inout Client
   ) async throws(ExchangeError) -> (traffic: Traffic, isNeeded: Bool) {
     let written: Written
     do throws(ExchangeError) { written = try await write(descriptor, content, request) } catch {
       // Where it is decided, or may be, this disk may still be at it.
-      if case .refused(let failure) = error, failure.outcome != .unknown {
-        own.store.dropUpload(descriptor.upload, of: request.key)
+      if isStaged, case .refused(let failure) = error, failure.outcome != .unknown {
+        await drop(descriptor, of: request.key)
       }
       throw error
     }
-    if !written.isNew { own.store.dropUpload(descriptor.upload, of: request.key) }
+    if isStaged, !written.isNew { await drop(descriptor, of: request.key) }
     let created = written.existed.map { !$0 }
     try await client.answer(.stored(request.key, checksum: descriptor.checksum, created: created))
     return (Traffic(receivedBytes: descriptor.valueBytes), isNeeded: written.isNew)
+  }
+
+  private func drop(_ descriptor: KVCluster.Descriptor, of key: Key) async {
+    await withTaskExecutorPreference(own.disk) { own.store.dropUpload(descriptor.upload, of: key) }
   }
 
   private func delete(_ request: ValueRequest, for client: inout Client) async throws(ExchangeError) -> Traffic {
