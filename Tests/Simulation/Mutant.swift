@@ -65,7 +65,7 @@ struct Mutant {
     Mutant("marksHandovers", .marksHandovers, .contended, within: 1000),
     Mutant("recognisesRepeats", .recognisesRepeats, .repeating, within: 1000),
     Mutant("recognisesOnlyChosen", .recognisesOnlyChosen, .repeating, within: 3000),
-    Mutant("recognisesOnlyUntried", .recognisesOnlyUntried, .repeating, from: 24_001, within: 1000),
+    Mutant("recognisesOnlyUntried", .recognisesOnlyUntried, .repeating, from: 14_001, within: 1000),
     Mutant("keepsVotes", .keepsVotes, .rotting, within: 3000),
     Mutant(founding: "asksAllFounders", .asksAllFounders, within: 1000),
     Mutant(founding: "carriesFoundingsThrough", .carriesFoundingsThrough, within: 1000),
