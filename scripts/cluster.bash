@@ -11,14 +11,19 @@ node_address() { echo "127.0.0.$1"; }
 
 node_pid() { cat "$CLUSTER/node$1.pid"; }
 
-# Another kvnode, or anything else, on the ports would answer in the place of the nodes that are meant.
+# Another kvnode, or anything else, on the ports would answer in the place of the nodes that are meant. One that has just
+# been killed may need a moment to be gone.
 require_free_ports() {
-  local node
+  local node tries=0
   for node in "${NODES[@]}"; do
-    if nc -z -w 1 "$(node_address "$node")" "$PORT" 2>/dev/null; then
+    while nc -z -w 1 "$(node_address "$node")" "$PORT" 2>/dev/null; do
+      if ((++tries <= 50)); then
+        sleep 0.1
+        continue
+      fi
       echo "port $PORT of $(node_address "$node") is taken: stop what listens there (ss -ltnp 'sport = :$PORT')" >&2
       return 1
-    fi
+    done
   done
 }
 

@@ -80,6 +80,9 @@ def main():
     for violation in history.violations[:10]:
         print("violation:", violation)
     sys.stdout.flush()
+    # Whoever comes next needs the port.
+    node.kill()
+    node.await_end()
     os._exit(LOST if history.violations else 0)
 
 
