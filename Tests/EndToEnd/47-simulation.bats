@@ -23,7 +23,7 @@ simulate() { "$REPOSITORY/scripts/simulate" --jobs 2 "$@"; }
   run simulate --mutants
   echo "$output"
   assert_equal 0 "$status"
-  assert_equal 37 "$(grep -c ': caught in schedule ' <<<"$output")"
+  assert_equal 40 "$(grep -c ': caught in schedule ' <<<"$output")"
 }
 
 @test "in no order of the requests of two rounds, with a restart, is anybody told what does not hold" {
