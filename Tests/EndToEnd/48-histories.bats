@@ -25,7 +25,10 @@ start_audit() {
   start_cluster
   setpriv --pdeathsig KILL "$HELPERS/audited.py" "$AUDIT" 1 127.0.0.{1..4} >"$AUDIT/log" 2>&1 3>&- </dev/null &
   echo $! >"$AUDIT/pid"
-  eventually 120 has_acknowledged "$1"
+  eventually 200 has_acknowledged "$1" || {
+    cat "$AUDIT/progress" "$AUDIT/log" "$CLUSTER"/node?.log
+    return 1
+  }
 }
 
 # Every client has so many requests done.
