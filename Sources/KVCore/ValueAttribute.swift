@@ -2,8 +2,8 @@ import KVHTTP
 
 /// What is known of a value beyond its bytes, as the extended attribute `user.kvnode` of its file holds it.
 ///
-/// docs/value-format.md specifies the layout byte by byte. It has up to 63 bytes: up to 64, ext4 keeps an attribute inside an
-/// inode of 256 bytes; above, a further block is read for every value.
+/// docs/value-format.md specifies the layout byte by byte. It has up to 63 bytes: up to 64, ext4 keeps an attribute inside
+/// an inode of 256 bytes; above, a further block is read for every value.
 package struct ValueAttribute: Equatable, Sendable {
   /// The extended attribute's name (xattr(7)).
   package static let name = "user.kvnode"

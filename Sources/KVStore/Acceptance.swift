@@ -64,7 +64,8 @@ extension Store {
     throw .failed(.absent(call: "renameat"))
   }
 
-  /// The ballot of what lies in a place, nil where nothing does; and where in quarantine the value lies, where a mark is there.
+  /// The ballot of what lies in a place, nil where nothing does; and where in quarantine the value lies, where a mark is
+  /// there.
   private func present(in place: borrowing Place) throws(StoreError) -> (ballot: Ballot?, markedName: [UInt8]?) {
     do throws(SystemError) {
       guard let file = try place.directory.openFile(place.path.fileName) else { return (nil, nil) }

@@ -34,16 +34,17 @@ extension StagedValue {
         try await syncContent()
         continue
       }
-      if case .placeGone = outcome { continue }
+      let commit: Commit
+      switch outcome {
+      case .placeGone: continue
+      case .done(let created): commit = Commit(attribute: attribute, created: created)
+      case .doneBefore(let present): commit = Commit(attribute: present, created: nil)
+      }
       // Also what was there: whoever put it there may have died before.
       try await store.syncName(in: place, StoreError.init(writing:))
       // Another's sync of the same directory may have failed meanwhile, and the kernel tells of that once.
       try store.checkWritable()
-      switch outcome {
-      case .placeGone: continue
-      case .done(let created): return Commit(attribute: attribute, created: created)
-      case .doneBefore(let present): return Commit(attribute: present, created: nil)
-      }
+      return commit
     }
   }
 }

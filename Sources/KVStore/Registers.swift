@@ -25,27 +25,33 @@ package final class Registers: Sendable {
   /// An answer that takes no disk; nil where it does, or somebody is at the key, or the layout has changed. On any thread.
   package func answerAtOnce(_ request: RegisterRequest, _ key: Key, isCurrent: () -> Bool) async -> RegisterAnswer? {
     switch request {
-    case .read, .prepare: break
-    case .accept, .learn, .purge: return nil
+    case .read, .prepare: await look(request, key, isCurrent) { store.recordedAtOnce($0) }
+    case .accept, .learn, .purge: nil
     }
-    noticeFailedSync()
-    return await turns.withLook(at: key) { () -> RegisterAnswer? in
-      guard isCurrent(), case .held(let held)? = store.recordedAtOnce(key) else { return nil }
-      return store.votes.answerAtOnce(request, key, group: UInt8(key.slot.group), held)
-    } ?? nil
+  }
+
+  /// The same, of what is held.
+  package func readAtOnce(_ key: Key, isCurrent: () -> Bool) async -> RegisterAnswer? {
+    await answerAtOnce(.read, key, isCurrent: isCurrent)
   }
 
   /// What is held of a key, where that is to be had at once. Nil where somebody is at the key, its value has yet to be read
   /// for what it lacks, or the layout has changed.
-  package func testimonyNow(_ key: Key, isCurrent: () -> Bool) async -> RegisterAnswer? {
+  package func readNow(_ key: Key, isCurrent: () -> Bool) async -> RegisterAnswer? {
+    await look(.read, key, isCurrent) { key throws(StoreError) in try store.recorded(key) }
+  }
+
+  /// An answer that changes nothing on the disk, from what is recorded of the key.
+  private func look(
+    _ request: RegisterRequest, _ key: Key, _ isCurrent: () -> Bool,
+    _ recorded: (Key) throws(StoreError) -> Store.Recorded?
+  ) async -> RegisterAnswer? {
     noticeFailedSync()
     return await turns.withLook(at: key) { () -> RegisterAnswer? in
       guard isCurrent() else { return nil }
       do throws(StoreError) {
-        guard case .held(let held) = try store.recorded(key) else { return nil }
-        let effects = store.votes.step(.read, key, group: UInt8(key.slot.group), held, isStaged: false)
-        guard case .answer(let answer)? = effects.first else { preconditionFailure("a read has no other effect") }
-        return answer
+        guard case .held(let held)? = try recorded(key) else { return nil }
+        return store.votes.answerAtOnce(request, key, group: UInt8(key.slot.group), held)
       } catch {
         return .unable
       }

@@ -61,8 +61,8 @@ package final class Store: Sendable {
     try checkSpace(for: byteCount)
   }
 
-  /// Begins a value. Its length, where known, is reserved on the disk at once, unless it is written at once anyway. It can be committed as long as this node
-  /// decides about its group alone, as it has since the epoch.
+  /// Begins a value. Its length, where known, is reserved on the disk at once, unless it is written at once anyway. It can
+  /// be committed as long as this node decides about its group alone, as it has since the epoch.
   package func stage(_ key: Key, byteCount: Int?, epoch: UInt64 = 0) throws(StoreError) -> StagedValue {
     try checkRoom(for: byteCount ?? 0)
     let number = state.withLock { state in

@@ -136,14 +136,10 @@ package final class Votes: Sendable {
     }
   }
 
-  /// What can be answered without the disk; nil where that is nothing.
+  /// The answer to a read or a PREPARE, where nothing has to be written first; nil where something has.
   func answerAtOnce(_ request: RegisterRequest, _ key: Key, group: UInt8, _ held: Held?) -> RegisterAnswer? {
     state.withLock { state in
-      switch request {
-      case .read: break
-      case .prepare(let ballot): guard state.acceptor.canPromiseAtOnce(ballot) else { return nil }
-      case .accept, .learn, .purge: return nil
-      }
+      if case .prepare(let ballot) = request, !state.acceptor.canPromiseAtOnce(ballot) { return nil }
       let testimony = Testimony(held: held, floor: state.floors.floor(of: group))
       let effects = state.acceptor.step(request, key, group: group, testimony, isStaged: false)
       guard case .answer(let answer)? = effects.first else {

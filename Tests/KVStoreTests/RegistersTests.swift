@@ -98,7 +98,7 @@ import Testing
     #expect(await atOnce(.read) != .unable)
     _ = store.syncs.failed(SystemError(call: "fsync", code: EIO))
     #expect(await atOnce(.read) == .unable)
-    #expect(await registers.testimonyNow(key, isCurrent: { true }) == .unable)
+    #expect(await registers.readNow(key, isCurrent: { true }) == .unable)
     #expect(await ask(.read) == .unable)
     #expect(await ask(.prepare(try self.ballot())) == .unable)
   }
@@ -341,11 +341,11 @@ import Testing
 
   @Test func whatIsHeldIsToldAtOnce() async throws {
     let absent = try #require(await ask(.read))
-    #expect(await registers.testimonyNow(key) { true } == absent)
+    #expect(await registers.readNow(key) { true } == absent)
     try await fixture.put(key, [1])
     let told = try #require(await ask(.read))
-    #expect(await registers.testimonyNow(key) { true } == told)
-    #expect(await registers.testimonyNow(key) { false } == nil)
+    #expect(await registers.readNow(key) { true } == told)
+    #expect(await registers.readNow(key) { false } == nil)
   }
 
   /// To read all of a large value takes longer than others who ask at the same time should wait.
@@ -353,9 +353,9 @@ import Testing
     try await fixture.put(key, [1])
     let file = try File(writingPath: "\(fixture.directory.path)/data/values/12/hashme")
     try file.removeAttribute(ValueAttribute.name)
-    #expect(await registers.testimonyNow(key) { true } == nil)
+    #expect(await registers.readNow(key) { true } == nil)
     let told = try #require(await ask(.read))
-    #expect(await registers.testimonyNow(key) { true } == told)
+    #expect(await registers.readNow(key) { true } == told)
   }
 
   @Test func thoseWhoLookDoSoTogetherAndNotWhileSomethingIsDone() async throws {

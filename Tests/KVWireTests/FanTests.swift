@@ -142,24 +142,30 @@ import TestSupport
     }
   }
 
+  /// Of three sinks, of which two must remain, one is left out.
+  private func runLosingOne(
+    byteCount: Int, _ seed: UInt64, broken: Set<Int> = [], slow: Set<Int> = [], deaf: Set<Int> = [],
+    speaking: Set<Int> = []
+  ) async throws -> (Payload, Run) {
+    var generator = SeededGenerator(round: 0, seed)
+    let payload = Payload(byteCount: byteCount, &generator)
+    let run = try await run(
+      payload, sinkCount: 3, countMin: 2, broken: broken, slow: slow, deaf: deaf, speaking: speaking)
+    #expect(run.result == .success(payload.byteCount))
+    #expect(run.failedCount == 1)
+    return (payload, run)
+  }
+
   @Test func oneThatFailsIsLeftOutWhileEnoughRemain() async throws {
     try await Wire.test {
-      var generator = SeededGenerator(round: 0, 9300)
-      let payload = Payload(byteCount: 8 << 20, &generator)
-      let run = try await run(payload, sinkCount: 3, countMin: 2, broken: [0])
-      #expect(run.result == .success(payload.byteCount))
-      #expect(run.failedCount == 1)
+      let (payload, run) = try await runLosingOne(byteCount: 8 << 20, 9300, broken: [0])
       for bytes in run.received[1...] { #expect(payload.equals(ChunkedText(bytes).data)) }
     }
   }
 
   @Test func oneThatSpeaksUpIsLeftOutAtOnce() async throws {
     try await Wire.test {
-      var generator = SeededGenerator(round: 0, 9340)
-      let payload = Payload(byteCount: 1 << 20, &generator)
-      let run = try await run(payload, sinkCount: 3, countMin: 2, speaking: [1])
-      #expect(run.result == .success(payload.byteCount))
-      #expect(run.failedCount == 1)
+      let (payload, run) = try await runLosingOne(byteCount: 1 << 20, 9340, speaking: [1])
       #expect(run.received[1].isEmpty)
       for index in [0, 2] { #expect(payload.equals(ChunkedText(run.received[index]).data)) }
     }
@@ -168,11 +174,7 @@ import TestSupport
   /// One that takes nothing holds up the others for a while, and where it is needed, until it goes on.
   @Test func oneThatTakesNothingIsLeftOutWhileEnoughRemain() async throws {
     try await Wire.test {
-      var generator = SeededGenerator(round: 0, 9350)
-      let payload = Payload(byteCount: 16 << 20, &generator)
-      let run = try await run(payload, sinkCount: 3, countMin: 2, slow: [2], deaf: [2])
-      #expect(run.result == .success(payload.byteCount))
-      #expect(run.failedCount == 1)
+      let (payload, run) = try await runLosingOne(byteCount: 16 << 20, 9350, slow: [2], deaf: [2])
       for bytes in run.received { #expect(payload.equals(ChunkedText(bytes).data)) }
     }
   }

@@ -198,10 +198,7 @@ package struct Round: Sendable {
       return recognise(current, as: write, isChosen, at: ballot, promises)
     }
     let visible = current?.descriptor.kind == .value ? current?.descriptor : nil
-    if purpose.condition(visible) {
-      let held = Held(ballot: ballot, descriptor: write, hasBytes: true)
-      return accept(held, .chosen(held))
-    }
+    if purpose.condition(visible) { return propose(write, at: ballot) }
     if isChosen || !rules.contains(.refusesOnlyOnChosen) { return finish(.refused(current)) }
     return confirm(current, at: ballot, promises, then: Outcome.refused)
   }
@@ -213,13 +210,15 @@ package struct Round: Sendable {
   ) -> [Effect] {
     let isSame = current.descriptor.hasContent(of: write)
     // Where nobody is known to have the bytes, those that have come now are as good.
-    if isSame, holder == nil {
-      let held = Held(ballot: ballot, descriptor: write, hasBytes: true)
-      return accept(held, .chosen(held))
-    }
+    if isSame, holder == nil { return propose(write, at: ballot) }
     let outcome = isSame ? Outcome.chosen : Outcome.refused
     if isChosen || !rules.contains(.recognisesOnlyChosen) { return finish(outcome(current)) }
     return confirm(current, at: ballot, promises, then: outcome)
+  }
+
+  private mutating func propose(_ write: Descriptor, at ballot: Ballot) -> [Effect] {
+    let held = Held(ballot: ballot, descriptor: write, hasBytes: true)
+    return accept(held, .chosen(held))
   }
 
   /// What may be held by too few is proposed once more, so that it is certain.

@@ -78,24 +78,10 @@ extension OwnValues {
     var digests = BodyDigests(request.digests)
     let checksum = Checksum()
     var value: [UInt8] = []
-    try await client.invite()
-    while !client.body.isComplete {
-      let moved: Int?
-      do throws(BodyError) {
-        moved = try client.body.pass(from: &client.stream) { bytes in
-          digests.update(bytes)
-          checksum.update(bytes)
-          value.append(copying: bytes)
-        }
-      } catch {
-        throw ExchangeError(error, receiving: request.subject)
-      }
-      if moved == nil { try await client.stream.waitForBody(about: request) }
-      try refusing { () throws(Failure) in try size.check(value.count) }
-    }
-    try refusing { () throws(Failure) in
-      try size.checkComplete(value.count)
-      try digests.check(request)
+    try await receive(request, size, &digests, from: &client) { bytes in
+      checksum.update(bytes)
+      value.append(copying: bytes)
+      return nil
     }
     let descriptor = KVCluster.Descriptor(
       upload: upload, kind: .value, valueBytes: value.count, committedAtNanoseconds: Instant.wallNanoseconds,
@@ -117,19 +103,42 @@ extension OwnValues {
     _ value: inout StagedValue, _ request: ValueRequest, _ size: ValueSize, _ digests: inout BodyDigests,
     from client: inout Client
   ) async throws(ExchangeError) {
+    try await receive(request, size, &digests, from: &client) { bytes in
+      do throws(StoreError) { try value.append(bytes) } catch { return error.failure(.put, request.key) }
+      return nil
+    }
+  }
+
+  /// Receives a value to its end and checks it; `store` gets each piece, and says why it does not go on.
+  private func receive(
+    _ request: ValueRequest, _ size: ValueSize, _ digests: inout BodyDigests, from client: inout Client,
+    store: (RawSpan) -> Failure?
+  ) async throws(ExchangeError) {
     try await client.invite()
     var turn = Turn()
+    var byteCount = 0
     while !client.body.isComplete {
-      let moved = try value.append(from: &client.body, &client.stream, about: request) { digests.update($0) }
+      var failure: Failure?
+      let moved: Int?
+      do throws(BodyError) {
+        moved = try client.body.pass(from: &client.stream) { bytes in
+          digests.update(bytes)
+          failure = store(bytes)
+        }
+      } catch {
+        throw ExchangeError(error, receiving: request.subject)
+      }
+      if let failure { throw .refused(failure) }
       guard let count = moved else {
         try await client.stream.waitForBody(about: request)
         continue
       }
-      try refusing { () throws(Failure) in try size.check(value.byteCount) }
+      byteCount += count
+      try refusing { () throws(Failure) in try size.check(byteCount) }
       await turn.moved(count)
     }
     try refusing { () throws(Failure) in
-      try size.checkComplete(value.byteCount)
+      try size.checkComplete(byteCount)
       try digests.check(request)
     }
   }
@@ -140,17 +149,16 @@ extension ValueRequest {
   var token: RequestToken? { idempotencyKey.map { RequestToken($0) } }
 }
 
-/// A value's bytes on their way into the store, from a client or another node.
+/// A value's bytes on their way into the store, from another node.
 extension StagedValue {
-  /// Writes what has arrived of a body, and gives it to whoever else looks at it; nil where nothing has arrived.
+  /// Writes what has arrived of a body; nil where nothing has arrived.
   mutating func append(
-    from body: inout BodyReader, _ stream: inout Stream, about request: ValueRequest, _ look: (RawSpan) -> Void
+    from body: inout BodyReader, _ stream: inout Stream, about request: ValueRequest
   ) throws(ExchangeError) -> Int? {
     var failure: StoreError?
     let count: Int?
     do throws(BodyError) {
       count = try body.pass(from: &stream) { bytes in
-        look(bytes)
         do throws(StoreError) { try append(bytes) } catch { failure = error }
       }
     } catch {

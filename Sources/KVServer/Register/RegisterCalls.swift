@@ -101,7 +101,7 @@ struct RegisterCalls: Sendable {
   /// for it as well.
   func take(_ questions: [ReadQuestion]) async -> [ReadAnswer] {
     var all: [ReadAnswer?] = []
-    for question in questions { all.append(await takeAtOnce(question)) }
+    for question in questions { all.append(await look(question, by: registers.readAtOnce)) }
     let left = all.indices.filter { all[$0] == nil }
     await withTaskGroup(of: [(Int, ReadAnswer)].self) { group in
       for first in 0..<min(Self.readThreadsMax, left.count) {
@@ -118,23 +118,21 @@ struct RegisterCalls: Sendable {
     return all.map { $0 ?? .busy }
   }
 
-  private func takeAtOnce(_ question: ReadQuestion) async -> ReadAnswer? {
-    let group = question.key.slot.group
-    let isCurrent: @Sendable () -> Bool = { layouts.epoch(of: group) == question.epoch }
-    guard let member = voter(about: question.key, isCurrent) else { return .otherLayout(layouts.known?.version ?? 0) }
-    return await registers.answerAtOnce(.read, question.key, isCurrent: isCurrent).map { .register($0, member) }
-  }
-
   private static let readThreadsMax = 4
 
   private func take(_ question: ReadQuestion) async -> ReadAnswer {
+    if let answer = await look(question, by: registers.readNow) { return answer }
+    let isCurrent = layouts.epoch(of: question.key.slot.group) == question.epoch
+    return isCurrent ? .busy : .otherLayout(layouts.known?.version ?? 0)
+  }
+
+  private func look(
+    _ question: ReadQuestion, by read: (Key, () -> Bool) async -> RegisterAnswer?
+  ) async -> ReadAnswer? {
     let group = question.key.slot.group
-    let isCurrent: @Sendable () -> Bool = { layouts.epoch(of: group) == question.epoch }
+    let isCurrent = { layouts.epoch(of: group) == question.epoch }
     guard let member = voter(about: question.key, isCurrent) else { return .otherLayout(layouts.known?.version ?? 0) }
-    if let answer = await registers.testimonyNow(question.key, isCurrent: isCurrent) {
-      return .register(answer, member)
-    }
-    return isCurrent() ? .busy : .otherLayout(layouts.known?.version ?? 0)
+    return await read(question.key, isCurrent).map { .register($0, member) }
   }
 
   /// This node's own disk where it has a vote about the key, in the eyes of those who go by the same layout.
@@ -236,7 +234,7 @@ struct UploadFetch: Sendable {
     var body = BodyReader(.length(descriptor.valueBytes))
     var turn = Turn()
     while !body.isComplete {
-      guard let count = try staged.append(from: &body, &connection.stream, about: request, { _ in }) else {
+      guard let count = try staged.append(from: &body, &connection.stream, about: request) else {
         try await connection.stream.waitForBody(about: request)
         continue
       }
