@@ -644,6 +644,28 @@ private let ballot = Ballot(counter: 9, member: Member(1))
     var ordinary = LayoutRound(at: ballot, from: layout) { _, _ in nil }
     #expect(ordinary.step(.answer(.promised(accepted: .none, nil), from: Hosts.disk("a"))) == [])
   }
+
+  /// Those who decided on what is known may be the very ones who are lost.
+  @Test func aForcedRoundGoesOnFromWhatIsKnownWhereThoseLeftAcceptedSomethingOlder() {
+    let first = Hosts.layout("abc")
+    let known = first.moving([7], proposal: ballot)
+    let later = Ballot(counter: ballot.counter + 1, member: ballot.member)
+    let lost: Set<Member> = [Member(2), Member(3)]
+    var round = LayoutRound(at: later, from: known, without: lost) { layout, ballot in
+      layout.losing(lost, proposal: ballot)
+    }
+    _ = round.start()
+    let forced = known.losing(lost, proposal: later)
+    #expect(
+      round.step(.answer(.promised(accepted: ballot, first), from: Hosts.disk("a"))) == [.accept(forced, known.members)]
+    )
+    #expect(round.step(.answer(.done, from: Hosts.disk("a"))) == [.decided(forced)])
+    // Where nobody is given up, it means that others went on meanwhile.
+    var ordinary = LayoutRound(at: later, from: known) { _, _ in nil }
+    let older = LayoutAnswer.promised(accepted: ballot, first)
+    _ = ordinary.step(.answer(older, from: Hosts.disk("a")))
+    #expect(ordinary.step(.answer(older, from: Hosts.disk("b"))) == [.failed(above: later)])
+  }
 }
 
 @Suite struct LayoutOrderTests {

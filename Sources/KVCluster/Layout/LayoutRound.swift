@@ -85,7 +85,10 @@ package struct LayoutRound: Sendable {
 
   /// A layout that was found is decided on by its own members: they must have promised too.
   private mutating func extend() -> [Effect] {
-    let newest = found?.layout ?? known
+    var newest = found?.layout ?? known
+    // Those who decided on what is known may all be given up, and those left have accepted something older at most. What is
+    // known was decided all the same.
+    if newest.version < known.version, !lost.isEmpty { newest = known }
     if !scope.contains(newest), rules.contains(.extendsPrepare) {
       scope.append(newest)
       if !newest.isQuorum(promised, without: lost) {
