@@ -5,6 +5,7 @@ package struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
   /// The classes of failures; the raw value is the HTTP status (RFC 9110 section 15).
   package enum Kind: Int, Sendable {
     case badRequest = 400
+    case unauthorized = 401
     case forbidden = 403
     case notFound = 404
     case methodNotAllowed = 405

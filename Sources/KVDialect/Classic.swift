@@ -15,6 +15,17 @@ package enum ClassicDialect {
     return request
   }
 
+  /// The token in a line before the request, `AUTH token`, its LF excluded; nil where it is another line.
+  package static func credential(line: ArraySlice<UInt8>) throws(Failure) -> Credential? {
+    let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
+    let words = line.split(separator: UInt8(ascii: " "))
+    guard words.first?.elementsEqual("AUTH".utf8) == true else { return nil }
+    guard words.count == 2 else {
+      throw Failure(.badRequest, "AUTH is followed by a token, and the request by a line of its own")
+    }
+    return .token(String(decoding: words[1], as: UTF8.self))
+  }
+
   /// What is sent for a response; a value's bytes follow.
   package static func encode(_ response: Response) -> [UInt8] {
     switch response {

@@ -178,6 +178,11 @@ package enum HTTPDialect {
     var fields: HTTPFields = ["Cache-Control": "no-store"]
     if failure.kind == .unavailable { fields.append("Retry-After", "1") }
     if let outcome = failure.outcome { fields.append(PeerProtocol.outcomeField, outcome.rawValue) }
+    if failure.kind == .unauthorized {
+      // One challenge a field, as not every browser reads two in one (RFC 9110 section 11.6.1).
+      fields.append("WWW-Authenticate", "Bearer realm=\"kvnode\"")
+      fields.append("WWW-Authenticate", "Basic realm=\"kvnode\", charset=\"UTF-8\"")
+    }
     if failure.kind == .methodNotAllowed { fields.append("Allow", methods) }
     return HTTPResponseHead(status: failure.kind.rawValue, fields: fields)
   }

@@ -41,12 +41,21 @@ struct ConfigurationCheck {
       data         \(configuration.dataDirectory)
 
       """)
+    if let access { Process.writeOutput("access       \(access)\n") }
     if let drawn {
       for (name, text) in zip(drawn.names, drawn.shares.percentages) {
         Process.writeOutput("share        \(name) \(text) of all values\n")
       }
     }
     tellStranded(topology, isDecided: layout != nil)
+  }
+
+  /// Who may do what, where that depends on who asks.
+  private var access: String? {
+    let access = configuration.access
+    guard access.isGuarded else { return nil }
+    let tokens = access.tokensFile == nil ? "no tokens" : Counted(access.tokens.count, "token").description
+    return "\(tokens), without one: \(access.anonymous?.description ?? "all from this host, none from others")"
   }
 
   /// What each node is to hold, where that is drawn.

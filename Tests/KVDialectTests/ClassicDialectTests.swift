@@ -33,6 +33,21 @@ private func request(_ text: String) throws(Failure) -> ValueRequest {
     #expect(throws: Failure.self) { try request(text) }
   }
 
+  @Test(arguments: ["AUTH abc", "AUTH abc\r", "AUTH  abc "])
+  func aLineBeforeTheRequestSaysWhoAsks(line: String) throws {
+    #expect(try ClassicDialect.credential(line: Array(line.utf8)[...]) == .token("abc"))
+  }
+
+  @Test(arguments: ["GET AUTH", "auth abc", "AUTHabc", "", "PUT k"])
+  func otherLinesSayNothingOfThat(line: String) throws {
+    #expect(try ClassicDialect.credential(line: Array(line.utf8)[...]) == nil)
+  }
+
+  @Test(arguments: ["AUTH", "AUTH ", "AUTH a b"])
+  func aTokenIsOneWord(line: String) {
+    #expect(throws: Failure.self) { try ClassicDialect.credential(line: Array(line.utf8)[...]) }
+  }
+
   @Test(arguments: ["hashme", "../a b/%2F", "größe", "\u{1B}\\"])
   func answersAPutWithTheKeyAsItCame(key: String) throws {
     let response = Response.stored(try Key(key.utf8), checksum: Self.checksum, created: true)

@@ -75,6 +75,10 @@ package struct ClusterSettings: Sendable, Equatable {
   package var placement = PlacementRule.ranges
   /// What reads are answered from that do not say it themselves. Each node goes by its own.
   package var reads = ReadConsistency.majority
+  /// The file with the cluster's secret, an absolute path or the name of a credential; nil where there is none.
+  package var secretFile: String?
+  /// What the file has. Only a node reads it.
+  package var secret: ClusterSecret?
 
   /// The defaults.
   package init() {}
@@ -197,15 +201,29 @@ package struct Access: Sendable, Equatable {
 
   /// Whether a node without peers serves other hosts although no list says which.
   package var isOpenToAll = false
+  /// The file with the tokens, an absolute path; nil where there are none.
+  package var tokensFile: String?
+  /// What the file has. Only a node reads it: until then nobody is known.
+  package var tokens = TokenList([])
+  /// What whoever shows no token may do; nil where nothing is said of it.
+  package var anonymous: Grants?
 
   /// The defaults.
   package init() {}
+
+  /// Whether it depends on who asks what may be asked.
+  package var isGuarded: Bool { tokensFile != nil || anonymous != nil }
+
+  /// What may be asked without a token. Where only tokens are spoken of, other hosts need one, and the own one does not.
+  package func anonymousGrants(isOwnHost: Bool) -> Grants {
+    anonymous ?? (tokensFile == nil || isOwnHost ? .all : .none)
+  }
 
   /// Whether there is no list.
   package var isUnrestricted: Bool { allowedClients.isEmpty && allowedPeers.isEmpty }
 
   /// Whether nothing is said of who may connect.
-  var isUnset: Bool { isUnrestricted && !isOpenToAll }
+  var isUnset: Bool { isUnrestricted && !isOpenToAll && !isGuarded }
 
   /// Whether a connection from the address is taken at all: before its request is read, a node cannot be told from
   /// a client.

@@ -104,6 +104,7 @@ struct ConfigurationReader {
     ("Replicas", { $0.set(\.cluster.copies, $1, ClusterSettings.parseCopies) }),
     ("Placement", { $0.set(\.cluster.placement, $1, PlacementRule.init(parsing:)) }),
     ("Reads", { $0.set(\.cluster.reads, $1, ReadConsistency.init(parsing:)) }),
+    ("Secret", { $0.set(\.cluster.secretFile, $1, CredentialPath.parse) }),
   ]
 
   private static let limitKeys: Keys = [
@@ -120,6 +121,8 @@ struct ConfigurationReader {
     ("AllowedClients", { $0.addBlocks(\.access.allowedClients, $1) }),
     ("AllowedPeers", { $0.addBlocks(\.access.allowedPeers, $1) }),
     ("Open", { $0.set(\.access.isOpenToAll, $1, Switch.parse) }),
+    ("Tokens", { $0.set(\.access.tokensFile, $1, FilePath.parse) }),
+    ("Anonymous", { $0.set(\.access.anonymous, $1, Grants.init(parsing:)) }),
   ]
 
   private static let httpKeys: Keys = [
@@ -183,6 +186,7 @@ struct ConfigurationReader {
     configuration.peers = peerList.peers
     checkAdminListen()
     checkCopies()
+    checkGuard()
     peerList.sharedAddresses.forEach { errors.append($0) }
     checkName(isMember)
     guard errors.problems.isEmpty else {
@@ -213,6 +217,17 @@ struct ConfigurationReader {
     guard configuration.cluster.copies > count else { return }
     let nodes = count == 1 ? "there is 1 node" : "there are \(count) nodes"
     errors.append(ConfigurationProblem(assignment, "expected at most \(count), for \(nodes)"))
+  }
+
+  /// Whoever passes for a node needs no token: so it must be said who may.
+  private mutating func checkGuard() {
+    let access = configuration.access
+    guard access.isGuarded, configuration.peers.count > 1, deciding["AllowedPeers"] == nil,
+      deciding["Secret"] == nil, let assignment = deciding["Tokens"] ?? deciding["Anonymous"]
+    else { return }
+    let message =
+      "expected Secret= in [Cluster] or AllowedPeers= beside it: anybody could pass for a node, which needs no token"
+    errors.append(ConfigurationProblem(assignment, message))
   }
 
   /// Warns of what is said of nodes and has no effect.

@@ -147,17 +147,41 @@ enum DirectoryPath {
   static let bytesMax = 1024
 
   /// The absolute path without doubled and trailing slashes. The root, `.` and `..` are refused.
-  static func parse(_ text: String) throws(SettingError) -> String {
+  static func parse(_ text: String) throws(SettingError) -> String { try parse(text, example: "/var/lib/kvnode") }
+
+  /// The same of a path of another kind.
+  fileprivate static func parse(_ text: String, example: String) throws(SettingError) -> String {
     // By bytes, as the kernel does: a combining mark after a slash makes one character of both.
     let components = text.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
     guard text.utf8.first == UInt8(ascii: "/"), !components.isEmpty, !components.contains("."),
       !components.contains("..")
     else {
-      throw SettingError(expected: "an absolute path such as /var/lib/kvnode, without . and ..")
+      throw SettingError(expected: "an absolute path such as \(example), without . and ..")
     }
     guard text.utf8.count <= bytesMax else {
       throw SettingError(expected: "a path of at most \(bytesMax) bytes")
     }
     return "/" + components.joined(separator: "/")
+  }
+}
+
+/// A file with something that nobody else may read.
+enum CredentialPath {
+  /// An absolute path, or a name without a slash: that of a credential which the service manager passes (systemd.exec(5)).
+  static func parse(_ text: String) throws(SettingError) -> String {
+    guard text.hasPrefix("/") else {
+      do throws(SettingError) { return try NodeName.parse(text) } catch {
+        throw SettingError(expected: "an absolute path such as /etc/kvnode/secret, or the name of a credential")
+      }
+    }
+    return try DirectoryPath.parse(text, example: "/etc/kvnode/secret")
+  }
+}
+
+/// A file with something that does not belong into the configuration itself.
+enum FilePath {
+  /// The absolute path, as of a directory.
+  static func parse(_ text: String) throws(SettingError) -> String {
+    try DirectoryPath.parse(text, example: "/etc/kvnode/tokens")
   }
 }

@@ -89,6 +89,27 @@ package enum SHA256 {
   }
 }
 
+/// HMAC-SHA-256 (RFC 2104; libcrypto).
+package enum HMACSHA256 {
+  /// The 32 bytes of the code.
+  package static func code(_ bytes: [UInt8], key: [UInt8]) -> [UInt8] {
+    var code = [UInt8](repeating: 0, count: 32)
+    let result = HMAC(EVP_sha256(), key, CInt(key.count), bytes, bytes.count, &code, nil)
+    precondition(result != nil, "libcrypto has no sha-256, or no memory")
+    return code
+  }
+}
+
+extension ClusterSecret {
+  /// Whether a code was made of the text with one of the keys.
+  package func recognises(_ code: [UInt8], of text: [UInt8]) -> Bool {
+    keys.contains { areEqualInConstantTime(HMACSHA256.code(text, key: $0), code) }
+  }
+
+  /// The code for a text that is sent.
+  package func code(of text: [UInt8]) -> [UInt8] { HMACSHA256.code(text, key: keys[0]) }
+}
+
 /// CRC-32C (RFC 3720 appendix B.4; the Castagnoli polynomial), eight bytes at a step.
 package struct CRC32C {
   /// At `256 * n + byte` stands what the byte does to the sum when n further bytes follow it.

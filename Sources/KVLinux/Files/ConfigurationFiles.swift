@@ -29,7 +29,56 @@ package struct ConfigurationFiles: Sendable {
     for name in try dropIns() {
       if let dropIn = try contents(of: name, isRequired: true) { files.append((name, dropIn)) }
     }
-    return try Configuration.parse(files: files, hostName: Process.hostName, isNode: isNode, isMember: isMember)
+    var (configuration, warnings) = try Configuration.parse(
+      files: files, hostName: Process.hostName, isNode: isNode, isMember: isMember)
+    if isNode { try Self.readBesides(&configuration, warnings) }
+    return (configuration, warnings)
+  }
+
+  /// Reads the files that the configuration names.
+  private static func readBesides(
+    _ configuration: inout Configuration, _ warnings: [ConfigurationProblem]
+  ) throws(ConfigurationError) {
+    do throws(ConfigurationError) {
+      if let path = configuration.access.tokensFile {
+        // Nobody else may be able to add one. Their hashes may be read by all.
+        let contents = try contents(of: path, "go-w") { $0.isWritableByOthers }
+        configuration.access.tokens = try TokenList(parsing: contents, named: path)
+      }
+      if let name = configuration.cluster.secretFile {
+        let path = try credentialPath(name)
+        let contents = try contents(of: path, "g-w,o-rwx") { $0.isWritableByOthers || $0.isReadableByAll }
+        configuration.cluster.secret = try ClusterSecret(parsing: contents, named: path)
+      }
+    } catch {
+      throw ConfigurationError(problems: error.problems, warnings: warnings)
+    }
+  }
+
+  /// Where a credential lies; a path is its own.
+  private static func credentialPath(_ name: String) throws(ConfigurationError) -> String {
+    if name.hasPrefix("/") { return name }
+    guard let directory = Process.environment("CREDENTIALS_DIRECTORY") else {
+      let message = "Secret=\(name): no credential is passed here (LoadCredential= of systemd): expected one, or a path"
+      throw ConfigurationError(problems: [ConfigurationProblem(file: nil, line: nil, message: message)])
+    }
+    return "\(directory)/\(name)"
+  }
+
+  /// What is in a file, unless others may do with it what they must not. `remedy` is what chmod(1) is to be told.
+  private static func contents(
+    of path: String, _ remedy: String, unless isOpen: (File.Status) -> Bool
+  ) throws(ConfigurationError) -> [UInt8] {
+    let contents: [UInt8]?
+    do throws(SystemError) {
+      let file = try File(path: path)
+      contents = isOpen(try file.status()) ? nil : try file.contents(bytesMax: bytesMax + 1)
+    } catch {
+      throw unreadable(path, error)
+    }
+    if let contents { return contents }
+    let message = "others may read or write what they must not: expected what chmod \(remedy) leaves"
+    throw ConfigurationError(problems: [ConfigurationProblem(file: path, line: nil, message: message)])
   }
 
   private func dropIns() throws(ConfigurationError) -> [String] {
@@ -40,7 +89,7 @@ package struct ConfigurationFiles: Sendable {
     } catch  where error.isAbsent {
       return []
     } catch {
-      throw unreadable(directoryPath, error)
+      throw Self.unreadable(directoryPath, error)
     }
   }
 
@@ -51,11 +100,11 @@ package struct ConfigurationFiles: Sendable {
     } catch  where error.isAbsent && !isRequired {
       return nil
     } catch {
-      throw unreadable(path, error)
+      throw Self.unreadable(path, error)
     }
   }
 
-  private func unreadable(_ path: String, _ error: SystemError) -> ConfigurationError {
+  private static func unreadable(_ path: String, _ error: SystemError) -> ConfigurationError {
     ConfigurationError(
       problems: [ConfigurationProblem(file: path, line: nil, message: "cannot be read: \(error.reason)")])
   }

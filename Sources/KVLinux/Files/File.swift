@@ -41,6 +41,12 @@ package struct File: ~Copyable, Sendable {
     package let inode: UInt
     /// When its bytes, or what is known of them, last changed; nobody can set it.
     package let changedAtNanoseconds: Int64
+    /// Whether the owner's group, or anybody, may write to it.
+    package let isWritableByOthers: Bool
+    /// Whether anybody who is neither the owner nor of its group may read it.
+    package let isReadableByAll: Bool
+    /// Whether the owner's group, or anybody, may read or write it.
+    package let isOpenToOthers: Bool
   }
 
   /// Writes all the bytes at the offset.
@@ -202,6 +208,9 @@ extension File.Status {
     isRegular = status.st_mode & S_IFMT == S_IFREG
     isDirectory = status.st_mode & S_IFMT == S_IFDIR
     inode = UInt(status.st_ino)
+    isWritableByOthers = status.st_mode & (S_IWGRP | S_IWOTH) != 0
+    isReadableByAll = status.st_mode & S_IROTH != 0
+    isOpenToOthers = status.st_mode & (S_IRWXG | S_IRWXO) != 0
     changedAtNanoseconds = Int64(status.st_ctim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_ctim.tv_nsec)
   }
 }

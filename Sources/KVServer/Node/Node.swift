@@ -52,7 +52,9 @@ package final class Node: Sendable {
     let current = CurrentCluster(Cluster(configuration))
     let metrics = Metrics()
     let health = Health(ageMax: interval * 3)
-    let peers = Peers(watch: PeerWatch(logger: logger), names: PeerNames(threads: rooms.outside), metrics: metrics)
+    let peers = Peers(
+      watch: PeerWatch(logger: logger), names: PeerNames(threads: rooms.outside), metrics: metrics,
+      secret: { [current] in current.value.configuration.cluster.secret })
     let record = ConfigurationRecord()
     keeper = try LayoutKeeper(store, current, stranded, peers, metrics, rooms, logger)
     let notices = Notices(

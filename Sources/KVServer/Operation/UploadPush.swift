@@ -102,7 +102,8 @@ struct UploadPush: Sendable {
   /// An owner that does not say so in time is asked to accept the value all the same, and says then what it lacks.
   private func end(_ stream: consuming Stream, _ peer: Peer, _ request: ValueRequest) async {
     let link = link(to: peer, request)
-    var connection = PeerConnection(stream, isReused: true, acknowledgementTimeout: cluster.limits.connectTimeout)
+    var connection = PeerConnection(
+      stream, isReused: true, acknowledgementTimeout: cluster.limits.connectTimeout, secret: peers.secret())
     connection.bePatient()
     connection.answerTimeout = Self.lagMax
     do throws(PeerError) {

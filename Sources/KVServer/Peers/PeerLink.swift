@@ -11,8 +11,13 @@ final class Peers: Sendable {
   let watch: PeerWatch
   let names: PeerNames
   let metrics: Metrics
+  /// What this node shows the others, where they have agreed on that.
+  let secret: @Sendable () -> ClusterSecret?
 
-  init(watch: PeerWatch, names: PeerNames, metrics: Metrics) {
+  init(
+    watch: PeerWatch, names: PeerNames, metrics: Metrics, secret: @escaping @Sendable () -> ClusterSecret? = { nil }
+  ) {
+    self.secret = secret
     self.watch = watch
     self.names = names
     self.metrics = metrics
@@ -280,7 +285,8 @@ struct PeerLink {
   }
 
   private func connection(_ stream: consuming Stream, isReused: Bool) -> PeerConnection {
-    PeerConnection(stream, isReused: isReused, acknowledgementTimeout: limits.connectTimeout)
+    PeerConnection(
+      stream, isReused: isReused, acknowledgementTimeout: limits.connectTimeout, secret: peers.secret())
   }
 
   private func connectAnew() async throws(ExchangeError) -> PeerConnection {

@@ -1,22 +1,124 @@
 import KVCore
+import KVDialect
+import KVHTTP
+import KVLinux
+import Synchronization
+
+/// Who asks, as far as the request says it.
+enum Caller: Sendable {
+  /// Nobody in particular.
+  case nobody
+  case holder(of: Token)
+  /// Somebody who shows what nobody was given, and why that is so.
+  case unknown(reason: String)
+
+  /// The name for log lines, where there is one.
+  var name: String? { if case .holder(let token) = self { token.name } else { nil } }
+}
+
+/// Decides who may ask what: by address, and where it depends on who asks, by token.
+final class AccessControl: Sendable {
+  private let failedCallers = Mutex(FailedCallers())
+
+  /// Who asks. Where tokens are not spoken of, nobody looks at them.
+  func caller(_ client: borrowing Client, _ access: Access) -> Caller {
+    guard access.tokensFile != nil else { return .nobody }
+    switch client.shown.credential {
+    case .none: return .nobody
+    case .unusable(let reason): return .unknown(reason: reason)
+    case .token(let text, let name):
+      guard let token = access.tokens.token(digest: SHA256.digest(Array(text.utf8))) else {
+        return .unknown(reason: "the token is not known here")
+      }
+      if let name, name != token.name { return .unknown(reason: "the token has another name") }
+      if let day = token.until, day.isOver(at: HTTPDate(nanosecondsSince1970: Instant.wallNanoseconds)) {
+        return .unknown(reason: "the token \(token.name) was good until \(day)")
+      }
+      return .holder(of: token)
+    }
+  }
+
+  /// Refuses what the caller may not ask. Whoever shows wrong tokens again and again waits for each answer.
+  func check(
+    _ request: Request, from caller: Caller, at client: borrowing Client, _ configuration: Configuration
+  ) async throws(ExchangeError) {
+    try checkAddress(request, of: client, configuration)
+    if let mark = request.relayed { return try checkIsNode(request, mark, client.shown.signature, configuration) }
+    let access = configuration.access
+    guard access.isGuarded else { return }
+    if case .unknown(let reason) = caller {
+      await holdBack(client.ipAddress)
+      throw .refused(Failure(.unauthorized, "\(request.subject): \(reason)"))
+    }
+    guard let need = request.need else { return }
+    if let failure = Self.refusal(of: need, request, caller, isOwnHost: client.isOnOwnHost, access) {
+      throw .refused(failure)
+    }
+  }
+
+  /// Why the caller is not allowed what he asks, or nil where he is. It says nothing of what there is under a key.
+  private static func refusal(
+    of need: Need, _ request: Request, _ caller: Caller, isOwnHost: Bool, _ access: Access
+  ) -> Failure? {
+    if case .holder(let token) = caller {
+      if token.grants.permit(need) { return nil }
+      return Failure(
+        .forbidden, "\(request.subject): the token \(token.name) lacks the permission to \(need.permission) this")
+    }
+    if access.anonymousGrants(isOwnHost: isOwnHost).permit(need) { return nil }
+    guard access.tokensFile != nil else {
+      return Failure(
+        .forbidden, "\(request.subject): nobody has the permission to \(need.permission) this (Anonymous=)")
+    }
+    return Failure(
+      .unauthorized,
+      "\(request.subject): a token is needed (Authorization: Bearer, or a line AUTH and the token before the request)")
+  }
+
+  /// Nodes need no token, so it must be known who is one: by the cluster's secret, or at least by address.
+  private func checkIsNode(
+    _ request: Request, _ mark: RelayMark, _ signature: PeerSignature?, _ configuration: Configuration
+  ) throws(ExchangeError) {
+    let reason: String
+    if let secret = configuration.cluster.secret {
+      if let signature, secret.recognises(signature.code, of: signature.text) { return }
+      if signature == nil, secret.acceptsUnsigned { return }
+      reason = "\(mark.node) does not show that it knows the secret of \(configuration.nodeName) (Secret=)"
+    } else if configuration.access.isGuarded, configuration.access.allowedPeers.isEmpty {
+      reason = "nothing says that \(mark.node) is a node (Secret=, AllowedPeers=)"
+    } else {
+      return
+    }
+    throw .refused(Failure(.forbidden, "\(request.subject): \(reason)"))
+  }
+
+  private func holdBack(_ address: IPAddress?) async {
+    let pause = failedCallers.withLock { $0.failed(address, at: .now) }
+    if pause > .zero { _ = await IOExecutor.current.wait(until: .after(pause), interruptible: true) }
+  }
+}
 
 /// Clients and nodes may be confined to addresses of their own, and a connection tells which it is by its request.
-func checkAccess(
+private func checkAddress(
   _ request: Request, of client: borrowing Client, _ configuration: Configuration
 ) throws(ExchangeError) {
-  let address = client.ipAddress
   if configuration.servesThisHostOnly {
-    guard let address, address.isLoopback || address == client.localAddress else {
+    guard client.isOnOwnHost else {
       throw .refused(.otherHost(client.ipAddress, request.subject, node: configuration.nodeName))
     }
     return
   }
   let access = configuration.access
-  guard !access.isUnrestricted, let address else { return }
+  guard !access.isUnrestricted, let address = client.ipAddress else { return }
   let isPeer = request.relayed != nil
   guard isPeer ? !access.permitsPeer(at: address) : !access.permitsClient(at: address) else { return }
   let setting = isPeer ? "AllowedPeers" : "AllowedClients"
   throw .refused(Failure(.forbidden, "\(request.subject): \(address) is not allowed (\(setting)=)"))
+}
+
+extension Client {
+  /// Whether the other end is on this node's own host.
+  fileprivate var isOnOwnHost: Bool { ipAddress.map { $0.isLoopback || $0 == localAddress } ?? false }
 }
 
 extension Failure {
@@ -24,7 +126,7 @@ extension Failure {
   /// another one, whose reader would take "this host" for that.
   fileprivate static func otherHost(_ address: IPAddress?, _ subject: String, node: String) -> Failure {
     let who = address.map { "\($0) is not \(node)'s own host" } ?? "it is not known that \(node)'s own host asks"
-    let remedy = "on \(node) list [Peers], or set AllowedClients= or Open=yes in [Access]"
+    let remedy = "on \(node) list [Peers], or set AllowedClients=, Tokens= or Open=yes in [Access]"
     return Failure(.forbidden, "\(subject): \(who), and no other is allowed yet: \(remedy)")
   }
 }

@@ -15,6 +15,14 @@ struct Client: ~Copyable {
     case gone
   }
 
+  /// What a request shows, so that it is known who sends it.
+  struct Shown {
+    /// A client.
+    var credential = Credential.none
+    /// Another node.
+    var signature: PeerSignature?
+  }
+
   /// The connection.
   var stream: Stream
   /// Follows the current request's body.
@@ -25,6 +33,8 @@ struct Client: ~Copyable {
   private let cluster: Cluster
   /// What the answer to the current request carries besides; nothing until its head has been read.
   private var answerFields = HTTPFields()
+  /// What the current request shows.
+  private(set) var shown = Shown()
 
   init(_ stream: consuming Stream, _ place: consuming Place, _ cluster: Cluster) {
     peer = stream.peer
@@ -55,13 +65,13 @@ struct Client: ~Copyable {
     let messages = Messages(interrupter: place.interrupter)
     let isFirst = life.dialect == nil
     place.rest()
-    answerFields = [:]
+    (answerFields, shown) = ([:], Shown())
     do throws(StreamError) {
       var arrival: Arrival?
       _ = try await messages.head(
         from: &stream, within: isFirst ? .whole(limits.headerTimeout) : .fromFirstByte(limits.headerTimeout)
       ) { stream in
-        arrival = parseHead(&stream, &life, &body, CrossOrigin(cluster.configuration), &answerFields)
+        arrival = parseHead(&stream, &life, &body, CrossOrigin(cluster.configuration), &answerFields, &shown)
         return arrival != nil
       }
       if let arrival { return place.isGivenUp ? .gone : arrival }
@@ -141,7 +151,7 @@ struct Client: ~Copyable {
 /// The request at the start of the unread bytes, or nil while it is not complete.
 private func parseHead(
   _ stream: inout Stream, _ life: inout ClientLife, _ body: inout BodyReader, _ crossOrigin: CrossOrigin,
-  _ answerFields: inout HTTPFields
+  _ answerFields: inout HTTPFields, _ shown: inout Client.Shown
 ) -> Client.Arrival? {
   guard skipEmptyLines(&stream, &life) else { return nil }
   guard let lineEnd = stream.unread.firstIndex(of: UInt8(ascii: "\n")) else {
@@ -149,9 +159,12 @@ private func parseHead(
   }
   let line = stream.unread[..<lineEnd]
   recognise(life.dialect ?? Dialect(firstLine: line), stream, &life)
-  guard life.dialect == .http else { return parseClassic(line, &stream, &life, &body) }
+  guard life.dialect == .http else { return parseClassic(line, &stream, &life, &body, &shown) }
   guard let parsed = takeHead(&stream) else { return nil }
-  if case .success(let head) = parsed { answerFields = crossOrigin.fields(for: head) }
+  if case .success(let head) = parsed {
+    answerFields = crossOrigin.fields(for: head)
+    shown = Client.Shown(credential: Credential(head.fields), signature: PeerSignature(head))
+  }
   return arrival(parsed, &life, &body, crossOrigin)
 }
 
@@ -187,20 +200,36 @@ private func checkUnendedLine(_ stream: borrowing Stream, _ life: inout ClientLi
   return .refused(Failure(.headTooLarge, "the head is longer than \(HTTPHeadLimits.headBytesMax) bytes"))
 }
 
+/// The request in the line, or in the one behind a line that says who asks; nil while that has not come.
 private func parseClassic(
-  _ line: ArraySlice<UInt8>, _ stream: inout Stream, _ life: inout ClientLife, _ body: inout BodyReader
-) -> Client.Arrival {
-  life.asked(ClientLife.Exchange(dialect: .classic))
+  _ line: ArraySlice<UInt8>, _ stream: inout Stream, _ life: inout ClientLife, _ body: inout BodyReader,
+  _ shown: inout Client.Shown
+) -> Client.Arrival? {
   do throws(Failure) {
-    guard line.count < ClassicLine.bytesMax else {
-      throw Failure(.headTooLarge, "the first line is longer than \(ClassicLine.bytesMax) bytes")
+    var line = line
+    try checkLength(line)
+    if let said = try ClassicDialect.credential(line: line) {
+      // Both lines stay unread until there are both: whoever sends the first alone has asked for something.
+      let rest = stream.unread[(line.endIndex + 1)...]
+      let lineEnd = rest.firstIndex(of: UInt8(ascii: "\n"))
+      try checkLength(rest[..<(lineEnd ?? rest.endIndex)])
+      guard let lineEnd else { return nil }
+      (shown.credential, line) = (said, rest[..<lineEnd])
     }
+    life.asked(ClientLife.Exchange(dialect: .classic))
     let request = try ClassicDialect.request(line: line)
-    stream.dropUnread(line.count + 1)
+    stream.dropUnread(line.endIndex + 1 - stream.unread.startIndex)
     body = BodyReader(request.body)
     return .request(.value(request))
   } catch {
+    life.askedNonsense()
     return .refused(error)
+  }
+}
+
+private func checkLength(_ line: ArraySlice<UInt8>) throws(Failure) {
+  guard line.count < ClassicLine.bytesMax else {
+    throw Failure(.headTooLarge, "the first line is longer than \(ClassicLine.bytesMax) bytes")
   }
 }
 

@@ -70,8 +70,10 @@ struct RequestAbout: Sendable {
   /// The node that the request goes to, where that is another one.
   let peer: String?
   private let request: Request?
+  private let caller: Caller
 
-  init(_ arrival: Client.Arrival, _ route: Topology.Route) {
+  init(_ arrival: Client.Arrival, _ route: Topology.Route, _ caller: Caller) {
+    self.caller = caller
     guard case .request(let request) = arrival else {
       (operation, peer, self.request) = ("NONE", nil, nil)
       return
@@ -99,6 +101,7 @@ struct RequestAbout: Sendable {
     var fields: Logger.Metadata = ["op": "\(operation)"]
     if case .value(let request) = request { fields["key"] = "\(request.key)" }
     if let peer { fields["peer"] = "\(peer)" }
+    if let name = caller.name { fields["token"] = "\(name)" }
     if let mark = request.relayed { fields["relayed_by"] = "\(mark.node)" }
     return fields
   }

@@ -20,6 +20,7 @@ final class Serve: Sendable {
   let status: OwnStatus
   let desk: MessageDesk
   let record: Record
+  private let access = AccessControl()
 
   init(
     current: CurrentCluster, own: OwnValues, shared: SharedValues, relay: Relay, listing: Listing, status: OwnStatus,
@@ -46,7 +47,8 @@ final class Serve: Sendable {
   private func serve(_ arrival: Client.Arrival, of client: inout Client) async {
     let cluster = current.value
     let route = Self.route(arrival, cluster.topology)
-    await record.exchange(RequestAbout(arrival, route), of: &client) { client throws(ExchangeError) in
+    let caller = access.caller(client, cluster.configuration.access)
+    await record.exchange(RequestAbout(arrival, route, caller), of: &client) { client throws(ExchangeError) in
       switch arrival {
       case .gone: return Traffic()
       case .refused(let failure): throw .refused(failure)
@@ -55,7 +57,7 @@ final class Serve: Sendable {
           record.refusedConnection()
           throw .refused(.tooManyConnections(at: cluster.configuration.nodeName))
         }
-        try checkAccess(request, of: client, cluster.configuration)
+        try await access.check(request, from: caller, at: client, cluster.configuration)
         return try await answer(request, route, cluster, to: &client)
       }
     }

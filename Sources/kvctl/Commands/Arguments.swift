@@ -41,6 +41,50 @@ struct NodeOption: ParsableArguments {
   var nodes: [PeerAddress] = []
 }
 
+/// The options that say who asks.
+struct TokenOption: ParsableArguments {
+  static let variable = "KVNODE_TOKEN"
+  static let fileVariable = "KVNODE_TOKEN_FILE"
+  private static let bytesMax = 2048
+
+  @Option(
+    name: .customLong("token-file"),
+    help: ArgumentHelp(
+      """
+      Show the token in FILE, which nobody else may read (default: KVNODE_TOKEN_FILE, or the token itself in \
+      KVNODE_TOKEN).
+      """,
+      valueName: "file"),
+    completion: .file())
+  var file: String?
+
+  /// The token, or nil where nothing is said of one.
+  func load() throws(CommandError) -> String? {
+    if let file = file ?? Process.environment(Self.fileVariable) { return try Self.checked(Self.read(file), file) }
+    guard let text = Process.environment(Self.variable) else { return nil }
+    return try Self.checked(text, Self.variable)
+  }
+
+  private static func read(_ path: String) throws(CommandError) -> String {
+    let contents = try CommandError.naming(path) { () throws(SystemError) -> [UInt8]? in
+      let file = try File(path: path)
+      return try file.status().isOpenToOthers ? nil : file.contents(bytesMax: bytesMax)
+    }
+    guard let contents else {
+      throw CommandError(.configuration, "\(path): others may read or write the token: expected what chmod 600 leaves")
+    }
+    return String(decoding: contents, as: UTF8.self)
+  }
+
+  private static func checked(_ text: String, _ source: String) throws(CommandError) -> String {
+    let token = text.hasSuffix("\n") ? text.dropLast() : text[...]
+    guard !token.isEmpty, token.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+      throw CommandError(.configuration, "\(source): expected a token, in one line")
+    }
+    return String(token)
+  }
+}
+
 /// The option of commands that show a progress bar. The others take it too, for it holds there anyway.
 struct ProgressOption: ParsableArguments {
   @Flag(name: .customLong("no-progress"), help: "Show no progress bar, even on a terminal.")
@@ -53,12 +97,14 @@ struct NodeOptions: ParsableArguments {
 
   @OptionGroup var configurationOption: ConfigurationOption
   @OptionGroup var nodeOption: NodeOption
+  @OptionGroup var tokenOption: TokenOption
 
   /// Reads the configuration, unless the nodes were named and it was not.
   func load() throws(CommandError) -> Nodes {
     let (config, nodes) = try chosen()
-    guard config != nil || nodes.isEmpty else { return Nodes(Configuration(nodeName: ""), named: nodes) }
-    return Nodes(try ConfigurationOption.read(config), named: nodes)
+    let token = try tokenOption.load()
+    guard config != nil || nodes.isEmpty else { return Nodes(Configuration(nodeName: ""), named: nodes, token: token) }
+    return Nodes(try ConfigurationOption.read(config), named: nodes, token: token)
   }
 
   /// What the options say, or the environment where there is neither of them.

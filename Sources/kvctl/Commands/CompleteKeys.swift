@@ -86,8 +86,9 @@ extension CompletionKind {
   private static func nodeWords(in words: [String]) -> [String] {
     var taken: [String] = []
     for (index, word) in words.enumerated() {
-      if word.hasPrefix("--node=") || word.hasPrefix("--config=") { taken.append(word) }
-      if ["--node", "--config"].contains(word), index + 1 < words.count { taken += [word, words[index + 1]] }
+      let options = ["--node", "--config", "--token-file"]
+      if options.contains(where: { word.hasPrefix("\($0)=") }) { taken.append(word) }
+      if options.contains(word), index + 1 < words.count { taken += [word, words[index + 1]] }
     }
     return taken
   }

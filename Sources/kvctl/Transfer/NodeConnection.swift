@@ -62,6 +62,7 @@ final class NodeConnection {
   func ask(_ head: HTTPRequestHead, _ body: [UInt8] = []) async throws(CommandError) -> HTTPResponseHead {
     var head = head
     if !head.fields.contains("Host") { head.fields.append("Host", "\(endpoint.address)") }
+    if let token = endpoint.token { head.fields.append("Authorization", "Bearer \(token)") }
     head.fields.append("User-Agent", "kvctl/\(Version.current)")
     let bytes = head.encoded()
     do throws(StreamError) {

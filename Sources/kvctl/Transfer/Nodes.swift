@@ -8,10 +8,12 @@ struct Nodes: Sendable {
   let configuration: Configuration
   /// The nodes of `--node`.
   private let named: [Endpoint]
+  /// What all of them are shown.
+  private let token: String?
 
-  init(_ configuration: Configuration, named addresses: [PeerAddress]) {
-    self.configuration = configuration
-    named = addresses.map { Endpoint($0) }
+  init(_ configuration: Configuration, named addresses: [PeerAddress], token: String? = nil) {
+    (self.configuration, self.token) = (configuration, token)
+    named = addresses.map { Endpoint($0, token: token) }
   }
 
   /// This host's node alone.
@@ -26,7 +28,7 @@ struct Nodes: Sendable {
 
   /// The cluster's nodes in order, where they are known; else the nodes that were named, or this host's own.
   var all: [Endpoint] {
-    let peers = configuration.peers.map { Endpoint($0) }
+    let peers = configuration.peers.map { Endpoint($0, token: token) }
     if !peers.isEmpty { return peers }
     return named.isEmpty ? [ownNode] : named
   }
@@ -47,7 +49,7 @@ struct Nodes: Sendable {
   /// The nodes to ask about a key, the next where one cannot be reached. All but the owner relay.
   func candidates(for key: Key) -> [Endpoint] {
     guard let owner = owner(of: key) else { return all }
-    return [Endpoint(owner)] + named
+    return [Endpoint(owner, token: token)] + named
   }
 
   /// The nodes to ask about the cluster, the next where one cannot be reached.
@@ -71,11 +73,11 @@ struct Nodes: Sendable {
     let loopback = IPAddress.v4(0x7f00_0001)
     switch configuration.listen.first {
     case .address(let address, let port) where !address.isUnspecified:
-      return Endpoint(PeerAddress(host: .address(address), port: port))
+      return Endpoint(PeerAddress(host: .address(address), port: port), token: token)
     case .port(let port), .address(_, let port):
-      return Endpoint(PeerAddress(host: .address(loopback), port: port))
+      return Endpoint(PeerAddress(host: .address(loopback), port: port), token: token)
     case nil:
-      return Endpoint(PeerAddress(host: .address(loopback)))
+      return Endpoint(PeerAddress(host: .address(loopback)), token: token)
     }
   }
 }
@@ -85,16 +87,12 @@ struct Endpoint: Equatable, Sendable, CustomStringConvertible {
   /// The node's name, where it is known.
   let name: String?
   let address: PeerAddress
+  /// What it is shown, so that it knows who asks.
+  let token: String?
 
-  init(_ peer: Peer) {
-    name = peer.name
-    address = peer.address
-  }
+  init(_ peer: Peer, token: String? = nil) { (name, address, self.token) = (peer.name, peer.address, token) }
 
-  init(_ address: PeerAddress) {
-    name = nil
-    self.address = address
-  }
+  init(_ address: PeerAddress, token: String? = nil) { (name, self.address, self.token) = (nil, address, token) }
 
   /// `node2 (192.0.2.12:7776)`, or the address alone.
   var description: String { name.map { "\($0) (\(address))" } ?? "\(address)" }
