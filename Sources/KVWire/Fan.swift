@@ -50,7 +50,7 @@ package struct Fan {
     /// Sends what a pipe holds as well, as far as the kernel takes it; false where it has to be copied.
     fileprivate func send(_ framing: [UInt8], sharing pipe: borrowing Pipe) -> Bool {
       guard !isLeftOut, let taken = stream.take() else { return true }
-      let isShared = outbox.share(pipe, framing: framing)
+      let isShared = taken.takesPipes && outbox.share(pipe, framing: framing)
       if isShared {
         do throws(StreamError) { try outbox.flush(on: taken) } catch { leaveOut() }
       }
@@ -169,7 +169,9 @@ package struct Fan {
     _ bytesMax: Int, from source: inout Stream, isFirst: Bool, _ tap: (RawSpan) -> Bool
   ) throws(Failure) -> TransferResult {
     // What was read along with the head is in memory already.
-    if source.unread.isEmpty, bytesMax >= Self.spliceBytesMin, !sinks.isEmpty, let pipes, var pipe = pipes.take() {
+    if source.unread.isEmpty, bytesMax >= Self.spliceBytesMin, !sinks.isEmpty, source.takesPipes, let pipes,
+      var pipe = pipes.take()
+    {
       let shared = share(&pipe, min(bytesMax, Self.splicedBytesMax), from: source, isFirst: isFirst, tap)
       pipes.put(pipe)
       return try shared.get()

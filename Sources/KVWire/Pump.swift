@@ -93,7 +93,7 @@ package struct Pump {
   ) throws(PumpError) -> TransferResult {
     do throws(StreamError) {
       // What was read along with the head is in memory already, and little is copied sooner than spliced.
-      if source.unread.isEmpty, bytesMax >= Self.spliceBytesMin,
+      if source.unread.isEmpty, bytesMax >= Self.spliceBytesMin, source.takesPipes, sink.takesPipes,
         let result = try outbox.take(from: source, bytesMax: bytesMax, framing: framing.bytes)
       {
         return result

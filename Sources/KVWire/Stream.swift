@@ -7,6 +7,8 @@ import KVLinux
 /// It belongs to one task at a time, which runs on an `IOExecutor`.
 @frozen package struct Stream: ~Copyable, Sendable {
   let socket: Socket
+  /// What encrypts its bytes; nil where they go as they are.
+  package internal(set) var session: TLSSession?
   /// How long a call waits without a byte being moved.
   package var idleTimeout: Duration
   /// Bytes received beyond what has been used, oldest first.
@@ -85,6 +87,9 @@ import KVLinux
   }
 
   private func receive(into bytes: inout MutableRawSpan, bytesMax: Int) throws(StreamError) -> TransferResult {
+    if let session {
+      do throws(TLSError) { return try session.receive(into: &bytes, bytesMax: bytesMax) } catch { throw .tls(error) }
+    }
     do throws(SystemError) {
       return try socket.receive(into: &bytes, bytesMax: bytesMax)
     } catch {
@@ -111,6 +116,7 @@ import KVLinux
 
   /// Gives bytes to the kernel as far as it takes them; `more` says that others follow at once.
   package func sendNow(_ bytes: ArraySlice<UInt8>, more: Bool = false) throws(StreamError) -> TransferResult {
+    if let session { return try bytes.withBytes { bytes throws(StreamError) in try session.sendNow(bytes) } }
     do throws(SystemError) {
       return try bytes.withBytes { bytes throws(SystemError) in try socket.send(bytes, more: more) }
     } catch {
@@ -120,6 +126,13 @@ import KVLinux
 
   /// Gives a head and what follows it to the kernel as if they were one, as far as it takes them.
   package func sendNow(_ head: [UInt8], _ body: RawSpan) throws(StreamError) -> TransferResult {
+    if let session {
+      let sent = head.isEmpty ? .moved(0) : try sendNow(head[...])
+      guard sent == .moved(head.count), body.byteCount > 0, case .moved(let count) = try session.sendNow(body) else {
+        return sent
+      }
+      return .moved(head.count + count)
+    }
     do throws(SystemError) {
       return try head.withBytes { head throws(SystemError) in try socket.send(head, body) }
     } catch {
@@ -127,16 +140,24 @@ import KVLinux
     }
   }
 
-  /// Sends bytes of a file without copying them, as far as the kernel takes them, and moves the offset past them.
+  /// Sends bytes of a file, without copying them where they go as they are, as far as the kernel takes them, and moves the
+  /// offset past them.
   package func sendNow(
     _ file: borrowing File, at offset: inout Int, bytesMax: Int
   ) throws(StreamError) -> TransferResult {
+    if let session { return try session.sendNow(file, at: &offset, bytesMax: bytesMax) }
     do throws(SystemError) {
       return try socket.send(file: file, at: &offset, bytesMax: bytesMax)
     } catch {
       throw .failed(error)
     }
   }
+
+  /// Whether nobody on the way can read its bytes.
+  package var isEncrypted: Bool { session != nil }
+
+  /// Whether its bytes can go through a pipe: encrypted ones would come out as they are on the wire.
+  package var takesPipes: Bool { session == nil }
 
   /// Moves what has arrived, at most so many bytes, into an empty pipe without copying. To be called only while nothing
   /// is unread.
@@ -164,8 +185,10 @@ import KVLinux
     _ readiness: Readiness, until deadline: Instant? = nil, urgency: IOExecutor.Urgency = .prompt,
     interruptible: Bool = false, by interrupter: Interrupter? = nil
   ) async throws(StreamError) {
+    if readiness != .writable, session?.mayHoldMore == true { return }
     try await IOExecutor.current.wait(
-      for: socket.interest(readiness), until: deadline ?? .after(idleTimeout), urgency: urgency,
+      for: socket.interest(session?.isCrossed == true ? .readableOrWritable : readiness),
+      until: deadline ?? .after(idleTimeout), urgency: urgency,
       interruptible: interruptible, by: interrupter
     ).check()
   }
@@ -174,6 +197,7 @@ import KVLinux
   package func waitReadable(
     or other: borrowing Stream, urgency: IOExecutor.Urgency = .prompt
   ) async throws(StreamError) {
+    if session?.mayHoldMore == true || other.session?.mayHoldMore == true { return }
     try await IOExecutor.current.wait(
       for: socket.interest(.readable), or: other.socket.interest(.readable), until: .after(idleTimeout),
       urgency: urgency
@@ -181,7 +205,10 @@ import KVLinux
   }
 
   /// Whether something can be read: bytes, the end of the stream or an error.
-  package var hasArrived: Bool { !unread.isEmpty || (try? socket.peek()) != .wouldBlock }
+  package var hasArrived: Bool {
+    if !unread.isEmpty { return true }
+    return session.map { $0.hasArrived() } ?? ((try? socket.peek()) != .wouldBlock)
+  }
 
   /// Tells the other side that nothing more will come.
   package func shutdownSending() throws(StreamError) {
@@ -202,6 +229,7 @@ import KVLinux
   /// Closing a socket with unread bytes resets it, and the other side may lose the answer: so what it still
   /// sends is read and dropped until it has closed its half too, within limits that follow what it has announced.
   package consuming func closeInOrder(announcedBytes: Int = 0, by interrupter: Interrupter? = nil) async {
+    await announceEnd()
     guard (try? socket.shutdownSending()) != nil else { return }
     let linger = Linger(announcedBytes: announcedBytes)
     let deadline = Instant.after(linger.timeout)
@@ -242,6 +270,8 @@ package enum StreamError: Error, Equatable, Sendable, CustomStringConvertible {
   case stopped
   /// The connection failed, most often because the other side reset it.
   case failed(SystemError)
+  /// Its encryption failed, or it ended without the other side saying so.
+  case tls(TLSError)
 
   /// The reason in a few words.
   package var description: String {
@@ -249,6 +279,7 @@ package enum StreamError: Error, Equatable, Sendable, CustomStringConvertible {
     case .timedOut: "timed out"
     case .stopped: "the node is stopping"
     case .failed(let error): error.reason.lowercasedFirst
+    case .tls(let error): error.description
     }
   }
 }

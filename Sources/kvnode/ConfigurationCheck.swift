@@ -12,6 +12,9 @@ struct ConfigurationCheck {
 
   /// Looks at all, and says what there is to know, or with `isQuiet` only what is wrong.
   func run(isQuiet: Bool) {
+    do throws(TLSError) { _ = try TLSContext(configuration.tls) } catch {
+      Kvnode.end(ExitStatus.configuration, ["[TLS]: \(error)"])
+    }
     UnresolvedPeer.look(configuration) { Kvnode.warn([$0]) }
     let drawn = drawnShares
     // Nodes that cannot hold what their weights ask for.

@@ -71,6 +71,8 @@ enum Kvnode {
       node.run(sockets, signals: signals, reload: { reload(files, logger) })
     } catch let error as SocketsError where error.needsAdministrator {
       end(ExitStatus.configuration, ["\(error)"])
+    } catch let error as TLSError {
+      end(ExitStatus.configuration, ["[TLS]: \(error)"])
     } catch let error as StoreRefusal {
       end(ExitStatus.configuration, ["\(error)"])
     } catch {

@@ -74,6 +74,13 @@ struct ConfigurationTests {
     ("[Node]\nDataDirectory=/srv/kv/", changed { $0.dataDirectory = "/srv/kv" }),
     ("[Node]\nDurability=relaxed", changed { $0.durability = .relaxed }),
     ("[Node]\nMinFree=10G", changed { $0.minimumFree = .bytes(10 << 30) }),
+    (
+      "[TLS]\nCertificate=/c\nPrivateKey=key\nMinimumVersion=1.3\nRequired=clients",
+      changed {
+        ($0.tls.certificateFile, $0.tls.privateKeyFile) = ("/c", "key")
+        ($0.tls.minimumVersion, $0.tls.required) = (.tls13, .clients)
+      }
+    ),
     ("[Limits]\nMaxConnections=1", changed { $0.limits.connectionsMax = 1 }),
     ("[Limits]\nMaxValueSize=1T", changed { $0.limits.valueBytesMax = 1 << 40 }),
     ("[Limits]\nHeaderTimeout=1ms", changed { $0.limits.headerTimeout = .milliseconds(1) }),
@@ -125,9 +132,9 @@ struct ConfigurationTests {
       warnings.map(\.description) == [
         "main:2: Nmae=a: unknown key in [Node], ignored; \(node)",
         "main:3: name=b: unknown key in [Node], ignored; \(node)",
-        "main:4: [Nodes]: unknown section, ignored; known are [Node], [Cluster], [Peers], [Limits], [Access], [HTTP]",
+        "main:4: [Nodes]: unknown section, ignored; known are [Node], [Cluster], [Peers], [Limits], [Access], [TLS], [HTTP]",
         "main:8: Nmae=d: unknown key in [Limits], ignored; \(limits)",
-        "1.conf:1: [X]: unknown section, ignored; known are [Node], [Cluster], [Peers], [Limits], [Access], [HTTP]",
+        "1.conf:1: [X]: unknown section, ignored; known are [Node], [Cluster], [Peers], [Limits], [Access], [TLS], [HTTP]",
         "1.conf:3: MaxConnections=1: unknown key in [Node], ignored; \(node)",
       ])
   }

@@ -28,6 +28,8 @@ package struct Configuration: Sendable, Equatable {
   package var cluster = ClusterSettings()
   /// Who may connect.
   package var access = Access()
+  /// How connections are encrypted.
+  package var tls = TLSSettings()
   /// What browsers may do.
   package var http = HTTPSettings()
   /// How much, and how long, the node puts up with.
@@ -152,6 +154,37 @@ package struct Limits: Sendable, Equatable {
     }
     return duration
   }
+}
+
+/// The `[TLS]` section: how connections are encrypted. docs/security.md says what that is worth.
+package struct TLSSettings: Sendable, Equatable {
+  /// Who must connect so.
+  package enum Requirement: String, Sendable, WordSetting {
+    /// Nobody.
+    case no
+    /// All but other nodes.
+    case clients
+  }
+
+  /// The file with the certificate and its chain, an absolute path; nil where nothing is encrypted.
+  package var certificateFile: String?
+  /// The file with its key, an absolute path, or the name of a credential until the file has been looked for.
+  package var privateKeyFile: String?
+  /// The oldest version that is spoken.
+  package var minimumVersion = TLSVersion.tls12
+  /// Who must connect so.
+  package var required = Requirement.no
+
+  /// Nothing is encrypted.
+  package init() {}
+}
+
+/// The versions of TLS that are in use.
+package enum TLSVersion: String, Sendable, WordSetting {
+  /// RFC 5246.
+  case tls12 = "1.2"
+  /// RFC 8446.
+  case tls13 = "1.3"
 }
 
 /// The `[HTTP]` section: what scripts in browsers may do. docs/security.md says why.

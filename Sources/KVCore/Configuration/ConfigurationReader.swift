@@ -56,12 +56,13 @@ struct ConfigurationReader {
     case "Cluster": return .keys(name, Self.clusterKeys)
     case "Limits": return .keys(name, Self.limitKeys)
     case "Access": return .keys(name, Self.accessKeys)
+    case "TLS": return .keys(name, Self.tlsKeys)
     case "HTTP": return .keys(name, Self.httpKeys)
     case "Peers": return .peers
     default:
       let header = "[\(ConfigurationProblem.shortened(name))]"
       let message =
-        "\(header): unknown section, ignored; known are [Node], [Cluster], [Peers], [Limits], [Access], [HTTP]"
+        "\(header): unknown section, ignored; known are [Node], [Cluster], [Peers], [Limits], [Access], [TLS], [HTTP]"
       warnings.append(ConfigurationProblem(file: file, line: line, message: message))
       return .unknown
     }
@@ -123,6 +124,13 @@ struct ConfigurationReader {
     ("Open", { $0.set(\.access.isOpenToAll, $1, Switch.parse) }),
     ("Tokens", { $0.set(\.access.tokensFile, $1, FilePath.parse) }),
     ("Anonymous", { $0.set(\.access.anonymous, $1, Grants.init(parsing:)) }),
+  ]
+
+  private static let tlsKeys: Keys = [
+    ("Certificate", { $0.set(\.tls.certificateFile, $1, FilePath.parse) }),
+    ("PrivateKey", { $0.set(\.tls.privateKeyFile, $1, CredentialPath.parse) }),
+    ("MinimumVersion", { $0.set(\.tls.minimumVersion, $1, TLSVersion.init(parsing:)) }),
+    ("Required", { $0.set(\.tls.required, $1, TLSSettings.Requirement.init(parsing:)) }),
   ]
 
   private static let httpKeys: Keys = [
@@ -187,6 +195,7 @@ struct ConfigurationReader {
     checkAdminListen()
     checkCopies()
     checkGuard()
+    checkTLS()
     peerList.sharedAddresses.forEach { errors.append($0) }
     checkName(isMember)
     guard errors.problems.isEmpty else {
@@ -228,6 +237,15 @@ struct ConfigurationReader {
     let message =
       "expected Secret= in [Cluster] or AllowedPeers= beside it: anybody could pass for a node, which needs no token"
     errors.append(ConfigurationProblem(assignment, message))
+  }
+
+  /// A certificate is of no use without its key, and nothing else of the section without a certificate.
+  private mutating func checkTLS() {
+    let halves = [deciding["Certificate"], deciding["PrivateKey"]].compactMap(\.self)
+    guard halves.count < 2, let assignment = halves.first ?? deciding["Required"],
+      !halves.isEmpty || configuration.tls.required != .no
+    else { return }
+    errors.append(ConfigurationProblem(assignment, "expected both Certificate= and PrivateKey= in [TLS]"))
   }
 
   /// Warns of what is said of nodes and has no effect.

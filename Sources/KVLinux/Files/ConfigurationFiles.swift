@@ -46,9 +46,14 @@ package struct ConfigurationFiles: Sendable {
         configuration.access.tokens = try TokenList(parsing: contents, named: path)
       }
       if let name = configuration.cluster.secretFile {
-        let path = try credentialPath(name)
+        let path = try credentialPath(name, "Secret")
         let contents = try contents(of: path, "g-w,o-rwx") { $0.isWritableByOthers || $0.isReadableByAll }
         configuration.cluster.secret = try ClusterSecret(parsing: contents, named: path)
+      }
+      if let name = configuration.tls.privateKeyFile {
+        let path = try credentialPath(name, "PrivateKey")
+        _ = try contents(of: path, "g-w,o-rwx") { $0.isWritableByOthers || $0.isReadableByAll }
+        configuration.tls.privateKeyFile = path
       }
     } catch {
       throw ConfigurationError(problems: error.problems, warnings: warnings)
@@ -56,10 +61,10 @@ package struct ConfigurationFiles: Sendable {
   }
 
   /// Where a credential lies; a path is its own.
-  private static func credentialPath(_ name: String) throws(ConfigurationError) -> String {
+  private static func credentialPath(_ name: String, _ key: String) throws(ConfigurationError) -> String {
     if name.hasPrefix("/") { return name }
     guard let directory = Process.environment("CREDENTIALS_DIRECTORY") else {
-      let message = "Secret=\(name): no credential is passed here (LoadCredential= of systemd): expected one, or a path"
+      let message = "\(key)=\(name): no credential is passed here (LoadCredential= of systemd): expected one, or a path"
       throw ConfigurationError(problems: [ConfigurationProblem(file: nil, line: nil, message: message)])
     }
     return "\(directory)/\(name)"

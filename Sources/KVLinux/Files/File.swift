@@ -63,10 +63,14 @@ package struct File: ~Copyable, Sendable {
     }
   }
 
-  /// Reads bytes at the offset into the buffer; 0 at the end of the file.
-  package func read(into bytes: inout MutableRawSpan, at offset: Int) throws(SystemError) -> Int {
+  /// Reads bytes at the offset into the buffer, at most so many; 0 at the end of the file.
+  package func read(
+    into bytes: inout MutableRawSpan, at offset: Int, bytesMax: Int = .max
+  ) throws(SystemError) -> Int {
     try bytes.withUnsafeMutableBytes { buffer throws(SystemError) in
-      try systemCall("pread") { pread(descriptor.number, buffer.baseAddress, buffer.count, off_t(offset)) }
+      try systemCall("pread") {
+        pread(descriptor.number, buffer.baseAddress, min(buffer.count, bytesMax), off_t(offset))
+      }
     }
   }
 

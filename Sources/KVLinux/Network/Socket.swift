@@ -74,9 +74,13 @@ package struct Socket: ~Copyable, Sendable {
   }
 
   /// Whether the other side has closed or reset the connection, or sent something, without taking any byte.
-  package func peek() throws(SystemError) -> TransferResult {
+  package func peek() throws(SystemError) -> TransferResult { try firstByte().0 }
+
+  /// The first byte that has arrived, if one has, without taking it.
+  package func firstByte() throws(SystemError) -> (TransferResult, UInt8) {
     var byte: UInt8 = 0
-    return try transferCall("recv") { recv(descriptor.number, &byte, 1, CInt(MSG_PEEK)) }
+    let result = try transferCall("recv") { recv(descriptor.number, &byte, 1, CInt(MSG_PEEK)) }
+    return (result, byte)
   }
 
   /// Gives bytes to the kernel to send (send(2)); `more` says that others follow at once, so that both may

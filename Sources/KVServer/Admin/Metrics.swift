@@ -15,6 +15,8 @@ final class Metrics: Sendable {
     case tooMany = "too_many"
     /// From an address that `AllowedClients=` leaves out.
     case notAllowed = "not_allowed"
+    /// Its TLS handshake failed.
+    case failedHandshake = "failed_handshake"
   }
 
   private struct State {

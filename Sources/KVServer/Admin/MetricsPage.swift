@@ -23,6 +23,7 @@ struct MetricsPage: Sendable {
   /// How many log lines nobody took in time.
   let notices: Notices
   let droppedLogLines: @Sendable () -> Int
+  let certificateEnd: @Sendable () -> Int?
 
   /// The page in Prometheus' text format.
   func text() -> String {
@@ -46,6 +47,10 @@ struct MetricsPage: Sendable {
       "The fingerprint of the peer list; it should be the same on all nodes of a cluster.")
     text.sample("kvnode_peer_list_info", [("fingerprint", cluster.topology.fingerprint)], 1)
     writeLayout(cluster, to: &text)
+    if let end = certificateEnd() {
+      text.single(
+        "kvnode_certificate_expiry_seconds", .gauge, "When the certificate ends, in seconds since 1970.", Double(end))
+    }
     text.single(
       "kvnode_configuration_load_time_seconds", .gauge,
       "When the configuration in force was loaded, in seconds since 1970.",

@@ -25,6 +25,7 @@ package final class Node: Sendable {
   private let lastCheck: LastCheck
   private let budget: DescriptorBudget
   let keeper: LayoutKeeper
+  private let certificate: ServerCertificate
   private let stranded = StrandedValues()
 
   /// Monitors keep few connections; a stuck one must not take descriptors from clients.
@@ -56,9 +57,11 @@ package final class Node: Sendable {
       watch: PeerWatch(logger: logger), names: PeerNames(threads: rooms.outside), metrics: metrics,
       secret: { [current] in current.value.configuration.cluster.secret })
     let record = ConfigurationRecord()
+    certificate = try ServerCertificate(configuration.tls, logger)
     keeper = try LayoutKeeper(store, current, stranded, peers, metrics, rooms, logger)
     let notices = Notices(
-      configuration: record, store: store, stranded: stranded, progress: { [keeper] in keeper.layouts.progress })
+      configuration: record, store: store, stranded: stranded, certificate: { [certificate] in certificate.notice },
+      progress: { [keeper] in keeper.layouts.progress })
     let lastCheck = LastCheck(stateDirectory: stateDirectory)
     let status = OwnStatus(
       version: version, startedAt: startedAt, store: store, health: health, admission: admission, notices: notices,
@@ -72,13 +75,15 @@ package final class Node: Sendable {
       relay: relay,
       listing: Listing(
         store: store, peers: peers, disk: rooms.disk, network: rooms.network, decisions: keeper.runner), status: status,
-      desk: keeper.desk, record: Record(metrics: metrics, current: current, logger: logger))
+      desk: keeper.desk, record: Record(metrics: metrics, current: current, logger: logger),
+      certificate: certificate)
     admin = AdminConnection(
       health: health, notices: notices,
       metrics: MetricsPage(
         version: version, startedAt: startedAt, openFilesMax: openFilesMax, current: current, configuration: record,
         metrics: metrics, admission: admission, pipes: pipes, store: store, health: health, lastCheck: lastCheck,
-        repair: keeper.repair.record, stranded: stranded, notices: notices, droppedLogLines: droppedLogLines),
+        repair: keeper.repair.record, stranded: stranded, notices: notices, droppedLogLines: droppedLogLines,
+        certificateEnd: { [certificate] in certificate.expiresAtSeconds }),
       status: ClusterStatus(own: status, peers: peers, network: rooms.network), orders: keeper.orders,
       current: current)
     let statusLine = StatusLine(
@@ -149,7 +154,11 @@ package final class Node: Sendable {
         switch event {
         case .signal(.reload):
           ServiceManager.notify("RELOADING=1", "MONOTONIC_USEC=\(ServiceManager.monotonicMicroseconds)")
-          events.addTask(executorPreference: rooms.outside) { .reloaded(reload()) }
+          events.addTask(executorPreference: rooms.outside) { [certificate] in
+            let result = reload()
+            if case .loaded(let configuration) = result { certificate.take(configuration.tls) }
+            return .reloaded(result)
+          }
         case .reloaded(let result):
           take(result)
           events.addTask(executorPreference: rooms.disk) { [keeper] in
@@ -213,6 +222,11 @@ package final class Node: Sendable {
     let pace = SelfCheck.interval
     events.addTask(executorPreference: rooms.network) { [selfCheck] in
       await selfCheck.run(pace, .system)
+      return .upkeepEnded
+    }
+    events.addTask(executorPreference: rooms.outside) { [certificate] in
+      var worker = certificate
+      await worker.run(.system)
       return .upkeepEnded
     }
     events.addTask(executorPreference: rooms.network) { [peers] in

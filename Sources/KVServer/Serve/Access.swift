@@ -45,12 +45,15 @@ final class AccessControl: Sendable {
     try checkAddress(request, of: client, configuration)
     if let mark = request.relayed { return try checkIsNode(request, mark, client.shown.signature, configuration) }
     let access = configuration.access
-    guard access.isGuarded else { return }
+    guard access.isGuarded || configuration.tls.required != .no else { return }
     if case .unknown(let reason) = caller {
       await holdBack(client.ipAddress)
       throw .refused(Failure(.unauthorized, "\(request.subject): \(reason)"))
     }
     guard let need = request.need else { return }
+    if configuration.tls.required == .clients, !client.stream.isEncrypted {
+      throw .refused(Failure(.forbidden, "\(request.subject): the connection must be encrypted (Required= in [TLS])"))
+    }
     if let failure = Self.refusal(of: need, request, caller, isOwnHost: client.isOnOwnHost, access) {
       throw .refused(failure)
     }

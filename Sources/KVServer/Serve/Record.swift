@@ -37,6 +37,12 @@ struct Record: Sendable {
   /// Counts a connection that was turned away because there were too many.
   func refusedConnection() { metrics.refuseConnection(.tooMany) }
 
+  /// Somebody began to encrypt a connection, and it came to nothing.
+  func failedHandshake(_ error: TLSError, of peer: SocketAddress?) {
+    metrics.refuseConnection(.failedHandshake)
+    logger.info("connection ended: \(error)", metadata: ["client": "\(peer?.description ?? "a closed connection")"])
+  }
+
   private func end(
     _ error: ExchangeError, _ about: RequestAbout, of client: inout Client
   ) async -> RequestRecord.Outcome {

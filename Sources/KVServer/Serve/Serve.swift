@@ -21,17 +21,21 @@ final class Serve: Sendable {
   let desk: MessageDesk
   let record: Record
   private let access = AccessControl()
+  private let certificate: ServerCertificate
 
   init(
     current: CurrentCluster, own: OwnValues, shared: SharedValues, relay: Relay, listing: Listing, status: OwnStatus,
-    desk: MessageDesk, record: Record
+    desk: MessageDesk, record: Record, certificate: ServerCertificate
   ) {
+    self.certificate = certificate
     (self.current, self.own, self.shared, self.relay) = (current, own, shared, relay)
     (self.listing, self.status, self.desk, self.record) = (listing, status, desk, record)
   }
 
   /// Serves one connection until it ends.
   func connection(_ stream: consuming Stream, _ place: consuming Place) async {
+    var stream = stream
+    guard await isEncryptedAsOffered(&stream, place.interrupter) else { return }
     var client = Client(stream, place, current.value)
     var turn = Turn()
     while client.isOpen {
@@ -41,6 +45,21 @@ final class Serve: Sendable {
       await turn.served()
     }
     await client.close()
+  }
+
+  /// Goes through the handshake with those that begin one. False where that fails: then there is nobody to answer.
+  private func isEncryptedAsOffered(_ stream: inout Stream, _ interrupter: Interrupter) async -> Bool {
+    guard let context = certificate.context else { return true }
+    let deadline = Instant.after(current.value.limits.headerTimeout)
+    do throws(StreamError) {
+      try await stream.acceptTLS(context, until: deadline, by: interrupter)
+      return true
+    } catch {
+      // What OpenSSL has said of the reason is to get there.
+      stream.setResetOnClose(false)
+      if case .tls(let reason) = error { record.failedHandshake(reason, of: stream.peer) }
+      return false
+    }
   }
 
   /// One request: whoever is admitted and has access is answered, and all is recorded.

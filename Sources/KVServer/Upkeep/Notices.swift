@@ -7,6 +7,8 @@ struct Notices: Sendable {
   let configuration: ConfigurationRecord
   let store: Store
   let stranded: StrandedValues
+  /// What there is to know of the certificate.
+  var certificate: @Sendable () -> String? = { nil }
   /// How a change of the layout gets on.
   var progress: @Sendable () -> LayoutProgress? = { nil }
 
@@ -16,6 +18,7 @@ struct Notices: Sendable {
     if let refusal = configuration.refusal {
       lines.append("configuration refused at \(refusal.time): \(refusal.reason)")
     }
+    if let certificate = certificate() { lines.append(certificate) }
     if let progress = progress(), progress.isWaiting { lines.append(progress.text) }
     if store.quarantinedCount > 0 { lines.append(Self.damaged(store.quarantinedCount)) }
     if let stranded = stranded.last, stranded.total > 0 {

@@ -1,0 +1,139 @@
+import CCrypto
+import Glibc
+import KVCore
+
+/// The encryption of one connection (SSL_new(3)). Its calls never block: each says what to wait for.
+///
+/// It belongs to the stream that it was made for, and so to one task at a time; that is why it may go from thread to thread.
+package final class TLSSession: @unchecked Sendable {
+  /// How far a handshake has got.
+  package enum Handshake: Equatable, Sendable {
+    case done
+    case awaitsReadable
+    case awaitsWritable
+  }
+
+  private let session: OpaquePointer
+  /// Whether what has been read from the socket may hold bytes that have not been asked for: then nothing need arrive for the
+  /// next read to succeed.
+  package private(set) var mayHoldMore = true
+  /// Whether the last read, or write, waits for the other direction: for a change of keys (RFC 8446 section 4.6.3).
+  package private(set) var isCrossed = false
+  /// After a failure nothing may be sent any more (SSL_shutdown(3)).
+  private var hasFailed = false
+
+  /// For a connection that somebody has made to this host. The socket must outlive it.
+  package init(accepting socket: borrowing Socket, _ context: TLSContext) throws(TLSError) {
+    ERR_clear_error()
+    guard let session = SSL_new(context.context) else { throw .last("SSL_new") }
+    guard SSL_set_fd(session, socket.descriptor.number) == 1 else {
+      SSL_free(session)
+      throw .last("SSL_set_fd")
+    }
+    SSL_set_accept_state(session)
+    self.session = session
+  }
+
+  deinit { SSL_free(session) }
+
+  /// Goes on with the handshake.
+  package func handshake() throws(TLSError) -> Handshake {
+    ERR_clear_error()
+    let result = SSL_do_handshake(session)
+    if result == 1 { return .done }
+    switch SSL_get_error(session, result) {
+    case SSL_ERROR_WANT_READ: return .awaitsReadable
+    case SSL_ERROR_WANT_WRITE: return .awaitsWritable
+    default: throw failed("the TLS handshake")
+    }
+  }
+
+  /// Moves bytes that have arrived into the buffer, at most so many. The end is one that the other side has announced; a
+  /// connection that ends without that is a failure.
+  package func receive(into bytes: inout MutableRawSpan, bytesMax: Int) throws(TLSError) -> TransferResult {
+    try bytes.withUnsafeMutableBytes { buffer throws(TLSError) in
+      let wanted = min(buffer.count, bytesMax)
+      var received = 0
+      while received < wanted {
+        ERR_clear_error()
+        var count = 0
+        let result = SSL_read_ex(session, buffer.baseAddress?.advanced(by: received), wanted - received, &count)
+        received += count
+        guard result == 1 else {
+          let end = try after(result, isRead: true)
+          // What follows the bytes is told when they have been taken.
+          return received > 0 ? .moved(received) : end
+        }
+      }
+      mayHoldMore = true
+      return .moved(received)
+    }
+  }
+
+  /// Encrypts bytes and gives them to the kernel, as far as it takes them. Where it takes none, the same bytes must come
+  /// again, or more that begin with them.
+  package func send(_ bytes: RawSpan) throws(TLSError) -> TransferResult {
+    try bytes.withUnsafeBytes { buffer throws(TLSError) in
+      var sent = 0
+      while sent < buffer.count {
+        ERR_clear_error()
+        var count = 0
+        let result = SSL_write_ex(session, buffer.baseAddress?.advanced(by: sent), buffer.count - sent, &count)
+        sent += count
+        guard result == 1 else {
+          let end = try after(result, isRead: false)
+          return sent > 0 ? .moved(sent) : end
+        }
+      }
+      return .moved(sent)
+    }
+  }
+
+  /// Whether something can be read, an end or an error included, without taking it.
+  package func hasArrived() -> Bool {
+    ERR_clear_error()
+    var byte: UInt8 = 0
+    var count = 0
+    let result = SSL_peek_ex(session, &byte, 1, &count)
+    if result == 1 {
+      mayHoldMore = true
+      return true
+    }
+    return (try? after(result, isRead: true)) != .wouldBlock
+  }
+
+  /// Says that nothing more will be sent (close_notify); false where that must be said again once the socket is writable.
+  package func announceEnd() -> Bool {
+    guard !hasFailed else { return true }
+    ERR_clear_error()
+    let result = SSL_shutdown(session)
+    defer { ERR_clear_error() }
+    return result >= 0 || SSL_get_error(session, result) != SSL_ERROR_WANT_WRITE
+  }
+
+  /// What a call came to that moved nothing.
+  private func after(_ result: CInt, isRead: Bool) throws(TLSError) -> TransferResult {
+    switch SSL_get_error(session, result) {
+    case SSL_ERROR_WANT_READ:
+      isCrossed = !isRead
+      if isRead { mayHoldMore = false }
+      return .wouldBlock
+    case SSL_ERROR_WANT_WRITE:
+      isCrossed = isRead
+      if isRead { mayHoldMore = false }
+      return .wouldBlock
+    case SSL_ERROR_ZERO_RETURN: return .end
+    default: throw failed("TLS")
+    }
+  }
+
+  private func failed(_ subject: String) -> TLSError {
+    let code = errno
+    hasFailed = true
+    if ERR_peek_error() == 0 {
+      let reason = code == 0 ? "the connection ended" : SystemError(call: subject, code: code).reason
+      return TLSError(subject: subject, reason: reason)
+    }
+    return .last(subject)
+  }
+}
