@@ -192,8 +192,10 @@ package enum PeerProtocol {
       .map { PrintableText.escape(Array($0)) }
       .joined(separator: "\\")
     let message = line.isEmpty ? "\(owner) answered with status \(status)" : line
+    // Whoever asks was let in by this node: that the other one does not let this one in is no fault of his.
+    let kind = [401, 403].contains(status) ? .unavailable : Failure.Kind(rawValue: status) ?? .unavailable
     return Failure(
-      Failure.Kind(rawValue: status) ?? .unavailable, message, outcome: outcome.flatMap(WriteOutcome.init))
+      kind, message, outcome: outcome.flatMap(WriteOutcome.init))
   }
 
   /// Whether the beginning of a head, which may be too long to be read, has the mark of a relaying node.

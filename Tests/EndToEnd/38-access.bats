@@ -62,13 +62,13 @@ reloaded_more_than() { (($(grep -c 'configuration reloaded' "$CLUSTER/node$1.log
     # Nothing tells whether there is such a key.
     for key in "backup/$node" backup/absent; do
       assert_equal 403 "$(http "$token" --request DELETE "$(url "$node" "$key")")"
-      assert_equal "DEL $key: the token backup lacks the permission to delete this" "$(cat body)"
+      assert_equal "DEL $key: the token backup lacks delete permission" "$(cat body)"
     done
     assert_equal 403 "$(http "$token" "$(url "$node" other)")"
     assert_equal 403 "$(http "$token" "$(url "$node" "?list")")"
     assert_equal 403 "$(http "$token" "$(url "$node" "backup/?list")")"
     assert_equal 403 "$(http "$token" "$(url "$node" "?status")")"
-    assert_equal "ERROR: GET other: the token backup lacks the permission to read this" \
+    assert_equal "ERROR: GET other: the token backup lacks read permission" \
       "$(raw "$node" "AUTH $token\nGET other\n")"
   done
 }
@@ -138,7 +138,7 @@ reloaded_more_than() { (($(grep -c 'configuration reloaded' "$CLUSTER/node$1.log
   own=$(key_owned_by 1 own)
   echo "broken=$token read" >>"$tokens"
   kill -HUP "$(node_pid 1)"
-  eventually 10 grep -q "$tokens:2: broken=…: expected sha256: and the 64" "$CLUSTER/node1.log"
+  eventually 10 grep -q "$tokens:2: expected sha256: and the 64" "$CLUSTER/node1.log"
   assert_equal 404 "$(http "$token" "$(url 1 "$own")")"
   sed -i '$d' "$tokens"
   chmod g+w "$tokens"
@@ -171,7 +171,7 @@ reloaded_more_than() { (($(grep -c 'configuration reloaded' "$CLUSTER/node$1.log
   reload "${NODES[@]}"
   assert_equal 200 "$(http '' "$(url 2 private)")"
   assert_equal 403 "$(http '' --upload-file "$secret" "$(url 2 private)")"
-  assert_equal "PUT private: nobody has the permission to write this (Anonymous=)" "$(cat body)"
+  assert_equal "PUT private: nobody has write permission (Anonymous=)" "$(cat body)"
 }
 
 @test "nobody passes for a node who does not know the secret" {
@@ -187,6 +187,27 @@ reloaded_more_than() { (($(grep -c 'configuration reloaded' "$CLUSTER/node$1.log
     assert_equal 403 "$(http "$token" "${marks[@]}" -H "$signature" --request DELETE "$(url 1 "$own")")"
     assert_equal 403 "$(http '' "${marks[@]}" -H "$signature" --data x "$(url 1 "?message")")"
   done
+  # The nodes understand each other all the same, and a signature is good for no other node and no other message.
+  sign() { # sign METHOD TARGET DIGEST NODE
+    /usr/bin/python3 - "$secret" "$(fingerprint 1)" "$@" <<'PY'
+import hashlib, hmac, sys
+file, fingerprint, method, target, digest, node = sys.argv[1:]
+nonce = "00" * 16
+text = "\n".join([f"{method} {target}", "node2", fingerprint, "", "", digest, nonce, node])
+print("Kvnode-Signature:", nonce, hmac.new(open(file).read().strip().encode(), text.encode(), hashlib.sha256).hexdigest())
+PY
+  }
+  answered() { http '' "${marks[@]}" -H "$(sign "${@:1:4}")" "${@:5}"; }
+  assert_equal 200 "$(answered GET "/$own" '' node1 "$(url 1 "$own")")"
+  assert_equal 403 "$(answered GET "/$own" '' node3 "$(url 1 "$own")")"
+  assert_equal 403 "$(answered GET "/$own" '' node1 --request DELETE "$(url 1 "$own")")"
+  digest="sha-256=:$(printf x | openssl dgst -sha256 -binary | base64):"
+  assert_equal 403 "$(answered POST '/?message' '' node1 --data x "$(url 1 '?message')")"
+  assert_equal "MESSAGE: node2 does not sign what it says" "$(cat body)"
+  assert_equal 400 "$(answered POST '/?message' "$digest" node1 -H "Content-Digest: $digest" --data y "$(url 1 '?message')")"
+  assert_equal "MESSAGE: it is not the one that was signed" "$(cat body)"
+  assert_equal 400 "$(answered POST '/?message' "$digest" node1 -H "Content-Digest: $digest" --data x "$(url 1 '?message')")"
+  assert_matches '^MESSAGE: ' "$(cat body)"
   assert_equal 200 "$(http "$token" "$(url 2 "$own")")"
 }
 
@@ -214,6 +235,68 @@ reloaded_more_than() { (($(grep -c 'configuration reloaded' "$CLUSTER/node$1.log
   for node in "${NODES[@]}"; do (echo "$new"; cat "$secret") >"$CLUSTER/secret$node"; reload "$node"; answer; done
   for node in "${NODES[@]}"; do echo "$new" >"$CLUSTER/secret$node"; reload "$node"; answer; done
   assert_equal 403 "$(http '' -H 'Kvnode-Relayed-By: node2' -H "Kvnode-Peers: $(fingerprint 1)" "$(url 1 "$own")")"
+}
+
+@test "while unsigned requests pass, tokens need the addresses of the nodes, and the node says so" {
+  echo unsigned >>"$secret"
+  run "$KVNODE" --config "$CLUSTER/node1.conf" --check-config
+  assert_equal 78 "$status"
+  assert_equal "kvnode: $secret: unsigned: expected AllowedPeers= beside it, where Tokens= or Anonymous= is set" "$output"
+  configure all addresses '[Access]' AllowedPeers=127.0.0.0/24
+  run "$KVNODE" --config "$CLUSTER/node1.conf" --check-config
+  assert_matches "kvnode: warning: $secret: nodes that sign nothing are accepted too \(unsigned\)" "$output"
+}
+
+@test "another secret on one node is the nodes' fault, and told to clients as such" {
+  token=$(new_token all --allow all)
+  head -c 32 /dev/urandom | base64 >"$CLUSTER/other"
+  chmod 600 "$CLUSTER/other"
+  start_cluster
+  own=$(key_owned_by 1 own)
+  configure 1 zz '[Cluster]' "Secret=$CLUSTER/other"
+  reload 1
+  assert_equal 503 "$(http "$token" "$(url 2 "$own")")"
+  assert_equal "GET $own: node2 does not show that it knows the secret of node1 (Secret=)" "$(cat body)"
+  eventually 10 grep -q "warning.*refused: GET $own: node2 does not show" "$CLUSTER/node2.log"
+  assert_equal 404 "$(http "$token" "$(url 1 "$own")")"
+}
+
+@test "a claim to be a node takes no node's place, and a wrong token does not stop a health check" {
+  token=$(new_token all --allow all)
+  start_node 1
+  own=$(key_owned_by 1 own)
+  /usr/bin/python3 -c '
+import socket, sys
+held = []
+for _ in range(20):
+    s = socket.create_connection(("127.0.0.1", 7776))
+    s.sendall(f"GET /{sys.argv[1]} HTTP/1.1\r\nHost: a\r\nKvnode-Relayed-By: node2\r\nKvnode-Peers: x\r\n\r\n".encode())
+    assert s.recv(100).startswith(b"HTTP/1.1 403 "), "let in"
+    held.append(s)
+open("held", "w").close()
+sys.stdin.read()
+' "$own" < <(eventually 30 test -e counted) 3>&- &
+  holder=$!
+  eventually 10 test -e held
+  assert_metric 1 kvnode_peer_connections 0
+  touch counted
+  wait "$holder"
+  assert_equal 200 "$(http wrong "$(url 1 '?health')")"
+  assert_equal 401 "$(http wrong "$(url 1 "$own")")"
+}
+
+@test "no log line has a token that was put in the wrong place" {
+  token=$(new_token all --allow all)
+  start_node 1
+  raw 1 "GET $token\n" >/dev/null
+  raw 1 "PUT k $token\nvalue" >/dev/null
+  http '' "$(url 1 "$token")" >/dev/null
+  echo "$token" >>"$tokens"
+  kill -HUP "$(node_pid 1)"
+  eventually 10 grep -q 'the new configuration is refused' "$CLUSTER/node1.log"
+  eventually 10 grep -q 'kvnode_…' "$CLUSTER/node1.log"
+  if grep -q "$token" "$CLUSTER/node1.log"; then return 1; fi
+  if curl --silent http://127.0.0.1:7777/healthz | grep "$token"; then return 1; fi
 }
 
 @test "tokens in a cluster need a word on who is a node" {
@@ -247,7 +330,7 @@ reloaded_more_than() { (($(grep -c 'configuration reloaded' "$CLUSTER/node$1.log
   assert_matches '^one=sha256:[0-9a-f]{64} read:a/ read:b%20/ status until=2027-06-30$' "$(cat "$tokens")"
   cp "$tokens" before
   kvctl() { "$KVCTL" "$@" --config "$CLUSTER/node1.conf"; }
-  for arguments in 'one --allow read' 'two --allow reads' 'two --allow read --until tomorrow' 't/o --allow read' \
+  for arguments in 'one --allow read' 'two --allow none' 'two --allow read --until 2020-01-01' 'two --allow read:a --prefix b' 'two --allow reads' 'two --allow read --until tomorrow' 't/o --allow read' \
     'two --allow read --prefix %G0' 'two --allow status:a'; do
     # shellcheck disable=SC2086 # Words are meant.
     run --separate-stderr kvctl token new $arguments
@@ -256,6 +339,24 @@ reloaded_more_than() { (($(grep -c 'configuration reloaded' "$CLUSTER/node$1.log
     assert_equal 1 "$(wc -l <<<"$stderr")"
     cmp before "$tokens"
   done
+  for prefix in '' 'docs all' $'a\tall'; do
+    run ! kvctl token new two --allow read --prefix "$prefix"
+    cmp before "$tokens"
+  done
+  chmod g+w "$tokens"
+  run --separate-stderr kvctl token new two --allow read
+  assert_equal "78 kvctl: $tokens: a node refuses it: expected what chmod go-w leaves" "$status $stderr"
+  chmod g-w "$tokens"
+  cmp before "$tokens"
+  # Many at once each get their line.
+  makers=()
+  for number in {1..20}; do
+    kvctl token new "many$number" --allow read >"made$number" 2>/dev/null 3>&- &
+    makers+=($!)
+  done
+  wait "${makers[@]}"
+  assert_equal 21 "$(wc -l <"$tokens")"
+  assert_equal 20 "$(grep -c '^many[0-9]*=sha256:[0-9a-f]\{64\} read$' "$tokens")"
   printf '# no end' >>"$tokens"
   new_token two --allow all --prefix c >token
   assert_matches 'two=sha256:[0-9a-f]{64} read,write,delete,list:c status' "$(tail -n 1 "$tokens")"

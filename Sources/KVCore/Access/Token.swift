@@ -25,6 +25,18 @@ package struct Token: Sendable, Equatable {
   /// The text of a token, from random bytes.
   package static func text(_ randomBytes: [UInt8]) -> String { opening + Hexadecimal.digits(randomBytes) }
 
+  /// A text for people to read, without the tokens that somebody put where none belongs.
+  package static func masked(_ text: String) -> String {
+    guard text.contains(opening) else { return text }
+    var masked = ""
+    var rest = text[...]
+    while let range = rest.firstRange(of: opening) {
+      masked += rest[..<range.lowerBound] + opening + "…"
+      rest = rest[range.upperBound...].drop(while: \.isHexDigit)
+    }
+    return masked + rest
+  }
+
   /// The line of the tokens' file that says all this, without its LF.
   package var line: String {
     "\(name)=\(Self.digestOpening)\(Hexadecimal.digits(digest)) \(grants)\(until.map { " \(Self.untilOpening)\($0)" } ?? "")"
@@ -85,25 +97,25 @@ package struct TokenList: Sendable, Equatable {
   package init(parsing contents: [UInt8], named name: String) throws(ConfigurationError) {
     var tokens: [Token] = []
     var lines: [String: Int] = [:]
+    var digests: Set<[UInt8]> = []
     var problems = ConfigurationProblemList()
     for item in SettingsFile(name: name, contents: contents).items {
+      // No message repeats what stands there: it may be a token that was put in the wrong place.
       switch item {
-      case .malformed(let problem): problems.append(problem)
-      case .section(let section, let line):
-        let text =
-          "[\(ConfigurationProblem.shortened(section))]: expected name=sha256:…, for there are no sections here"
-        problems.append(ConfigurationProblem(file: name, line: line, message: text))
+      case .malformed(let problem): problems.append(Self.problem(name, problem.line, "expected \(Self.form)"))
+      case .section(_, let line):
+        problems.append(Self.problem(name, line, "a section: expected \(Self.form), for there are none here"))
       case .assignment(let assignment):
         do throws(SettingError) {
           if let earlier = lines[assignment.key] {
             throw SettingError(expected: "each name once; line \(earlier) has it already")
           }
           lines[assignment.key] = assignment.line
-          tokens.append(try Token(name: try NodeName.parse(assignment.key), parsing: assignment.value))
+          let token = try Token(name: try NodeName.parse(assignment.key), parsing: assignment.value)
+          guard digests.insert(token.digest).inserted else { throw SettingError(expected: "each hash once") }
+          tokens.append(token)
         } catch {
-          // The hash is no secret, but a token that was put in its place would be.
-          let message = "\(ConfigurationProblem.shortened(assignment.key))=…: \(error)"
-          problems.append(ConfigurationProblem(file: name, line: assignment.line, message: message))
+          problems.append(Self.problem(name, assignment.line, "\(error)"))
         }
       }
     }
@@ -114,6 +126,12 @@ package struct TokenList: Sendable, Equatable {
     }
     guard problems.problems.isEmpty else { throw ConfigurationError(problems: problems.problems) }
     self.init(tokens)
+  }
+
+  private static let form = "name=sha256:… permissions"
+
+  private static func problem(_ file: String, _ line: Int?, _ message: String) -> ConfigurationProblem {
+    ConfigurationProblem(file: file, line: line, message: message)
   }
 
   /// How many there are.

@@ -16,7 +16,9 @@ package struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertibl
 
   /// A problem with one assignment, whose text begins the message.
   init(_ assignment: SettingsFile.Assignment, _ message: String) {
-    let text = Self.shortened("\(assignment.key)=\(assignment.value)")
+    // Somebody may have put the secret itself, or a token, in place of the file that has it.
+    let value = ["Secret", "Tokens"].contains(assignment.key) ? "…" : assignment.value
+    let text = Self.shortened("\(assignment.key)=\(value)")
     self.init(file: assignment.file, line: assignment.line, message: "\(text): \(message)")
   }
 

@@ -31,13 +31,13 @@ package struct ConfigurationFiles: Sendable {
     }
     var (configuration, warnings) = try Configuration.parse(
       files: files, hostName: Process.hostName, isNode: isNode, isMember: isMember)
-    if isNode { try Self.readBesides(&configuration, warnings) }
+    if isNode { try Self.readBesides(&configuration, &warnings) }
     return (configuration, warnings)
   }
 
   /// Reads the files that the configuration names.
   private static func readBesides(
-    _ configuration: inout Configuration, _ warnings: [ConfigurationProblem]
+    _ configuration: inout Configuration, _ warnings: inout [ConfigurationProblem]
   ) throws(ConfigurationError) {
     do throws(ConfigurationError) {
       if let path = configuration.access.tokensFile {
@@ -49,6 +49,7 @@ package struct ConfigurationFiles: Sendable {
         let path = try credentialPath(name, "Secret")
         let contents = try contents(of: path, "g-w,o-rwx") { $0.isWritableByOthers || $0.isReadableByAll }
         configuration.cluster.secret = try ClusterSecret(parsing: contents, named: path)
+        try checkUnsigned(configuration, path, &warnings)
       }
       if let name = configuration.tls.privateKeyFile {
         let path = try credentialPath(name, "PrivateKey")
@@ -58,6 +59,20 @@ package struct ConfigurationFiles: Sendable {
     } catch {
       throw ConfigurationError(problems: error.problems, warnings: warnings)
     }
+  }
+
+  /// Nodes need no token: where those pass that sign nothing, and anybody can be one, nobody needs one.
+  private static func checkUnsigned(
+    _ configuration: Configuration, _ path: String, _ warnings: inout [ConfigurationProblem]
+  ) throws(ConfigurationError) {
+    guard configuration.cluster.secret?.acceptsUnsigned == true else { return }
+    let access = configuration.access
+    guard access.isGuarded, access.allowedPeers.isEmpty else {
+      let message = "nodes that sign nothing are accepted too (unsigned)"
+      return warnings.append(ConfigurationProblem(file: path, line: nil, message: message))
+    }
+    let message = "unsigned: expected AllowedPeers= beside it, where Tokens= or Anonymous= is set"
+    throw ConfigurationError(problems: [ConfigurationProblem(file: path, line: nil, message: message)])
   }
 
   /// Where a credential lies; a path is its own.

@@ -128,6 +128,11 @@ package struct File: ~Copyable, Sendable {
     _ = try systemCall("ftruncate") { ftruncate(descriptor.number, off_t(byteCount)) }
   }
 
+  /// Takes a lock that ends with this file, and waits for whoever has it.
+  package func waitForLock() throws(SystemError) {
+    _ = try systemCall("flock") { flock(descriptor.number, LOCK_EX) }
+  }
+
   /// Takes a lock that ends with the process, or says that another process holds it (flock(2)).
   package func lock() throws(SystemError) -> Bool {
     do throws(SystemError) {

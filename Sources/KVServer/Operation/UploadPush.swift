@@ -103,7 +103,7 @@ struct UploadPush: Sendable {
   private func end(_ stream: consuming Stream, _ peer: Peer, _ request: ValueRequest) async {
     let link = link(to: peer, request)
     var connection = PeerConnection(
-      stream, isReused: true, acknowledgementTimeout: cluster.limits.connectTimeout, secret: peers.secret())
+      stream, isReused: true, acknowledgementTimeout: cluster.limits.connectTimeout, signing: peers.signing(for: peer))
     connection.bePatient()
     connection.answerTimeout = Self.lagMax
     do throws(PeerError) {

@@ -16,13 +16,13 @@ struct PeerConnection: ~Copyable, Sendable {
   /// Within what time an answer must have come; the idle timeout where nothing is said.
   var answerTimeout: Duration?
   private let acknowledgementTimeout: Duration
-  private let secret: ClusterSecret?
+  private let signing: PeerSigning?
   private var isPatient = false
 
   /// A node that has been cut off acknowledges nothing, and is to be given up as soon as one that cannot be connected
   /// to: so what is sent must be acknowledged within that time.
-  init(_ stream: consuming Stream, isReused: Bool, acknowledgementTimeout: Duration, secret: ClusterSecret?) {
-    self.secret = secret
+  init(_ stream: consuming Stream, isReused: Bool, acknowledgementTimeout: Duration, signing: PeerSigning?) {
+    self.signing = signing
     if !isReused { stream.setAcknowledgementTimeout(acknowledgementTimeout) }
     self.stream = stream
     self.isReused = isReused
@@ -38,16 +38,10 @@ struct PeerConnection: ~Copyable, Sendable {
 
   /// Sends a request's head and reads the answer's: for a value, 100 if the owner agrees to take it.
   mutating func ask(_ head: HTTPRequestHead, _ body: [UInt8] = []) async throws(PeerError) -> HTTPResponseHead {
-    do throws(StreamError) { try await stream.send(signed(head).encoded() + body) } catch { throw .stream(error) }
+    do throws(StreamError) { try await stream.send((signing?.signed(head) ?? head).encoded() + body) } catch {
+      throw .stream(error)
+    }
     return try await receiveHead()
-  }
-
-  private borrowing func signed(_ head: HTTPRequestHead) -> HTTPRequestHead {
-    guard let secret else { return head }
-    var head = head
-    let nonce = (0..<PeerSignature.nonceByteCount).map { _ in UInt8.random(in: .min ... .max) }
-    PeerSignature.sign(&head, nonce: nonce, code: secret.code)
-    return head
   }
 
   /// Sends a body that the other node has asked for, and reads the text that it answers with.

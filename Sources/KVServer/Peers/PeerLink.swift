@@ -63,7 +63,7 @@ extension Peers: PeerQuestions {
 
   func reply(to question: NodeQuestion, of peer: Peer, _ cluster: Cluster) async -> NodeReply {
     let body = question.bytes
-    let head = PeerProtocol.messageHead(to: peer, mark: cluster.topology.relayMark, byteCount: body.count)
+    let head = messageHead(body, to: peer, cluster)
     let link = PeerLink(peers: self, peer: peer, limits: cluster.limits, subject: "MESSAGE", isLook: true)
     let answer: [UInt8]
     do throws(ExchangeError) {
@@ -85,8 +85,7 @@ extension Peers: PeerQuestions {
   /// be done when it goes on.
   func order(_ order: WriteOrder, by version: UInt64, of peer: Peer, _ cluster: Cluster) async -> OrderReply {
     let body = NodeQuestion.write(order).bytes
-    let head = PeerProtocol.messageHead(
-      to: peer, mark: cluster.topology.relayMark, byteCount: body.count, asksFirst: true)
+    let head = messageHead(body, to: peer, cluster, asksFirst: true)
     let link = PeerLink(peers: self, peer: peer, limits: cluster.limits, subject: "PUT \(order.key)", isLook: true)
     guard var connection = await hearing(head, link, cluster) else { return .notAsked }
     // The owners may have to fetch what does not come along.
@@ -286,7 +285,7 @@ struct PeerLink {
 
   private func connection(_ stream: consuming Stream, isReused: Bool) -> PeerConnection {
     PeerConnection(
-      stream, isReused: isReused, acknowledgementTimeout: limits.connectTimeout, secret: peers.secret())
+      stream, isReused: isReused, acknowledgementTimeout: limits.connectTimeout, signing: peers.signing(for: peer))
   }
 
   private func connectAnew() async throws(ExchangeError) -> PeerConnection {

@@ -38,21 +38,52 @@ final class AccessControl: Sendable {
     }
   }
 
-  /// Refuses what the caller may not ask. Whoever shows wrong tokens again and again waits for each answer.
+  /// Whether another node asks. A request that says so without good reason is refused: nodes need no token, so it must be
+  /// known who is one, by the cluster's secret or at least by address.
+  func isNode(
+    _ request: Request, at client: borrowing Client, _ configuration: Configuration
+  ) throws(ExchangeError) -> Bool {
+    guard let mark = request.relayed else { return false }
+    try checkAddress(request, of: client, configuration)
+    guard let reason = Self.doubt(about: mark, request, client.shown.signature, configuration) else { return true }
+    throw .refused(Failure(.forbidden, "\(request.subject): \(reason)"))
+  }
+
+  /// Why a request does not count as a node's; nil where it does.
+  private static func doubt(
+    about mark: RelayMark, _ request: Request, _ signature: PeerSignature?, _ configuration: Configuration
+  ) -> String? {
+    let isKnownByAddress = !configuration.access.allowedPeers.isEmpty || !configuration.access.isGuarded
+    guard let secret = configuration.cluster.secret else {
+      return isKnownByAddress ? nil : "nothing says that \(mark.node) is a node (Secret=, AllowedPeers=)"
+    }
+    guard let signature else {
+      return secret.acceptsUnsigned && isKnownByAddress ? nil : lackOfSecret(mark, configuration)
+    }
+    guard secret.recognises(signature.code, of: signature.text(for: configuration.nodeName)) else {
+      return lackOfSecret(mark, configuration)
+    }
+    if case .message = request, signature.bodyDigest == nil { return "\(mark.node) does not sign what it says" }
+    return nil
+  }
+
+  private static func lackOfSecret(_ mark: RelayMark, _ configuration: Configuration) -> String {
+    "\(mark.node) does not show that it knows the secret of \(configuration.nodeName) (Secret=)"
+  }
+
+  /// Refuses what a client may not ask. Whoever shows wrong tokens again and again waits for each answer.
   func check(
     _ request: Request, from caller: Caller, at client: borrowing Client, _ configuration: Configuration
   ) async throws(ExchangeError) {
     try checkAddress(request, of: client, configuration)
-    if let mark = request.relayed { return try checkIsNode(request, mark, client.shown.signature, configuration) }
     let access = configuration.access
-    guard access.isGuarded || configuration.tls.required != .no else { return }
+    guard access.isGuarded || configuration.tls.required != .no, let need = request.need else { return }
+    if configuration.tls.required == .clients, !client.stream.isEncrypted {
+      throw .refused(Failure(.forbidden, "\(request.subject): the connection must be encrypted (Required= in [TLS])"))
+    }
     if case .unknown(let reason) = caller {
       await holdBack(client.ipAddress)
       throw .refused(Failure(.unauthorized, "\(request.subject): \(reason)"))
-    }
-    guard let need = request.need else { return }
-    if configuration.tls.required == .clients, !client.stream.isEncrypted {
-      throw .refused(Failure(.forbidden, "\(request.subject): the connection must be encrypted (Required= in [TLS])"))
     }
     if let failure = Self.refusal(of: need, request, caller, isOwnHost: client.isOnOwnHost, access) {
       throw .refused(failure)
@@ -64,35 +95,18 @@ final class AccessControl: Sendable {
     of need: Need, _ request: Request, _ caller: Caller, isOwnHost: Bool, _ access: Access
   ) -> Failure? {
     if case .holder(let token) = caller {
-      if token.grants.permit(need) { return nil }
-      return Failure(
-        .forbidden, "\(request.subject): the token \(token.name) lacks the permission to \(need.permission) this")
+      // Whatever everybody may do needs no permission of its own.
+      if token.grants.permit(need) || access.anonymous?.permit(need) == true { return nil }
+      return Failure(.forbidden, "\(request.subject): the token \(token.name) lacks \(need.permission) permission")
     }
     if access.anonymousGrants(isOwnHost: isOwnHost).permit(need) { return nil }
     guard access.tokensFile != nil else {
       return Failure(
-        .forbidden, "\(request.subject): nobody has the permission to \(need.permission) this (Anonymous=)")
+        .forbidden, "\(request.subject): nobody has \(need.permission) permission (Anonymous=)")
     }
     return Failure(
       .unauthorized,
       "\(request.subject): a token is needed (Authorization: Bearer, or a line AUTH and the token before the request)")
-  }
-
-  /// Nodes need no token, so it must be known who is one: by the cluster's secret, or at least by address.
-  private func checkIsNode(
-    _ request: Request, _ mark: RelayMark, _ signature: PeerSignature?, _ configuration: Configuration
-  ) throws(ExchangeError) {
-    let reason: String
-    if let secret = configuration.cluster.secret {
-      if let signature, secret.recognises(signature.code, of: signature.text) { return }
-      if signature == nil, secret.acceptsUnsigned { return }
-      reason = "\(mark.node) does not show that it knows the secret of \(configuration.nodeName) (Secret=)"
-    } else if configuration.access.isGuarded, configuration.access.allowedPeers.isEmpty {
-      reason = "nothing says that \(mark.node) is a node (Secret=, AllowedPeers=)"
-    } else {
-      return
-    }
-    throw .refused(Failure(.forbidden, "\(request.subject): \(reason)"))
   }
 
   private func holdBack(_ address: IPAddress?) async {

@@ -1,5 +1,7 @@
 import KVCluster
 import KVCore
+import KVLinux
+import KVDialect
 import KVStore
 import KVWire
 
@@ -70,6 +72,9 @@ extension Client {
       do throws(StreamError) { try await stream.wait(.readable) } catch {
         throw ExchangeError(.stream(error), receiving: request.subject)
       }
+    }
+    if let digest = shown.signature?.bodyDigest, digest != PeerSignature.bodyDigest(SHA256.digest(message)) {
+      throw .refused(Failure(.badRequest, "MESSAGE: it is not the one that was signed"))
     }
     return message
   }

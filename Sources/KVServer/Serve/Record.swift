@@ -49,7 +49,7 @@ struct Record: Sendable {
     switch error {
     case .refused(let failure):
       metrics.countRefusal(failure.kind)
-      log(failure.isOurs ? .warning : .info, "refused: \(failure)", about.fields, client)
+      log(failure.isOurs ? .warning : .info, "refused: \(Token.masked(failure.message))", about.fields, client)
       do throws(StreamError) { try await client.send(.failure(failure)) } catch { client.abandon() }
       return failure.isOurs ? .serverError : .clientError
     case .broken(let reason):
@@ -105,7 +105,7 @@ struct RequestAbout: Sendable {
   var fields: Logger.Metadata {
     guard let request else { return [:] }
     var fields: Logger.Metadata = ["op": "\(operation)"]
-    if case .value(let request) = request { fields["key"] = "\(request.key)" }
+    if case .value(let request) = request { fields["key"] = "\(Token.masked(request.key.description))" }
     if let peer { fields["peer"] = "\(peer)" }
     if let name = caller.name { fields["token"] = "\(name)" }
     if let mark = request.relayed { fields["relayed_by"] = "\(mark.node)" }

@@ -72,11 +72,15 @@ final class Serve: Sendable {
       case .gone: return Traffic()
       case .refused(let failure): throw .refused(failure)
       case .request(let request):
-        guard client.isAdmitted(asPeer: request.relayed != nil) else {
+        // Who only claims to be a node takes no node's place.
+        let isNode = Result { () throws(ExchangeError) in
+          try access.isNode(request, at: client, cluster.configuration)
+        }
+        guard client.isAdmitted(asPeer: (try? isNode.get()) ?? false) else {
           record.refusedConnection()
           throw .refused(.tooManyConnections(at: cluster.configuration.nodeName))
         }
-        try await access.check(request, from: caller, at: client, cluster.configuration)
+        if try !isNode.get() { try await access.check(request, from: caller, at: client, cluster.configuration) }
         return try await answer(request, route, cluster, to: &client)
       }
     }

@@ -68,7 +68,7 @@ struct TokenOption: ParsableArguments {
   private static func read(_ path: String) throws(CommandError) -> String {
     let contents = try CommandError.naming(path) { () throws(SystemError) -> [UInt8]? in
       let file = try File(path: path)
-      return try file.status().isOpenToOthers ? nil : file.contents(bytesMax: bytesMax)
+      return try file.status().isOpenToOthers ? nil : file.contents(bytesMax: bytesMax + 1)
     }
     guard let contents else {
       throw CommandError(.configuration, "\(path): others may read or write the token: expected what chmod 600 leaves")
@@ -78,8 +78,8 @@ struct TokenOption: ParsableArguments {
 
   private static func checked(_ text: String, _ source: String) throws(CommandError) -> String {
     let token = text.hasSuffix("\n") ? text.dropLast() : text[...]
-    guard !token.isEmpty, token.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-      throw CommandError(.configuration, "\(source): expected a token, in one line")
+    guard (1...bytesMax).contains(token.utf8.count), token.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+      throw CommandError(.configuration, "\(source): expected a token, in one line of at most \(bytesMax) characters")
     }
     return String(token)
   }

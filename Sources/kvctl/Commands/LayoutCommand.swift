@@ -95,6 +95,7 @@ struct LayoutCommand: ParsableCommand {
         """)
 
     @OptionGroup var configurationOption: ConfigurationOption
+    @OptionGroup(visibility: .private) var tokenOption: TokenOption
     @OptionGroup(visibility: .private) var nodeOption: NodeOption
     @OptionGroup(visibility: .private) var progress: ProgressOption
 
@@ -128,6 +129,7 @@ struct LayoutCommand: ParsableCommand {
     var yes = false
 
     @OptionGroup var configurationOption: ConfigurationOption
+    @OptionGroup var tokenOption: TokenOption
     @OptionGroup(visibility: .private) var nodeOption: NodeOption
     @OptionGroup(visibility: .private) var progress: ProgressOption
 
@@ -138,10 +140,10 @@ struct LayoutCommand: ParsableCommand {
 
     func run() throws {
       try ending { () throws(CommandError) in
-        let configuration = try configurationOption.load()
+        let (configuration, token) = (try configurationOption.load(), try tokenOption.load())
         let lost = lost
         try Runtime.run { () async throws(CommandError) in
-          let (report, layout) = try await LayoutQuestion.layout(Nodes(ownOnly: configuration))
+          let (report, layout) = try await LayoutQuestion.layout(Nodes(ownOnly: configuration, token: token))
           guard layout.current.copies == 1 else {
             throw CommandError(.failure, "LAYOUT: \(LayoutOrder.noLossOfCopies)")
           }

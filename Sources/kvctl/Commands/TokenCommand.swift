@@ -57,15 +57,28 @@ struct TokenCommand: ParsableCommand {
     }
 
     private func token(_ text: String) throws(CommandError) -> Token {
-      Token(
+      let token = Token(
         name: try Self.reading("the name", name, NodeName.parse), digest: SHA256.digest(Array(text.utf8)),
-        grants: try Self.reading("--allow and --prefix", grants, Grants.init(parsing:)),
+        grants: try Self.reading("--allow and --prefix", try words(), Grants.init(parsing:)),
         until: try until.map { day throws(CommandError) in try Self.reading("--until", day, Day.init(parsing:)) })
+      guard token.grants != .none else {
+        throw CommandError(.usage, "--allow: a token that allows nothing is of no use")
+      }
+      let now = HTTPDate(nanosecondsSince1970: Instant.wallNanoseconds)
+      if let day = token.until, day.isOver(at: now) { throw CommandError(.usage, "--until: \(day) is over") }
+      return token
     }
 
     /// Each prefix gets what is about keys; the state of nodes has none.
-    private var grants: String {
+    private func words() throws(CommandError) -> String {
       guard !prefixes.isEmpty else { return allow }
+      guard !allow.contains(where: { ": \t".contains($0) }) else {
+        throw CommandError(.usage, "--allow: expected permissions alone, for their prefixes are named by --prefix")
+      }
+      // What an unset variable leaves must not open all keys, nor a blank begin another permission.
+      guard prefixes.allSatisfy({ !$0.isEmpty && !$0.contains(where: \.isWhitespace) }) else {
+        throw CommandError(.usage, "--prefix: expected the beginning of a key, percent-encoded")
+      }
       let names = allow.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
       let aboutKeys = names.filter { $0 != Permission.status.rawValue }.joined(separator: ",")
       var words = aboutKeys.isEmpty ? [] : prefixes.map { "\(aboutKeys):\($0)" }
@@ -89,20 +102,26 @@ struct TokensFile {
 
   let path: String
 
-  /// Adds a line, unless what comes out would be refused by a node.
+  /// Adds a line, unless what comes out would be refused by a node. Nobody else adds one meanwhile.
   func add(_ token: Token) throws(CommandError) {
-    let file = try CommandError.naming(path) { () throws(SystemError) in try File(writingPath: path) }
-    var contents = try CommandError.naming(path) { () throws(SystemError) in
-      try file.contents(bytesMax: Self.bytesMax + 1)
+    let file = try CommandError.naming(path) { () throws(SystemError) in
+      let file = try File(writingPath: path)
+      try file.waitForLock()
+      return file
     }
-    let byteCount = contents.count
-    if let last = contents.last, last != UInt8(ascii: "\n") { contents.append(UInt8(ascii: "\n")) }
-    contents += Array("\(token.line)\n".utf8)
-    do throws(ConfigurationError) { _ = try TokenList(parsing: contents, named: path) } catch {
+    let (contents, isWritableByOthers) = try CommandError.naming(path) { () throws(SystemError) in
+      (try file.contents(bytesMax: Self.bytesMax + 1), try file.status().isWritableByOthers)
+    }
+    guard !isWritableByOthers else {
+      throw CommandError(.configuration, "\(path): a node refuses it: expected what chmod go-w leaves")
+    }
+    let ending = contents.last.map { $0 == UInt8(ascii: "\n") } ?? true ? "" : "\n"
+    let line = Array("\(ending)\(token.line)\n".utf8)
+    do throws(ConfigurationError) { _ = try TokenList(parsing: contents + line, named: path) } catch {
       throw CommandError(.configuration, "\(error)")
     }
     try CommandError.naming(path) { () throws(SystemError) in
-      try Array(contents[byteCount...]).withBytes { bytes throws(SystemError) in try file.write(bytes, at: byteCount) }
+      try line.withBytes { bytes throws(SystemError) in try file.write(bytes, at: contents.count) }
       try file.sync()
     }
   }

@@ -17,10 +17,10 @@ struct Nodes: Sendable {
   }
 
   /// This host's node alone.
-  init(ownOnly configuration: Configuration) {
+  init(ownOnly configuration: Configuration, token: String?) {
     var configuration = configuration
     configuration.peers = []
-    self.init(configuration, named: [])
+    self.init(configuration, named: [], token: token)
   }
 
   /// Whether somebody named nodes, of which nothing else is known.

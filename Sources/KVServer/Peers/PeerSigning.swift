@@ -1,0 +1,34 @@
+import KVCore
+import KVDialect
+import KVHTTP
+import KVLinux
+
+/// Shows another node that this one knows the cluster's secret.
+struct PeerSigning: Sendable {
+  let secret: ClusterSecret
+  /// Whom it is shown to: no other takes it for its own.
+  let peer: Peer
+
+  /// The head, signed.
+  func signed(_ head: HTTPRequestHead) -> HTTPRequestHead {
+    var head = head
+    let nonce = (0..<PeerSignature.nonceByteCount).map { _ in UInt8.random(in: .min ... .max) }
+    PeerSignature.sign(&head, for: peer.name, nonce: nonce, code: secret.code)
+    return head
+  }
+}
+
+extension Peers {
+  /// What a node is shown with each request; nil without a secret.
+  func signing(for peer: Peer) -> PeerSigning? { secret().map { PeerSigning(secret: $0, peer: peer) } }
+
+  /// The head of a message with that body.
+  func messageHead(
+    _ body: [UInt8], to peer: Peer, _ cluster: Cluster, asksFirst: Bool = false
+  ) -> HTTPRequestHead {
+    var head = PeerProtocol.messageHead(
+      to: peer, mark: cluster.topology.relayMark, byteCount: body.count, asksFirst: asksFirst)
+    if secret() != nil { PeerSignature.cover(SHA256.digest(body), by: &head) }
+    return head
+  }
+}
