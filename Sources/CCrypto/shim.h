@@ -3,6 +3,8 @@
 #include <openssl/hmac.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <sys/socket.h>
 
 // What OpenSSL has as macros, which Swift does not see.
 static inline void ccrypto_set_modes(SSL_CTX *context) {
@@ -20,3 +22,38 @@ static inline int ccrypto_tls13(void) { return TLS1_3_VERSION; }
 
 // The system's error that a code of OpenSSL's stands for, or 0.
 static inline int ccrypto_system_error(unsigned long code) { return ERR_SYSTEM_ERROR(code) ? ERR_GET_REASON(code) : 0; }
+
+static inline long ccrypto_set_server_name(SSL *session, const char *name) {
+  return SSL_set_tlsext_host_name(session, (void *)name);
+}
+
+// OpenSSL's way to a socket, but for the signal that write(2) sends where the other side has gone.
+static inline int ccrypto_socket_write(BIO *bio, const char *bytes, int count) {
+  int socket = -1;
+  BIO_get_fd(bio, &socket);
+  BIO_clear_retry_flags(bio);
+  int sent = (int)send(socket, bytes, (size_t)count, MSG_NOSIGNAL);
+  if (sent < 0 && BIO_sock_should_retry(sent)) BIO_set_retry_write(bio);
+  return sent;
+}
+
+static inline BIO_METHOD *ccrypto_socket_method(void) {
+  const BIO_METHOD *usual = BIO_s_socket();
+  BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK | BIO_TYPE_DESCRIPTOR, "socket");
+  if (!method) return 0;
+  BIO_meth_set_write(method, ccrypto_socket_write);
+  BIO_meth_set_read(method, BIO_meth_get_read(usual));
+  BIO_meth_set_ctrl(method, BIO_meth_get_ctrl(usual));
+  BIO_meth_set_create(method, BIO_meth_get_create(usual));
+  BIO_meth_set_destroy(method, BIO_meth_get_destroy(usual));
+  return method;
+}
+
+// The session's way to a socket, which it does not close.
+static inline int ccrypto_set_socket(SSL *session, BIO_METHOD *method, int socket) {
+  BIO *bio = BIO_new(method);
+  if (!bio) return 0;
+  BIO_set_fd(bio, socket, BIO_NOCLOSE);
+  SSL_set_bio(session, bio, bio);
+  return 1;
+}

@@ -24,6 +24,16 @@ extension Stream {
     session = begun
   }
 
+  /// Encrypts a connection that was made to that host.
+  package mutating func connectTLS(
+    _ context: TLSContext, to host: PeerAddress.Host, until deadline: Instant
+  ) async throws(StreamError) {
+    let begun: TLSSession
+    do throws(TLSError) { begun = try TLSSession(connecting: socket, context, to: host) } catch { throw .tls(error) }
+    try await goThrough(begun, until: deadline)
+    session = begun
+  }
+
   private borrowing func goThrough(_ session: TLSSession, until deadline: Instant) async throws(StreamError) {
     while true {
       let state: TLSSession.Handshake

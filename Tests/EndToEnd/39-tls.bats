@@ -175,6 +175,38 @@ has_layout_everywhere() {
   eventually 60 has_subject fourth
 }
 
+@test "kvctl encrypts for nodes that want it, and trusts nobody whom it was not told to" {
+  use_tls Required=clients
+  start_cluster
+  random_file value 20000000
+  kvctl() { "${KVNODE%/*}/kvctl" "$@"; }
+  kvctl --config "$CLUSTER/node1.conf" --ca "$certificate" put key value
+  KVNODE_CA=$certificate kvctl --config "$CLUSTER/node2.conf" cat key | cmp - value
+  kvctl --node https://127.0.0.3:7776/ --ca "$certificate" cat key | cmp - value
+  KVNODE_CA=$certificate KVNODE_NODES=127.0.0.4 kvctl ls | grep -q key
+  kvctl --config "$CLUSTER/node1.conf" --ca "$certificate" status >/dev/null
+  kvctl --config "$CLUSTER/node1.conf" --ca "$certificate" bench --size 1M --duration 1s >/dev/null
+  kvctl --config "$CLUSTER/node1.conf" --ca "$certificate" del key
+  run kvctl --config "$CLUSTER/node1.conf" stat key
+  assert_equal 4 "$status"
+  assert_matches 'cannot be reached: the certificate: self-signed certificate$' "$output"
+  run kvctl --node http://127.0.0.1 --ca "$certificate" stat key
+  assert_equal 1 "$status"
+  run kvctl --node http://127.0.0.1 --ca "$certificate" cat key
+  assert_matches 'the connection must be encrypted \(Required= in \[TLS\]\)$' "$output"
+  run kvctl --node https://localhost --ca "$certificate" stat key
+  assert_equal 4 "$status"
+  assert_matches 'the certificate: hostname mismatch$' "$output"
+  run kvctl --node https://127.0.0.1 --ca "$CLUSTER/absent" stat key
+  assert_equal "78 kvctl: $CLUSTER/absent: No such file or directory" "$status $output"
+  # The other end speaks no TLS.
+  configure 1 tls
+  kill -KILL "$(node_pid 1)"
+  start_node 1
+  run kvctl --node https://127.0.0.1 --ca "$certificate" stat key
+  assert_equal 4 "$status"
+}
+
 @test "[TLS] is checked as a whole" {
   check() {
     run "$KVNODE" --config "$CLUSTER/node1.conf" --check-config

@@ -24,7 +24,7 @@ import Testing
   @Test func asksTheNamedNodeWhereTheOwnerCannotBeReached() throws {
     let configuration = try configuration(Self.peers)
     let named = try PeerAddress(parsing: "192.0.2.9:1")
-    let nodes = Nodes(configuration, named: [named])
+    let nodes = Nodes(configuration, named: [NodeAddress(named)])
     #expect(nodes.candidates(for: try Key("hashme".utf8)) == [Endpoint(configuration.peers[0]), Endpoint(named)])
     #expect(nodes.candidates.first == Endpoint(named))
     #expect(nodes.candidates.count == 5)
@@ -32,7 +32,7 @@ import Testing
 
   @Test func asksTheNamedNodesWhereNoPeerIsKnown() throws {
     let named = [try PeerAddress(parsing: "192.0.2.9:1"), try PeerAddress(parsing: "192.0.2.8")]
-    let nodes = Nodes(Configuration(nodeName: ""), named: named)
+    let nodes = Nodes(Configuration(nodeName: ""), named: named.map { NodeAddress($0) })
     #expect(nodes.candidates(for: try Key("hashme".utf8)) == named.map { Endpoint($0) })
     #expect(nodes.candidates == named.map { Endpoint($0) })
     #expect(nodes.owner(of: try Key("hashme".utf8)) == nil)
@@ -48,5 +48,21 @@ import Testing
   func asksThisHostsNodeWhereNothingElseIsKnown(text: String, expected: String) throws {
     let nodes = Nodes(try configuration(text), named: [])
     #expect(nodes.candidates.map(\.description) == [expected])
+  }
+
+  @Test(arguments: [
+    ("192.0.2.1", "192.0.2.1:7776", nil), ("https://node1:8000/", "node1:8000", true),
+    ("HTTPS://node1", "node1:7776", true),
+    ("http://[::1]:1", "[::1]:1", false),
+  ])
+  func namesMaySayWhetherToEncrypt(text: String, address: String, isEncrypted: Bool?) throws {
+    let named = try NodeAddress(parsing: text)
+    #expect(named.address.description == address)
+    #expect(named.isEncrypted == isEncrypted)
+  }
+
+  @Test(arguments: ["https://", "ftp://node1", "https://node1/key", "https://user@node1"])
+  func whatIsNoNodeIsRefused(text: String) {
+    #expect(throws: SettingError.self) { try NodeAddress(parsing: text) }
   }
 }

@@ -12,9 +12,12 @@ package final class TLSContext: @unchecked Sendable {
   /// What is spoken here, as ALPN (RFC 7301) writes it, with its length before it.
   private static let protocols: StaticString = "\u{08}http/1.1"
 
+  /// How sessions reach their sockets. It is made once and never changed.
+  nonisolated(unsafe) static let socketMethod = ccrypto_socket_method()
+
   let context: OpaquePointer
-  /// When the certificate ends, in seconds since 1970.
-  package let expiresAtSeconds: Int
+  /// When the certificate ends, in seconds since 1970; nil where none is shown.
+  package let expiresAtSeconds: Int?
 
   /// For those who connect to this host. The certificate's file has its chain too, in PEM.
   package init(certificateFile: String, privateKeyFile: String, minimumVersion: TLSVersion) throws(TLSError) {
@@ -36,6 +39,24 @@ package final class TLSContext: @unchecked Sendable {
     SSL_CTX_set_default_read_buffer_len(context, Self.readBytes)
     SSL_CTX_set_alpn_select_cb(context, Self.chooseProtocol, nil)
     self.context = context
+  }
+
+  /// For connections that this host makes. The other side's certificate must come from one of the authorities in the file,
+  /// in PEM, or without one from those that the system trusts.
+  package init(authoritiesFile: String?) throws(TLSError) {
+    ERR_clear_error()
+    guard let context = SSL_CTX_new(TLS_client_method()) else { throw .last("SSL_CTX_new") }
+    let isLoaded =
+      authoritiesFile.map { SSL_CTX_load_verify_file(context, $0) } ?? SSL_CTX_set_default_verify_paths(context)
+    guard isLoaded == 1, ccrypto_set_minimum_version(context, ccrypto_tls12()) == 1 else {
+      let error = TLSError.last(authoritiesFile ?? "the system's authorities")
+      SSL_CTX_free(context)
+      throw error
+    }
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
+    ccrypto_set_modes(context)
+    SSL_CTX_set_default_read_buffer_len(context, Self.readBytes)
+    (self.context, expiresAtSeconds) = (context, nil)
   }
 
   deinit { SSL_CTX_free(context) }

@@ -24,14 +24,31 @@ package final class TLSSession: @unchecked Sendable {
 
   /// For a connection that somebody has made to this host. The socket must outlive it.
   package init(accepting socket: borrowing Socket, _ context: TLSContext) throws(TLSError) {
+    session = try Self.make(socket, context)
+    SSL_set_accept_state(session)
+  }
+
+  /// For a connection that this host has made to another, whose certificate must be for that name or address. The socket
+  /// must outlive it.
+  package init(connecting socket: borrowing Socket, _ context: TLSContext, to host: PeerAddress.Host) throws(TLSError) {
+    session = try Self.make(socket, context)
+    SSL_set_connect_state(session)
+    let isSet =
+      switch host {
+      case .name(let name): ccrypto_set_server_name(session, name) == 1 && SSL_set1_host(session, name) == 1
+      case .address(let address): X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), "\(address)") == 1
+      }
+    guard isSet else { throw .last("\(host)") }
+  }
+
+  private static func make(_ socket: borrowing Socket, _ context: TLSContext) throws(TLSError) -> OpaquePointer {
     ERR_clear_error()
     guard let session = SSL_new(context.context) else { throw .last("SSL_new") }
-    guard SSL_set_fd(session, socket.descriptor.number) == 1 else {
+    guard ccrypto_set_socket(session, TLSContext.socketMethod, socket.descriptor.number) == 1 else {
       SSL_free(session)
-      throw .last("SSL_set_fd")
+      throw .last("BIO_new")
     }
-    SSL_set_accept_state(session)
-    self.session = session
+    return session
   }
 
   deinit { SSL_free(session) }
@@ -44,7 +61,11 @@ package final class TLSSession: @unchecked Sendable {
     switch SSL_get_error(session, result) {
     case SSL_ERROR_WANT_READ: return .awaitsReadable
     case SSL_ERROR_WANT_WRITE: return .awaitsWritable
-    default: throw failed("the TLS handshake")
+    default:
+      let verdict = SSL_get_verify_result(session)
+      let error = failed("the TLS handshake")
+      guard verdict != X509_V_OK, let reason = X509_verify_cert_error_string(verdict) else { throw error }
+      throw TLSError(subject: "the certificate", reason: String(cString: reason))
     }
   }
 

@@ -35,10 +35,13 @@ struct NodeOption: ParsableArguments {
   @Option(
     name: .customLong("node"),
     help: ArgumentHelp(
-      "Ask this node, which asks the others. May be repeated: the next one is asked if one cannot be reached.",
+      """
+      Ask this node, which asks the others; https:// before it encrypts. May be repeated: the next one is asked if one \
+      cannot be reached.
+      """,
       valueName: "host:port"),
-    transform: { try PeerAddress(parsing: $0) })
-  var nodes: [PeerAddress] = []
+    transform: { try NodeAddress(parsing: $0) })
+  var nodes: [NodeAddress] = []
 }
 
 /// The options that say who asks.
@@ -85,6 +88,36 @@ struct TokenOption: ParsableArguments {
   }
 }
 
+/// The options that say how nodes are spoken to.
+struct MannerOptions: ParsableArguments {
+  static let authoritiesVariable = "KVNODE_CA"
+
+  @OptionGroup var tokenOption: TokenOption
+
+  @Option(
+    name: .customLong("ca"),
+    help: ArgumentHelp(
+      """
+      Encrypt, and trust the authorities whose certificates FILE has, in PEM (default: KVNODE_CA in the environment; \
+      nodes with https:// are otherwise asked by those that the system trusts).
+      """,
+      valueName: "file"),
+    completion: .file())
+  var authorities: String?
+
+  /// What they say. Nodes that turn away what is not encrypted are not spoken to otherwise.
+  func load(_ configuration: Configuration, _ nodes: [NodeAddress] = []) throws(CommandError) -> Endpoint.Manner {
+    let file = authorities ?? Process.environment(Self.authoritiesVariable)
+    var manner = Endpoint.Manner(token: try tokenOption.load())
+    manner.isEncrypted = file != nil || configuration.tls.required != .no
+    guard manner.isEncrypted || nodes.contains(where: { $0.isEncrypted == true }) else { return manner }
+    do throws(TLSError) { manner.tls = try TLSContext(authoritiesFile: file) } catch {
+      throw CommandError(.configuration, "\(error)")
+    }
+    return manner
+  }
+}
+
 /// The option of commands that show a progress bar. The others take it too, for it holds there anyway.
 struct ProgressOption: ParsableArguments {
   @Flag(name: .customLong("no-progress"), help: "Show no progress bar, even on a terminal.")
@@ -97,25 +130,25 @@ struct NodeOptions: ParsableArguments {
 
   @OptionGroup var configurationOption: ConfigurationOption
   @OptionGroup var nodeOption: NodeOption
-  @OptionGroup var tokenOption: TokenOption
+  @OptionGroup var mannerOptions: MannerOptions
 
   /// Reads the configuration, unless the nodes were named and it was not.
   func load() throws(CommandError) -> Nodes {
     let (config, nodes) = try chosen()
-    let token = try tokenOption.load()
-    guard config != nil || nodes.isEmpty else { return Nodes(Configuration(nodeName: ""), named: nodes, token: token) }
-    return Nodes(try ConfigurationOption.read(config), named: nodes, token: token)
+    let isRead = config != nil || nodes.isEmpty
+    let configuration = isRead ? try ConfigurationOption.read(config) : Configuration(nodeName: "")
+    return Nodes(configuration, named: nodes, manner: try mannerOptions.load(configuration, nodes))
   }
 
   /// What the options say, or the environment where there is neither of them.
-  private func chosen() throws(CommandError) -> (config: String?, nodes: [PeerAddress]) {
+  private func chosen() throws(CommandError) -> (config: String?, nodes: [NodeAddress]) {
     let (config, nodes) = (configurationOption.config, nodeOption.nodes)
     guard config == nil, nodes.isEmpty else { return (config, nodes) }
     let named = Process.environment(Self.nodesVariable).map { $0.split(separator: ",") } ?? []
-    var addresses: [PeerAddress] = []
+    var addresses: [NodeAddress] = []
     for text in named {
       do throws(SettingError) {
-        addresses.append(try PeerAddress(parsing: text.filter { $0 != " " }))
+        addresses.append(try NodeAddress(parsing: text.filter { $0 != " " }))
       } catch {
         throw CommandError(.usage, "\(Self.nodesVariable): '\(text)' is not \(error.expected)")
       }

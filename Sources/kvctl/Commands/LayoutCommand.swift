@@ -52,6 +52,7 @@ struct LayoutCommand: ParsableCommand {
       try ending { () throws(CommandError) in
         let nodes = try nodeOptions.load()
         let planned = try ConfigurationOption.read(file)
+        let manner = try nodeOptions.mannerOptions.load(planned)
         guard !planned.peers.isEmpty else { throw CommandError(.configuration, "\(file): it has no [Peers]") }
         let isJSON = json.isOn
         try Runtime.run { () async throws(CommandError) in
@@ -67,7 +68,7 @@ struct LayoutCommand: ParsableCommand {
             throw CommandError(
               .unreachable, "LAYOUT: no answer from \(listing.missing.sorted().joined(separator: ", "))")
           }
-          let free = await Self.freeBytes(Nodes(planned, named: []))
+          let free = await Self.freeBytes(Nodes(planned, named: [], manner: manner))
           let text = ForecastText(forecast, wish, free: free, bytesPerSecond: planned.moveBytesPerSecondMax)
           try StandardOutput().write(isJSON ? "\(text.json)\n" : text.table)
         }
@@ -95,7 +96,7 @@ struct LayoutCommand: ParsableCommand {
         """)
 
     @OptionGroup var configurationOption: ConfigurationOption
-    @OptionGroup(visibility: .private) var tokenOption: TokenOption
+    @OptionGroup(visibility: .private) var mannerOptions: MannerOptions
     @OptionGroup(visibility: .private) var nodeOption: NodeOption
     @OptionGroup(visibility: .private) var progress: ProgressOption
 
@@ -129,7 +130,7 @@ struct LayoutCommand: ParsableCommand {
     var yes = false
 
     @OptionGroup var configurationOption: ConfigurationOption
-    @OptionGroup var tokenOption: TokenOption
+    @OptionGroup var mannerOptions: MannerOptions
     @OptionGroup(visibility: .private) var nodeOption: NodeOption
     @OptionGroup(visibility: .private) var progress: ProgressOption
 
@@ -140,10 +141,11 @@ struct LayoutCommand: ParsableCommand {
 
     func run() throws {
       try ending { () throws(CommandError) in
-        let (configuration, token) = (try configurationOption.load(), try tokenOption.load())
+        let configuration = try configurationOption.load()
+        let manner = try mannerOptions.load(configuration)
         let lost = lost
         try Runtime.run { () async throws(CommandError) in
-          let (report, layout) = try await LayoutQuestion.layout(Nodes(ownOnly: configuration, token: token))
+          let (report, layout) = try await LayoutQuestion.layout(Nodes(ownOnly: configuration, manner: manner))
           guard layout.current.copies == 1 else {
             throw CommandError(.failure, "LAYOUT: \(LayoutOrder.noLossOfCopies)")
           }

@@ -39,8 +39,11 @@ final class NodeConnection {
   ) async throws(CommandError) -> NodeConnection {
     let reason: String
     do {
-      let stream = try await Stream.connect(
+      var stream = try await Stream.connect(
         to: try addresses(of: endpoint), within: limits.connectTimeout, idleTimeout: limits.idleTimeout)
+      if let tls = endpoint.tls {
+        try await stream.connectTLS(tls, to: endpoint.address.host, until: .after(limits.connectTimeout))
+      }
       return NodeConnection(endpoint, stream, subject: subject)
     } catch let error as StreamError where error == .timedOut {
       reason = "no answer within \(limits.connectTimeout)"

@@ -8,19 +8,19 @@ struct Nodes: Sendable {
   let configuration: Configuration
   /// The nodes of `--node`.
   private let named: [Endpoint]
-  /// What all of them are shown.
-  private let token: String?
+  /// How all others are spoken to.
+  private let manner: Endpoint.Manner
 
-  init(_ configuration: Configuration, named addresses: [PeerAddress], token: String? = nil) {
-    (self.configuration, self.token) = (configuration, token)
-    named = addresses.map { Endpoint($0, token: token) }
+  init(_ configuration: Configuration, named addresses: [NodeAddress], manner: Endpoint.Manner = .init()) {
+    (self.configuration, self.manner) = (configuration, manner)
+    named = addresses.map { Endpoint($0.address, manner.encrypting($0.isEncrypted)) }
   }
 
   /// This host's node alone.
-  init(ownOnly configuration: Configuration, token: String?) {
+  init(ownOnly configuration: Configuration, manner: Endpoint.Manner) {
     var configuration = configuration
     configuration.peers = []
-    self.init(configuration, named: [], token: token)
+    self.init(configuration, named: [], manner: manner)
   }
 
   /// Whether somebody named nodes, of which nothing else is known.
@@ -28,7 +28,7 @@ struct Nodes: Sendable {
 
   /// The cluster's nodes in order, where they are known; else the nodes that were named, or this host's own.
   var all: [Endpoint] {
-    let peers = configuration.peers.map { Endpoint($0, token: token) }
+    let peers = configuration.peers.map { Endpoint($0, manner) }
     if !peers.isEmpty { return peers }
     return named.isEmpty ? [ownNode] : named
   }
@@ -49,7 +49,7 @@ struct Nodes: Sendable {
   /// The nodes to ask about a key, the next where one cannot be reached. All but the owner relay.
   func candidates(for key: Key) -> [Endpoint] {
     guard let owner = owner(of: key) else { return all }
-    return [Endpoint(owner, token: token)] + named
+    return [Endpoint(owner, manner)] + named
   }
 
   /// The nodes to ask about the cluster, the next where one cannot be reached.
@@ -73,26 +73,72 @@ struct Nodes: Sendable {
     let loopback = IPAddress.v4(0x7f00_0001)
     switch configuration.listen.first {
     case .address(let address, let port) where !address.isUnspecified:
-      return Endpoint(PeerAddress(host: .address(address), port: port), token: token)
+      return Endpoint(PeerAddress(host: .address(address), port: port), manner)
     case .port(let port), .address(_, let port):
-      return Endpoint(PeerAddress(host: .address(loopback), port: port), token: token)
+      return Endpoint(PeerAddress(host: .address(loopback), port: port), manner)
     case nil:
-      return Endpoint(PeerAddress(host: .address(loopback)), token: token)
+      return Endpoint(PeerAddress(host: .address(loopback)), manner)
     }
+  }
+}
+
+/// A node as somebody names it: `host:port`, `https://host:port` or `http://host:port`.
+struct NodeAddress: Sendable, Equatable {
+  let address: PeerAddress
+  /// Whether the connection to it is encrypted; nil where that was not said.
+  let isEncrypted: Bool?
+
+  init(_ address: PeerAddress, isEncrypted: Bool? = nil) { (self.address, self.isEncrypted) = (address, isEncrypted) }
+
+  init(parsing text: String) throws(SettingError) {
+    let schemes = [("https://", true), ("http://", false)]
+    guard let (scheme, isEncrypted) = schemes.first(where: { text.lowercased().hasPrefix($0.0) }) else {
+      self.init(try PeerAddress(parsing: text))
+      return
+    }
+    let rest = text.dropFirst(scheme.count)
+    self.init(try PeerAddress(parsing: String(rest.hasSuffix("/") ? rest.dropLast() : rest)), isEncrypted: isEncrypted)
   }
 }
 
 /// A node that can be asked: a peer of the configuration, or an address from the command line.
 struct Endpoint: Equatable, Sendable, CustomStringConvertible {
+  /// How a node is spoken to.
+  struct Manner: Sendable {
+    /// What it is shown, so that it knows who asks.
+    var token: String?
+    /// What encrypted connections are made with, where there can be any.
+    var tls: TLSContext?
+    /// Whether connections are encrypted of which nothing else is said.
+    var isEncrypted = false
+
+    /// The same with a word on that.
+    func encrypting(_ isEncrypted: Bool?) -> Manner {
+      var manner = self
+      manner.isEncrypted = isEncrypted ?? self.isEncrypted
+      return manner
+    }
+  }
+
   /// The node's name, where it is known.
   let name: String?
   let address: PeerAddress
+  private let manner: Manner
+
+  init(_ peer: Peer, _ manner: Manner = .init()) { (name, address, self.manner) = (peer.name, peer.address, manner) }
+
+  init(_ address: PeerAddress, _ manner: Manner = .init()) {
+    (name, self.address, self.manner) = (nil, address, manner)
+  }
+
   /// What it is shown, so that it knows who asks.
-  let token: String?
+  var token: String? { manner.token }
 
-  init(_ peer: Peer, token: String? = nil) { (name, address, self.token) = (peer.name, peer.address, token) }
+  /// What the connection to it is encrypted with; nil where it is not.
+  var tls: TLSContext? { manner.isEncrypted ? manner.tls : nil }
 
-  init(_ address: PeerAddress, token: String? = nil) { (name, self.address, self.token) = (nil, address, token) }
+  /// Whether both are the same node.
+  static func == (one: Endpoint, other: Endpoint) -> Bool { (one.name, one.address) == (other.name, other.address) }
 
   /// `node2 (192.0.2.12:7776)`, or the address alone.
   var description: String { name.map { "\($0) (\(address))" } ?? "\(address)" }
