@@ -156,6 +156,9 @@ import KVLinux
   /// Whether nobody on the way can read its bytes.
   package var isEncrypted: Bool { session != nil }
 
+  /// Whether the other side has shown a certificate that is for one of the hosts.
+  package func isFrom(_ hosts: [PeerAddress.Host]) -> Bool { session?.isFrom(hosts) ?? false }
+
   /// Whether its bytes can go through a pipe: encrypted ones would come out as they are on the wire.
   package var takesPipes: Bool { session == nil }
 

@@ -12,7 +12,7 @@ struct ConfigurationCheck {
 
   /// Looks at all, and says what there is to know, or with `isQuiet` only what is wrong.
   func run(isQuiet: Bool) {
-    do throws(TLSError) { _ = try TLSContext(configuration.tls) } catch {
+    do throws(TLSError) { _ = try TLSContexts(configuration.tls) } catch {
       Kvnode.end(ExitStatus.configuration, ["[TLS]: \(error)"])
     }
     UnresolvedPeer.look(configuration) { Kvnode.warn([$0]) }

@@ -303,7 +303,7 @@ sys.stdin.read()
   configure all access '[Access]' "Tokens=$tokens"
   run "$KVNODE" --config "$CLUSTER/node1.conf" --check-config
   assert_equal 78 "$status"
-  assert_matches 'expected Secret= in \[Cluster\] or AllowedPeers= beside it' "$output"
+  assert_matches 'expected Secret= in \[Cluster\], Peers=required in \[TLS\] or AllowedPeers= beside it' "$output"
 }
 
 @test "kvctl shows a token from a file or the environment, and refuses a file that others can read" {

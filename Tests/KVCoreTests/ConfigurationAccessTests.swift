@@ -42,6 +42,8 @@ struct ConfigurationAccessTests {
       ("[Access]\nTokens=/t", false), ("[Access]\nAnonymous=read", false),
       ("[Access]\nTokens=/t\nAllowedPeers=192.0.2.0/24", true), ("[Access]\nTokens=/t\n[Cluster]\nSecret=/s", true),
       ("[Access]\nTokens=/t\n[Cluster]\nSecret=/s\nSecret=", false), ("[Cluster]\nSecret=/s", true),
+      ("[Access]\nTokens=/t\n[TLS]\nCertificate=/c\nPrivateKey=/k\nPeers=required\nPeerAuthorities=/a", true),
+      ("[Access]\nTokens=/t\n[TLS]\nCertificate=/c\nPrivateKey=/k\nPeers=accepted\nPeerAuthorities=/a", false),
     ])
   func whereTokensCountItIsSaidWhoIsANode(text: String, isEnough: Bool) throws {
     let peers = "\n[Peers]\nhost=192.0.2.1\nother=192.0.2.2"
@@ -50,7 +52,9 @@ struct ConfigurationAccessTests {
       return
     }
     let error = #expect(throws: ConfigurationError.self) { try ConfigurationTests.parse([text + peers]) }
-    #expect(error?.description.contains("expected Secret= in [Cluster] or AllowedPeers= beside it") == true)
+    #expect(
+      error?.description.contains("expected Secret= in [Cluster], Peers=required in [TLS] or AllowedPeers= beside it")
+        == true)
   }
 
   @Test(arguments: ["Secret=a/b", "Secret=/", "Secret=a b", "Secret=/a/../b"])

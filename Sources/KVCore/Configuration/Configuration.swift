@@ -166,6 +166,16 @@ package struct TLSSettings: Sendable, Equatable {
     case clients
   }
 
+  /// Whether nodes encrypt what they tell each other.
+  package enum BetweenNodes: String, Sendable, WordSetting {
+    /// This one does not.
+    case no
+    /// This one does, and takes what others send in either way.
+    case accepted
+    /// All must.
+    case required
+  }
+
   /// The file with the certificate and its chain, an absolute path; nil where nothing is encrypted.
   package var certificateFile: String?
   /// The file with its key, an absolute path, or the name of a credential until the file has been looked for.
@@ -174,6 +184,10 @@ package struct TLSSettings: Sendable, Equatable {
   package var minimumVersion = TLSVersion.tls12
   /// Who must connect so.
   package var required = Requirement.no
+  /// Whether nodes encrypt what they tell each other.
+  package var betweenNodes = BetweenNodes.no
+  /// The file with the authorities whose certificates nodes show each other, an absolute path.
+  package var peerAuthoritiesFile: String?
 
   /// Nothing is encrypted.
   package init() {}

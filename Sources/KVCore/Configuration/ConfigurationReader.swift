@@ -130,6 +130,8 @@ struct ConfigurationReader {
     ("Certificate", { $0.set(\.tls.certificateFile, $1, FilePath.parse) }),
     ("PrivateKey", { $0.set(\.tls.privateKeyFile, $1, CredentialPath.parse) }),
     ("MinimumVersion", { $0.set(\.tls.minimumVersion, $1, TLSVersion.init(parsing:)) }),
+    ("Peers", { $0.set(\.tls.betweenNodes, $1, TLSSettings.BetweenNodes.init(parsing:)) }),
+    ("PeerAuthorities", { $0.set(\.tls.peerAuthoritiesFile, $1, FilePath.parse) }),
     ("Required", { $0.set(\.tls.required, $1, TLSSettings.Requirement.init(parsing:)) }),
   ]
 
@@ -232,20 +234,26 @@ struct ConfigurationReader {
   private mutating func checkGuard() {
     let access = configuration.access
     guard access.isGuarded, configuration.peers.count > 1, deciding["AllowedPeers"] == nil,
-      deciding["Secret"] == nil, let assignment = deciding["Tokens"] ?? deciding["Anonymous"]
+      deciding["Secret"] == nil, configuration.tls.betweenNodes != .required,
+      let assignment = deciding["Tokens"] ?? deciding["Anonymous"]
     else { return }
     let message =
-      "expected Secret= in [Cluster] or AllowedPeers= beside it: anybody could pass for a node, which needs no token"
+      "expected Secret= in [Cluster], Peers=required in [TLS] or AllowedPeers= beside it: anybody could pass for a node, which needs no token"
     errors.append(ConfigurationProblem(assignment, message))
   }
 
   /// A certificate is of no use without its key, and nothing else of the section without a certificate.
   private mutating func checkTLS() {
     let halves = [deciding["Certificate"], deciding["PrivateKey"]].compactMap(\.self)
-    guard halves.count < 2, let assignment = halves.first ?? deciding["Required"],
-      !halves.isEmpty || configuration.tls.required != .no
-    else { return }
-    errors.append(ConfigurationProblem(assignment, "expected both Certificate= and PrivateKey= in [TLS]"))
+    let tls = configuration.tls
+    if halves.count < 2, let assignment = halves.first ?? deciding["Required"] ?? deciding["Peers"],
+      !halves.isEmpty || tls.required != .no || tls.betweenNodes != .no
+    {
+      errors.append(ConfigurationProblem(assignment, "expected both Certificate= and PrivateKey= in [TLS]"))
+    }
+    if tls.betweenNodes != .no, tls.peerAuthoritiesFile == nil, let assignment = deciding["Peers"] {
+      errors.append(ConfigurationProblem(assignment, "expected PeerAuthorities= beside it"))
+    }
   }
 
   /// Warns of what is said of nodes and has no effect.

@@ -67,7 +67,7 @@ package struct ConfigurationFiles: Sendable {
   ) throws(ConfigurationError) {
     guard configuration.cluster.secret?.acceptsUnsigned == true else { return }
     let access = configuration.access
-    guard access.isGuarded, access.allowedPeers.isEmpty else {
+    guard access.isGuarded, access.allowedPeers.isEmpty, configuration.tls.betweenNodes != .required else {
       let message = "nodes that sign nothing are accepted too (unsigned)"
       return warnings.append(ConfigurationProblem(file: path, line: nil, message: message))
     }

@@ -19,53 +19,78 @@ package final class TLSContext: @unchecked Sendable {
   /// When the certificate ends, in seconds since 1970; nil where none is shown.
   package let expiresAtSeconds: Int?
 
-  /// For those who connect to this host. The certificate's file has its chain too, in PEM.
-  package init(certificateFile: String, privateKeyFile: String, minimumVersion: TLSVersion) throws(TLSError) {
+  /// The two files of a certificate, in PEM, the first with its chain.
+  package struct Certificate: Sendable {
+    let file: String
+    let privateKeyFile: String
+
+    /// The files at those paths.
+    package init(file: String, privateKeyFile: String) { (self.file, self.privateKeyFile) = (file, privateKeyFile) }
+  }
+
+  /// For those who connect to this host. Who shows a certificate must have it from one of the authorities in the file;
+  /// nobody must show one.
+  package init(
+    accepting certificate: Certificate, minimumVersion: TLSVersion, authoritiesFile: String?
+  ) throws(TLSError) {
+    context = try Self.make(TLS_server_method(), minimumVersion) { context throws(TLSError) in
+      try Self.use(certificate, in: context)
+      guard let authoritiesFile else { return }
+      guard SSL_CTX_load_verify_file(context, authoritiesFile) == 1 else { throw .last(authoritiesFile) }
+      SSL_CTX_set_client_CA_list(context, SSL_load_client_CA_file(authoritiesFile))
+      SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
+    }
+    expiresAtSeconds = Self.end(of: context)
+    SSL_CTX_set_alpn_select_cb(context, Self.chooseProtocol, nil)
+    // Sessions that are taken up again must be ours, where certificates are looked at (SSL_CTX_set_session_id_context(3)).
+    SSL_CTX_set_session_id_context(context, "kvnode", 6)
+  }
+
+  /// For connections that this host makes. The other side's certificate must come from one of the authorities in the file,
+  /// in PEM, or without one from those that the system trusts. It may be shown one too.
+  package init(connectingTo authoritiesFile: String?, showing certificate: Certificate? = nil) throws(TLSError) {
+    context = try Self.make(TLS_client_method(), .tls12) { context throws(TLSError) in
+      let isLoaded =
+        authoritiesFile.map { SSL_CTX_load_verify_file(context, $0) } ?? SSL_CTX_set_default_verify_paths(context)
+      guard isLoaded == 1 else { throw .last(authoritiesFile ?? "the system's authorities") }
+      SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
+      if let certificate { try Self.use(certificate, in: context) }
+    }
+    expiresAtSeconds = nil
+  }
+
+  deinit { SSL_CTX_free(context) }
+
+  private static func make(
+    _ method: OpaquePointer?, _ minimumVersion: TLSVersion, _ prepare: (OpaquePointer) throws(TLSError) -> Void
+  ) throws(TLSError) -> OpaquePointer {
     ERR_clear_error()
-    guard let context = SSL_CTX_new(TLS_server_method()) else { throw .last("SSL_CTX_new") }
+    guard let context = SSL_CTX_new(method) else { throw .last("SSL_CTX_new") }
     do throws(TLSError) {
       let version = minimumVersion == .tls13 ? ccrypto_tls13() : ccrypto_tls12()
       guard ccrypto_set_minimum_version(context, version) == 1 else { throw .last("MinimumVersion=") }
-      guard SSL_CTX_use_certificate_chain_file(context, certificateFile) == 1 else { throw .last(certificateFile) }
-      guard SSL_CTX_use_PrivateKey_file(context, privateKeyFile, SSL_FILETYPE_PEM) == 1 else {
-        throw .last(privateKeyFile)
-      }
-      expiresAtSeconds = try Self.end(of: context, certificateFile)
+      try prepare(context)
     } catch {
       SSL_CTX_free(context)
       throw error
     }
     ccrypto_set_modes(context)
-    SSL_CTX_set_default_read_buffer_len(context, Self.readBytes)
-    SSL_CTX_set_alpn_select_cb(context, Self.chooseProtocol, nil)
-    self.context = context
+    SSL_CTX_set_default_read_buffer_len(context, readBytes)
+    return context
   }
 
-  /// For connections that this host makes. The other side's certificate must come from one of the authorities in the file,
-  /// in PEM, or without one from those that the system trusts.
-  package init(authoritiesFile: String?) throws(TLSError) {
-    ERR_clear_error()
-    guard let context = SSL_CTX_new(TLS_client_method()) else { throw .last("SSL_CTX_new") }
-    let isLoaded =
-      authoritiesFile.map { SSL_CTX_load_verify_file(context, $0) } ?? SSL_CTX_set_default_verify_paths(context)
-    guard isLoaded == 1, ccrypto_set_minimum_version(context, ccrypto_tls12()) == 1 else {
-      let error = TLSError.last(authoritiesFile ?? "the system's authorities")
-      SSL_CTX_free(context)
-      throw error
+  private static func use(_ certificate: Certificate, in context: OpaquePointer) throws(TLSError) {
+    guard SSL_CTX_use_certificate_chain_file(context, certificate.file) == 1 else { throw .last(certificate.file) }
+    guard SSL_CTX_use_PrivateKey_file(context, certificate.privateKeyFile, SSL_FILETYPE_PEM) == 1 else {
+      throw .last(certificate.privateKeyFile)
     }
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
-    ccrypto_set_modes(context)
-    SSL_CTX_set_default_read_buffer_len(context, Self.readBytes)
-    (self.context, expiresAtSeconds) = (context, nil)
   }
 
-  deinit { SSL_CTX_free(context) }
-
-  private static func end(of context: OpaquePointer, _ file: String) throws(TLSError) -> Int {
+  private static func end(of context: OpaquePointer) -> Int? {
     var time = tm()
     guard let certificate = SSL_CTX_get0_certificate(context),
       ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &time) == 1
-    else { throw .last(file) }
+    else { return nil }
     return timegm(&time)
   }
 

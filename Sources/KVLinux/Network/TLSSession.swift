@@ -69,6 +69,19 @@ package final class TLSSession: @unchecked Sendable {
     }
   }
 
+  /// Whether the other side has shown a certificate, from one of the authorities, that is for one of the hosts.
+  package func isFrom(_ hosts: [PeerAddress.Host]) -> Bool {
+    guard SSL_get_verify_result(session) == X509_V_OK, let certificate = SSL_get0_peer_certificate(session) else {
+      return false
+    }
+    return hosts.contains { host in
+      switch host {
+      case .name(let name): X509_check_host(certificate, name, name.utf8.count, 0, nil) == 1
+      case .address(let address): X509_check_ip_asc(certificate, "\(address)", 0) == 1
+      }
+    }
+  }
+
   /// Moves bytes that have arrived into the buffer, at most so many. The end is one that the other side has announced; a
   /// connection that ends without that is a failure.
   package func receive(into bytes: inout MutableRawSpan, bytesMax: Int) throws(TLSError) -> TransferResult {

@@ -53,11 +53,12 @@ package final class Node: Sendable {
     let current = CurrentCluster(Cluster(configuration))
     let metrics = Metrics()
     let health = Health(ageMax: interval * 3)
+    certificate = try ServerCertificate(configuration.tls, logger)
     let peers = Peers(
       watch: PeerWatch(logger: logger), names: PeerNames(threads: rooms.outside), metrics: metrics,
-      secret: { [current] in current.value.configuration.cluster.secret })
+      secret: { [current] in current.value.configuration.cluster.secret },
+      tls: { [certificate] in certificate.peerContext })
     let record = ConfigurationRecord()
-    certificate = try ServerCertificate(configuration.tls, logger)
     keeper = try LayoutKeeper(store, current, stranded, peers, metrics, rooms, logger)
     let notices = Notices(
       configuration: record, store: store, stranded: stranded, certificate: { [certificate] in certificate.notice },

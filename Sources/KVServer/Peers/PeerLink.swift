@@ -13,11 +13,14 @@ final class Peers: Sendable {
   let metrics: Metrics
   /// What this node shows the others, where they have agreed on that.
   let secret: @Sendable () -> ClusterSecret?
+  /// What connections to them are encrypted with; nil where they are not.
+  let tls: @Sendable () -> TLSContext?
 
   init(
-    watch: PeerWatch, names: PeerNames, metrics: Metrics, secret: @escaping @Sendable () -> ClusterSecret? = { nil }
+    watch: PeerWatch, names: PeerNames, metrics: Metrics, secret: @escaping @Sendable () -> ClusterSecret? = { nil },
+    tls: @escaping @Sendable () -> TLSContext? = { nil }
   ) {
-    self.secret = secret
+    (self.secret, self.tls) = (secret, tls)
     self.watch = watch
     self.names = names
     self.metrics = metrics
@@ -294,7 +297,10 @@ struct PeerLink {
     do {
       let addresses = try await addresses()
       let timeout = max(limits.connectTimeout - Instant.now.since(started), .zero)
-      let stream = try await Stream.connect(to: addresses, within: timeout, idleTimeout: limits.idleTimeout)
+      var stream = try await Stream.connect(to: addresses, within: timeout, idleTimeout: limits.idleTimeout)
+      if let tls = peers.tls() {
+        try await stream.connectTLS(tls, to: peer.address.host, until: started.advanced(by: limits.connectTimeout))
+      }
       return connection(stream, isReused: false)
     } catch let error as StreamError where error == .timedOut {
       reason = "no answer within \(limits.connectTimeout) (ConnectTimeout=)"

@@ -1,7 +1,9 @@
+import KVCluster
 import KVCore
 import KVDialect
 import KVHTTP
 import KVLinux
+import KVWire
 import Synchronization
 
 /// Who asks, as far as the request says it.
@@ -41,24 +43,40 @@ final class AccessControl: Sendable {
   /// Whether another node asks. A request that says so without good reason is refused: nodes need no token, so it must be
   /// known who is one, by the cluster's secret or at least by address.
   func isNode(
-    _ request: Request, at client: borrowing Client, _ configuration: Configuration
+    _ request: Request, at client: borrowing Client, _ cluster: Cluster
   ) throws(ExchangeError) -> Bool {
+    let (configuration, topology) = (cluster.configuration, cluster.topology)
     guard let mark = request.relayed else { return false }
     try checkAddress(request, of: client, configuration)
-    guard let reason = Self.doubt(about: mark, request, client.shown.signature, configuration) else { return true }
+    guard
+      let reason = Self.lackOfCertificate(mark, client.stream, topology, configuration)
+        ?? Self.doubt(about: mark, request, client.shown.signature, configuration)
+    else { return true }
     throw .refused(Failure(.forbidden, "\(request.subject): \(reason)"))
+  }
+
+  /// Why the connection does not count as a node's; nil where it does, or need not.
+  private static func lackOfCertificate(
+    _ mark: RelayMark, _ stream: borrowing Stream, _ topology: Topology, _ configuration: Configuration
+  ) -> String? {
+    guard configuration.tls.betweenNodes == .required else { return nil }
+    let peer = (configuration.peers + topology.others).first { $0.name == mark.node }
+    if let peer, stream.isFrom([peer.address.host, .name(peer.name.lowercased())]) { return nil }
+    return "\(mark.node) shows no certificate of its own (Peers= in [TLS])"
   }
 
   /// Why a request does not count as a node's; nil where it does.
   private static func doubt(
     about mark: RelayMark, _ request: Request, _ signature: PeerSignature?, _ configuration: Configuration
   ) -> String? {
-    let isKnownByAddress = !configuration.access.allowedPeers.isEmpty || !configuration.access.isGuarded
+    let access = configuration.access
+    let isKnownOtherwise =
+      !access.allowedPeers.isEmpty || !access.isGuarded || configuration.tls.betweenNodes == .required
     guard let secret = configuration.cluster.secret else {
-      return isKnownByAddress ? nil : "nothing says that \(mark.node) is a node (Secret=, AllowedPeers=)"
+      return isKnownOtherwise ? nil : "nothing says that \(mark.node) is a node (Secret=, AllowedPeers=)"
     }
     guard let signature else {
-      return secret.acceptsUnsigned && isKnownByAddress ? nil : lackOfSecret(mark, configuration)
+      return secret.acceptsUnsigned && isKnownOtherwise ? nil : lackOfSecret(mark, configuration)
     }
     guard secret.recognises(signature.code, of: signature.text(for: configuration.nodeName)) else {
       return lackOfSecret(mark, configuration)

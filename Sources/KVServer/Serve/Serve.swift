@@ -74,7 +74,7 @@ final class Serve: Sendable {
       case .request(let request):
         // Who only claims to be a node takes no node's place.
         let isNode = Result { () throws(ExchangeError) in
-          try access.isNode(request, at: client, cluster.configuration)
+          try access.isNode(request, at: client, cluster)
         }
         guard client.isAdmitted(asPeer: (try? isNode.get()) ?? false) else {
           record.refusedConnection()

@@ -9,7 +9,7 @@ import Synchronization
 final class ServerCertificate: Worker {
   private struct State {
     var settings: TLSSettings
-    var context: TLSContext?
+    var contexts: TLSContexts
     var seen: [File.Status?] = []
     var problem: String?
   }
@@ -25,21 +25,22 @@ final class ServerCertificate: Worker {
   /// Fails where there is one that cannot be used.
   init(_ settings: TLSSettings, _ logger: Logger) throws(TLSError) {
     self.logger = logger
-    var state = State(settings: settings)
-    state.seen = Self.look(settings)
-    state.context = try TLSContext(settings)
-    self.state = Mutex(state)
+    let seen = Self.look(settings)
+    state = Mutex(State(settings: settings, contexts: try TLSContexts(settings), seen: seen))
   }
 
   /// What new connections are encrypted with; nil where they are not.
-  var context: TLSContext? { state.withLock { $0.context } }
+  var context: TLSContext? { state.withLock { $0.contexts.accepting } }
+
+  /// What connections to other nodes are encrypted with; nil where they are not.
+  var peerContext: TLSContext? { state.withLock { $0.contexts.connecting } }
 
   /// When the certificate ends, in seconds since 1970; nil without one.
   var expiresAtSeconds: Int? { context?.expiresAtSeconds }
 
   /// What an administrator has to know of it; nil where all is well.
   var notice: String? {
-    let (problem, end) = state.withLock { ($0.problem, $0.context?.expiresAtSeconds) }
+    let (problem, end) = state.withLock { ($0.problem, $0.contexts.accepting?.expiresAtSeconds) }
     if let problem { return "the certificate cannot be read anew, and the old one stays: \(problem)" }
     guard let end else { return nil }
     let left = end - Int(Instant.wallNanoseconds / 1_000_000_000)
@@ -51,8 +52,8 @@ final class ServerCertificate: Worker {
   func take(_ settings: TLSSettings) {
     let seen = Self.look(settings)
     do throws(TLSError) {
-      let context = try TLSContext(settings)
-      state.withLock { $0 = State(settings: settings, context: context, seen: seen) }
+      let contexts = try TLSContexts(settings)
+      state.withLock { $0 = State(settings: settings, contexts: contexts, seen: seen) }
     } catch {
       logger.error("the certificate cannot be read anew, and the old one stays", metadata: ["reason": "\(error)"])
       // It is not read again before a file has changed once more.
@@ -72,16 +73,30 @@ final class ServerCertificate: Worker {
   }
 
   private static func look(_ settings: TLSSettings) -> [File.Status?] {
-    [settings.certificateFile, settings.privateKeyFile].map { path in
+    [settings.certificateFile, settings.privateKeyFile, settings.peerAuthoritiesFile].map { path in
       path.flatMap { (try? File.status(ofPath: $0)) ?? nil }
     }
   }
 }
 
-extension TLSContext {
-  /// What the settings say; nil where nothing is encrypted.
-  package convenience init?(_ settings: TLSSettings) throws(TLSError) {
-    guard let certificate = settings.certificateFile, let key = settings.privateKeyFile else { return nil }
-    try self.init(certificateFile: certificate, privateKeyFile: key, minimumVersion: settings.minimumVersion)
+/// What a node's connections are encrypted with, as the settings say.
+package struct TLSContexts: Sendable {
+  /// For those who connect to it; nil where nothing is encrypted.
+  let accepting: TLSContext?
+  /// For those that it makes to other nodes; nil where they are not.
+  let connecting: TLSContext?
+
+  /// Fails where a file cannot be used.
+  package init(_ settings: TLSSettings) throws(TLSError) {
+    guard let file = settings.certificateFile, let key = settings.privateKeyFile else {
+      (accepting, connecting) = (nil, nil)
+      return
+    }
+    let certificate = TLSContext.Certificate(file: file, privateKeyFile: key)
+    accepting = try TLSContext(
+      accepting: certificate, minimumVersion: settings.minimumVersion, authoritiesFile: settings.peerAuthoritiesFile)
+    let encrypts = settings.betweenNodes != .no
+    connecting =
+      encrypts ? try TLSContext(connectingTo: settings.peerAuthoritiesFile, showing: certificate) : nil
   }
 }

@@ -111,7 +111,7 @@ struct MannerOptions: ParsableArguments {
     var manner = Endpoint.Manner(token: try tokenOption.load())
     manner.isEncrypted = file != nil || configuration.tls.required != .no
     guard manner.isEncrypted || nodes.contains(where: { $0.isEncrypted == true }) else { return manner }
-    do throws(TLSError) { manner.tls = try TLSContext(authoritiesFile: file) } catch {
+    do throws(TLSError) { manner.tls = try TLSContext(connectingTo: file) } catch {
       throw CommandError(.configuration, "\(error)")
     }
     return manner

@@ -1,0 +1,165 @@
+# What nodes tell each other, encrypted, and which of them is believed to be one.
+
+# shellcheck disable=SC2030,SC2031,SC2154 # support.bash and bats set variables, and every test is a subshell.
+
+load support
+
+setup() {
+  cd "$BATS_TEST_TMPDIR" || return
+  prepare_test_cluster
+  mkdir "$CLUSTER/pem"
+  make_authority ours
+  for node in "${NODES[@]}"; do
+    make_certificate "$node" ours "IP:127.0.0.$node"
+    use_tls "$node"
+  done
+}
+
+teardown() { kill_cluster; }
+
+# make_authority NAME
+make_authority() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$1" -days 30 \
+    -keyout "$CLUSTER/pem/$1.key" -out "$CLUSTER/pem/$1.pem" 2>openssl.log
+}
+
+# make_certificate NAME AUTHORITY HOSTS
+make_certificate() {
+  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$1" \
+    -keyout "$CLUSTER/pem/$1.key" -out "$1.csr" 2>openssl.log
+  openssl x509 -req -in "$1.csr" -days 30 -CA "$CLUSTER/pem/$2.pem" -CAkey "$CLUSTER/pem/$2.key" \
+    -extfile <(echo "subjectAltName=$3") -out "$CLUSTER/pem/$1.pem" 2>>openssl.log
+  chmod 640 "$CLUSTER/pem/$1.key"
+}
+
+# use_tls N LINE...: with the node's certificate, and further lines of [TLS].
+use_tls() {
+  configure "$1" tls '[TLS]' "Certificate=$CLUSTER/pem/$1.pem" "PrivateKey=$CLUSTER/pem/$1.key" \
+    "PeerAuthorities=$CLUSTER/pem/ours.pem" "${@:2}"
+}
+
+reload() {
+  local count
+  count=$(grep -c 'configuration reloaded' "$CLUSTER/node$1.log" || true)
+  kill -HUP "$(node_pid "$1")"
+  eventually 10 reloaded_more_than "$1" "$count"
+}
+
+reloaded_more_than() { (($(grep -c 'configuration reloaded' "$CLUSTER/node$1.log") > $2)); }
+
+# Every node stores for every owner, and every node reads it.
+all_serve() {
+  local node other key
+  for node in "${NODES[@]}"; do
+    key=$(key_owned_by "$node" "step$1-")
+    for other in "${NODES[@]}"; do
+      assert_equal "$key" "$(put "$other" "$key" value)"
+      get "$other" "$key" | cmp - value
+    done
+  done
+}
+
+# ask N CURL-ARGUMENT...: prints the status; the answer is in `body`.
+ask() {
+  curl --silent --max-time 30 --output body --write-out '%{http_code}' --cacert "$CLUSTER/pem/ours.pem" "${@:2}" \
+    "https://127.0.0.1:7776/$1"
+}
+
+# claims N: the fields of a request that node N relays.
+claims() { printf '%s\n' -H "Kvnode-Relayed-By: node$1" -H "Kvnode-Peers: $(fingerprint 1)"; }
+
+@test "nodes come to encrypt one by one, and then all must, without a request that fails" {
+  random_file value 300000
+  start_cluster
+  all_serve 0
+  step=1
+  for peers in accepted required accepted no; do
+    for node in "${NODES[@]}"; do
+      use_tls "$node" "Peers=$peers"
+      reload "$node"
+      all_serve $step
+      step=$((step + 1))
+    done
+    if [[ $peers == required ]]; then
+      assert_equal 403 "$(ask "$(key_owned_by 1 own)" -H 'Kvnode-Relayed-By: node2' -H "Kvnode-Peers: $(fingerprint 1)")"
+      curl --silent "http://127.0.0.2:7776/?list" >list
+      assert_matches '"values":\[' "$(cat list)"
+    fi
+  done
+}
+
+@test "a node is who shows the certificate of the node that it claims to be" {
+  for node in "${NODES[@]}"; do use_tls "$node" Peers=required; done
+  make_authority theirs
+  make_certificate 9 theirs IP:127.0.0.2
+  make_certificate client ours DNS:client
+  make_certificate named ours DNS:node2
+  start_cluster
+  random_file value 300000
+  all_serve 1
+  own=$(key_owned_by 1 own)
+  put 1 "$own" value
+  mapfile -t marks < <(claims 2)
+  shown() { printf '%s\n' --cert "$CLUSTER/pem/$1.pem" --key "$CLUSTER/pem/$1.key"; }
+  mapfile -t second < <(shown 2)
+  mapfile -t third < <(shown 3)
+  mapfile -t client < <(shown client)
+  mapfile -t named < <(shown named)
+  mapfile -t theirs < <(shown 9)
+  assert_equal 200 "$(ask "$own" "${marks[@]}" "${second[@]}")"
+  assert_equal 200 "$(ask "$own" "${marks[@]}" "${named[@]}")"
+  assert_equal 403 "$(ask "$own" "${marks[@]}" "${third[@]}")"
+  assert_equal "GET $own: node2 shows no certificate of its own (Peers= in [TLS])" "$(cat body)"
+  assert_equal 403 "$(ask "$own" "${marks[@]}" "${client[@]}")"
+  assert_equal 403 "$(ask "$own" "${marks[@]}")"
+  assert_equal 000 "$(ask "$own" "${marks[@]}" "${theirs[@]}")"
+  assert_equal 403 "$(curl --silent --output body --write-out '%{http_code}' "${marks[@]}" "http://127.0.0.1:7776/$own")"
+  # Clients need none, and one that has been shown a certificate of a node is a client all the same.
+  assert_equal 200 "$(ask "$own")"
+  assert_equal 200 "$(ask "$own" "${client[@]}")"
+  assert_equal 200 "$(curl --silent --output body --write-out '%{http_code}' "http://127.0.0.1:7776/$own")"
+}
+
+@test "a node with a certificate for another host is not talked to, and the reason is told" {
+  for node in "${NODES[@]}"; do use_tls "$node" Peers=required; done
+  make_certificate 1 ours IP:127.0.0.9
+  start_cluster
+  own=$(key_owned_by 1 own)
+  assert_equal "ERROR: GET $own: node1 (127.0.0.1:7776) cannot be reached: the certificate: IP address mismatch" \
+    "$(get 2 "$own")"
+}
+
+@test "copies, repair and listings go encrypted" {
+  for node in "${NODES[@]}"; do use_tls "$node" Peers=required; done
+  configure all cluster '[Cluster]' Replicas=3
+  configure all limits '[Limits]' ConnectTimeout=1s
+  rm -rf "$CLUSTER"/node?
+  start_cluster
+  eventually 60 has_layout_everywhere
+  random_file value 20000000
+  for node in "${NODES[@]}"; do
+    put "$node" "key$node" value
+    for other in "${NODES[@]}"; do get "$other" "key$node" | cmp - value; done
+  done
+  kill -KILL "$(node_pid 2)"
+  for node in 1 3 4; do
+    put "$node" "late$node" value
+    for other in 1 3 4; do get "$other" "late$node" | cmp - value; done
+  done
+  start_node 2
+  for node in 1 3 4; do get 2 "late$node" | cmp - value; done
+  assert_equal 7 "$(curl --silent 'http://127.0.0.2:7776/?list' | jq '.values | length')"
+  eventually 90 nothing_is_missing
+}
+
+has_layout_everywhere() {
+  local node
+  for node in "${NODES[@]}"; do
+    [[ $(curl --silent "http://$(node_address "$node"):$PORT/?status" | jq -r '.layout, .progress') == $'1\nnull' ]] || return 1
+  done
+}
+
+nothing_is_missing() {
+  local node
+  for node in "${NODES[@]}"; do has_metric "$node" kvnode_keys_behind 0 || return 1; done
+}
