@@ -57,3 +57,5 @@ static inline int ccrypto_set_socket(SSL *session, BIO_METHOD *method, int socke
   SSL_set_bio(session, bio, bio);
   return 1;
 }
+
+static inline EVP_PKEY *ccrypto_make_key(void) { return EVP_EC_gen("P-256"); }

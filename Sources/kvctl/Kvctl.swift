@@ -18,7 +18,7 @@ struct Kvctl: ParsableCommand {
     version: Version.current,
     subcommands: [
       Put.self, Get.self, Cat.self, Sync.self, Copy.self, Move.self, Delete.self, Stat.self, List.self, DiskUsage.self,
-      Where.self, Status.self, LayoutCommand.self, TokenCommand.self, Check.self, Bench.self,
+      Where.self, Status.self, LayoutCommand.self, TokenCommand.self, CertificateCommand.self, Check.self, Bench.self,
       CompleteKeys.self,
     ])
 

@@ -120,6 +120,37 @@ claims() { printf '%s\n' -H "Kvnode-Relayed-By: node$1" -H "Kvnode-Peers: $(fing
   assert_equal 200 "$(curl --silent --output body --write-out '%{http_code}' "http://127.0.0.1:7776/$own")"
 }
 
+@test "kvctl cert init makes what a cluster needs, and once only" {
+  run "${KVNODE%/*}/kvctl" cert init made --config "$CLUSTER/node1.conf"
+  assert_equal 0 "$status"
+  assert_equal "authority node1 node2 node3 node4" "$(sed 's,^made/,,; s,\.pem$,,' <<<"$output" | paste -sd' ')"
+  assert_equal 600 "$(stat -c %a made/*.key | sort -u)"
+  for node in "${NODES[@]}"; do
+    openssl verify -x509_strict -CAfile made/authority.pem "made/node$node.pem"
+    configure "$node" tls '[TLS]' "Certificate=$PWD/made/node$node.pem" "PrivateKey=$PWD/made/node$node.key" \
+      Peers=required "PeerAuthorities=$PWD/made/authority.pem" Required=clients
+  done
+  start_cluster
+  random_file value 300000
+  own=$(key_owned_by 3 own)
+  curl --silent --fail --cacert made/authority.pem --upload-file value "https://127.0.0.1:7776/$own"
+  "${KVNODE%/*}/kvctl" --node https://127.0.0.2 --ca made/authority.pem cat "$own" | cmp - value
+  cp -a made before
+  run "${KVNODE%/*}/kvctl" cert init made --config "$CLUSTER/node1.conf"
+  assert_equal "0 " "$status $output"
+  diff -r before made
+  # What broke off, or is for a new host, is made.
+  rm made/node2.key
+  "${KVNODE%/*}/kvctl" cert init made --days 3 --config "$CLUSTER/node1.conf"
+  openssl verify -x509_strict -CAfile made/authority.pem made/node2.pem
+  run ! openssl x509 -in made/node2.pem -noout -checkend 345600
+  echo nonsense >made/authority.key
+  rm made/node2.key
+  run "${KVNODE%/*}/kvctl" cert init made --config "$CLUSTER/node1.conf"
+  assert_equal 1 "$status"
+  assert_matches "^kvctl: the authority's key: " "$output"
+}
+
 @test "a node with a certificate for another host is not talked to, and the reason is told" {
   for node in "${NODES[@]}"; do use_tls "$node" Peers=required; done
   make_certificate 1 ours IP:127.0.0.9

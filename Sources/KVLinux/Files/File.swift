@@ -21,6 +21,12 @@ package struct File: ~Copyable, Sendable {
       owning: try systemCall("open") { clinux_open_at(AT_FDCWD, path, O_RDWR | O_CREAT, 0o666) })
   }
 
+  /// Makes a file that only its owner may read and write; fails where there is one of that name.
+  package init(newPrivatePath path: String) throws(SystemError) {
+    descriptor = FileDescriptor(
+      owning: try systemCall("open") { clinux_open_at(AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL, 0o600) })
+  }
+
   /// Opens what is there for writing by its path, a device or a FIFO; makes nothing and cuts nothing off.
   package init(outputPath path: String) throws(SystemError) {
     descriptor = FileDescriptor(
