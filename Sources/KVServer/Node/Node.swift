@@ -54,10 +54,7 @@ package final class Node: Sendable {
     let metrics = Metrics()
     let health = Health(ageMax: interval * 3)
     certificate = try ServerCertificate(configuration.tls, logger)
-    let peers = Peers(
-      watch: PeerWatch(logger: logger), names: PeerNames(threads: rooms.outside), metrics: metrics,
-      secret: { [current] in current.value.configuration.cluster.secret },
-      tls: { [certificate] in certificate.peerContext })
+    let peers = Self.peers(current, certificate, metrics, rooms, logger)
     let record = ConfigurationRecord()
     keeper = try LayoutKeeper(store, current, stranded, peers, metrics, rooms, logger)
     let notices = Notices(
@@ -97,6 +94,14 @@ package final class Node: Sendable {
     (self.metrics, self.health, self.statusLine) = (metrics, health, statusLine)
     (configurationRecord, self.lastCheck) = (record, lastCheck)
     warnOfFewConnections(configuration.limits, openFilesMax)
+  }
+
+  private static func peers(
+    _ current: CurrentCluster, _ certificate: ServerCertificate, _ metrics: Metrics, _ rooms: Rooms, _ logger: Logger
+  ) -> Peers {
+    Peers(
+      watch: PeerWatch(logger: logger), names: PeerNames(threads: rooms.outside), metrics: metrics,
+      secret: { current.value.configuration.cluster.secret }, tls: { certificate.peerContext })
   }
 
   private static func store(
@@ -221,6 +226,7 @@ package final class Node: Sendable {
 
   private func addUpkeep(to events: inout TaskGroup<Event>) {
     let pace = SelfCheck.interval
+    addUpkeepOfStore(to: &events, pace)
     events.addTask(executorPreference: rooms.network) { [selfCheck] in
       await selfCheck.run(pace, .system)
       return .upkeepEnded
@@ -240,15 +246,18 @@ package final class Node: Sendable {
       await worker.run(.system)
       return .upkeepEnded
     }
+    events.addTask(executorPreference: rooms.network) { [keeper] in
+      await keeper.run()
+      return .upkeepEnded
+    }
+  }
+
+  private func addUpkeepOfStore(to events: inout TaskGroup<Event>, _ pace: Duration) {
     events.addTask(executorPreference: rooms.disk) { [store, lastCheck, logger, keeper] in
       var worker = QuarantineWatch(
         store: store, lastCheck: lastCheck, logger: logger, pace: pace, damaged: { keeper.runner.missed.note($0) })
       await worker.begin()
       await worker.run(.system)
-      return .upkeepEnded
-    }
-    events.addTask(executorPreference: rooms.network) { [keeper] in
-      await keeper.run()
       return .upkeepEnded
     }
     events.addTask(executorPreference: rooms.disk) { [store, current, stranded, logger, keeper] in
