@@ -4,6 +4,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 // What OpenSSL has as macros, which Swift does not see.
@@ -37,12 +38,34 @@ static inline int ccrypto_socket_write(BIO *bio, const char *bytes, int count) {
   return sent;
 }
 
+// And so much, and no more, for each call of OpenSSL's: it goes on reading while there are records without a byte for us, and
+// the other side can send those without end. What is left makes the socket readable again.
+static inline int ccrypto_socket_read(BIO *bio, char *bytes, int count) {
+  intptr_t allowed = (intptr_t)BIO_get_data(bio);
+  int socket = -1;
+  BIO_get_fd(bio, &socket);
+  BIO_clear_retry_flags(bio);
+  if (allowed <= 0) {
+    BIO_set_retry_read(bio);
+    return -1;
+  }
+  int received = (int)recv(socket, bytes, (size_t)count, 0);
+  if (received > 0) BIO_set_data(bio, (void *)(allowed - received));
+  if (received < 0 && BIO_sock_should_retry(received)) BIO_set_retry_read(bio);
+  if (received == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+  return received;
+}
+
+static inline void ccrypto_allow_reading(SSL *session, int count) {
+  BIO_set_data(SSL_get_rbio(session), (void *)(intptr_t)count);
+}
+
 static inline BIO_METHOD *ccrypto_socket_method(void) {
   const BIO_METHOD *usual = BIO_s_socket();
   BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK | BIO_TYPE_DESCRIPTOR, "socket");
   if (!method) return 0;
   BIO_meth_set_write(method, ccrypto_socket_write);
-  BIO_meth_set_read(method, BIO_meth_get_read(usual));
+  BIO_meth_set_read(method, ccrypto_socket_read);
   BIO_meth_set_ctrl(method, BIO_meth_get_ctrl(usual));
   BIO_meth_set_create(method, BIO_meth_get_create(usual));
   BIO_meth_set_destroy(method, BIO_meth_get_destroy(usual));

@@ -181,6 +181,15 @@ import KVLinux
     case writable
     /// Either.
     case readableOrWritable
+
+    /// The other direction.
+    fileprivate var crossed: Readiness {
+      switch self {
+      case .readable: .writable
+      case .writable: .readable
+      case .readableOrWritable: .readableOrWritable
+      }
+    }
   }
 
   /// Waits until the stream is ready for that, by default within the idle limit.
@@ -190,7 +199,7 @@ import KVLinux
   ) async throws(StreamError) {
     if readiness != .writable, session?.mayHoldMore == true { return }
     try await IOExecutor.current.wait(
-      for: socket.interest(session?.isCrossed == true ? .readableOrWritable : readiness),
+      for: socket.interest(session?.isCrossed == true ? readiness.crossed : readiness),
       until: deadline ?? .after(idleTimeout), urgency: urgency,
       interruptible: interruptible, by: interrupter
     ).check()
@@ -232,7 +241,9 @@ import KVLinux
   /// Closing a socket with unread bytes resets it, and the other side may lose the answer: so what it still
   /// sends is read and dropped until it has closed its half too, within limits that follow what it has announced.
   package consuming func closeInOrder(announcedBytes: Int = 0, by interrupter: Interrupter? = nil) async {
-    await announceEnd()
+    await announceEnd(by: interrupter)
+    // What still comes is dropped as it is.
+    session = nil
     guard (try? socket.shutdownSending()) != nil else { return }
     let linger = Linger(announcedBytes: announcedBytes)
     let deadline = Instant.after(linger.timeout)

@@ -14,13 +14,13 @@ extension Stream {
     repeat {
       do throws(SystemError) { first = try socket.firstByte() } catch { throw .failed(error) }
       if first.0 == .wouldBlock {
-        try await wait(.readable, until: deadline, interruptible: true, by: interrupter)
+        try await wait(.readable, until: deadline, by: interrupter)
       }
     } while first.0 == .wouldBlock
     guard case .moved = first.0, first.1 == Self.handshakeType else { return }
     let begun: TLSSession
     do throws(TLSError) { begun = try TLSSession(accepting: socket, context) } catch { throw .tls(error) }
-    try await goThrough(begun, until: deadline)
+    try await goThrough(begun, until: deadline, by: interrupter)
     session = begun
   }
 
@@ -30,29 +30,35 @@ extension Stream {
   ) async throws(StreamError) {
     let begun: TLSSession
     do throws(TLSError) { begun = try TLSSession(connecting: socket, context, to: host) } catch { throw .tls(error) }
-    try await goThrough(begun, until: deadline)
+    try await goThrough(begun, until: deadline, by: nil)
     session = begun
   }
 
-  private borrowing func goThrough(_ session: TLSSession, until deadline: Instant) async throws(StreamError) {
+  private borrowing func goThrough(
+    _ session: TLSSession, until deadline: Instant, by interrupter: Interrupter?
+  ) async throws(StreamError) {
     while true {
       let state: TLSSession.Handshake
       do throws(TLSError) { state = try session.handshake() } catch { throw .tls(error) }
       switch state {
       case .done: return
-      case .awaitsReadable: try await wait(.readable, until: deadline)
-      case .awaitsWritable: try await wait(.writable, until: deadline)
+      case .awaitsReadable: try await wait(.readable, until: deadline, by: interrupter)
+      case .awaitsWritable: try await wait(.writable, until: deadline, by: interrupter)
       }
     }
   }
 
   /// Says that nothing more will be sent, so that the other side can tell the end from a connection that was cut off.
-  borrowing func announceEnd() async {
+  borrowing func announceEnd(by interrupter: Interrupter?) async {
     guard let session else { return }
+    let deadline = Instant.after(Linger.idleTimeout)
     while !session.announceEnd() {
-      guard (try? await wait(.writable)) != nil else { return }
+      guard (try? await wait(.writable, until: deadline, by: interrupter)) != nil else { return }
     }
   }
+
+  /// The same, as far as that takes no waiting.
+  package borrowing func announceEndAtOnce() { _ = session?.announceEnd() }
 }
 
 extension TLSSession {

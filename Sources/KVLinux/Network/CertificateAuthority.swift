@@ -52,7 +52,7 @@ package struct CertificateAuthority: ~Copyable {
       reading(pair.certificate) {
         PEM_read_bio_X509($0, nil, nil, nil)
       })
-    let key = reading(pair.key) { PEM_read_bio_PrivateKey($0, nil, nil, nil) }
+    let key = reading(pair.key) { PEM_read_bio_PrivateKey($0, nil, { _, _, _, _ in -1 }, nil) }
     guard let key, X509_check_private_key(certificate, key) == 1 else {
       X509_free(certificate)
       EVP_PKEY_free(key)

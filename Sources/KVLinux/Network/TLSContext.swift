@@ -69,6 +69,8 @@ package final class TLSContext: @unchecked Sendable {
     do throws(TLSError) {
       let version = minimumVersion == .tls13 ? ccrypto_tls13() : ccrypto_tls12()
       guard ccrypto_set_minimum_version(context, version) == 1 else { throw .last("MinimumVersion=") }
+      // Nobody is there to be asked for a key's pass phrase.
+      SSL_CTX_set_default_passwd_cb(context) { _, _, _, _ in -1 }
       try prepare(context)
     } catch {
       SSL_CTX_free(context)

@@ -13,12 +13,17 @@ package final class TLSSession: @unchecked Sendable {
     case awaitsWritable
   }
 
+  /// How much of what has arrived one call takes from the socket.
+  private static let arrivedBytesMax: CInt = 128 << 10
+
   private let session: OpaquePointer
   /// Whether what has been read from the socket may hold bytes that have not been asked for: then nothing need arrive for the
   /// next read to succeed.
   package private(set) var mayHoldMore = true
-  /// Whether the last read, or write, waits for the other direction: for a change of keys (RFC 8446 section 4.6.3).
+  /// Whether the last read, or write, waits for the other direction alone: for a change of keys (RFC 8446 section 4.6.3).
   package private(set) var isCrossed = false
+  /// What went wrong behind bytes that had to be taken first.
+  private var failure: TLSError?
   /// After a failure nothing may be sent any more (SSL_shutdown(3)).
   private var hasFailed = false
 
@@ -33,6 +38,7 @@ package final class TLSSession: @unchecked Sendable {
   package init(connecting socket: borrowing Socket, _ context: TLSContext, to host: PeerAddress.Host) throws(TLSError) {
     session = try Self.make(socket, context)
     SSL_set_connect_state(session)
+    SSL_set_hostflags(session, UInt32(X509_CHECK_FLAG_NEVER_CHECK_SUBJECT))
     let isSet =
       switch host {
       case .name(let name): ccrypto_set_server_name(session, name) == 1 && SSL_set1_host(session, name) == 1
@@ -56,6 +62,7 @@ package final class TLSSession: @unchecked Sendable {
   /// Goes on with the handshake.
   package func handshake() throws(TLSError) -> Handshake {
     ERR_clear_error()
+    ccrypto_allow_reading(session, Self.arrivedBytesMax)
     let result = SSL_do_handshake(session)
     if result == 1 { return .done }
     switch SSL_get_error(session, result) {
@@ -76,7 +83,8 @@ package final class TLSSession: @unchecked Sendable {
     }
     return hosts.contains { host in
       switch host {
-      case .name(let name): X509_check_host(certificate, name, name.utf8.count, 0, nil) == 1
+      case .name(let name):
+        X509_check_host(certificate, name, name.utf8.count, UInt32(X509_CHECK_FLAG_NEVER_CHECK_SUBJECT), nil) == 1
       case .address(let address): X509_check_ip_asc(certificate, "\(address)", 0) == 1
       }
     }
@@ -85,7 +93,9 @@ package final class TLSSession: @unchecked Sendable {
   /// Moves bytes that have arrived into the buffer, at most so many. The end is one that the other side has announced; a
   /// connection that ends without that is a failure.
   package func receive(into bytes: inout MutableRawSpan, bytesMax: Int) throws(TLSError) -> TransferResult {
-    try bytes.withUnsafeMutableBytes { buffer throws(TLSError) in
+    if let failure { throw failure }
+    ccrypto_allow_reading(session, Self.arrivedBytesMax)
+    return try bytes.withUnsafeMutableBytes { buffer throws(TLSError) in
       let wanted = min(buffer.count, bytesMax)
       var received = 0
       while received < wanted {
@@ -94,9 +104,10 @@ package final class TLSSession: @unchecked Sendable {
         let result = SSL_read_ex(session, buffer.baseAddress?.advanced(by: received), wanted - received, &count)
         received += count
         guard result == 1 else {
-          let end = try after(result, isRead: true)
           // What follows the bytes is told when they have been taken.
-          return received > 0 ? .moved(received) : end
+          guard received > 0 else { return try after(result, isRead: true) }
+          do throws(TLSError) { _ = try after(result, isRead: true) } catch { failure = error }
+          return .moved(received)
         }
       }
       mayHoldMore = true
@@ -125,7 +136,9 @@ package final class TLSSession: @unchecked Sendable {
 
   /// Whether something can be read, an end or an error included, without taking it.
   package func hasArrived() -> Bool {
+    if failure != nil { return true }
     ERR_clear_error()
+    ccrypto_allow_reading(session, Self.arrivedBytesMax)
     var byte: UInt8 = 0
     var count = 0
     let result = SSL_peek_ex(session, &byte, 1, &count)
@@ -156,8 +169,12 @@ package final class TLSSession: @unchecked Sendable {
       isCrossed = isRead
       if isRead { mayHoldMore = false }
       return .wouldBlock
-    case SSL_ERROR_ZERO_RETURN: return .end
-    default: throw failed("TLS")
+    case SSL_ERROR_ZERO_RETURN:
+      mayHoldMore = true
+      return .end
+    default:
+      mayHoldMore = true
+      throw failed("TLS")
     }
   }
 

@@ -128,7 +128,7 @@ struct Client: ~Copyable {
   consuming func close() async {
     switch life.ending {
     case .byReset: stream.setResetOnClose(true)
-    case .atOnce: break
+    case .atOnce: stream.announceEndAtOnce()
     case .inOrder: await stream.closeInOrder(announcedBytes: body.announcedBytes, by: place.interrupter)
     }
   }

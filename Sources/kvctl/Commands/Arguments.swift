@@ -109,8 +109,10 @@ struct MannerOptions: ParsableArguments {
   func load(_ configuration: Configuration, _ nodes: [NodeAddress] = []) throws(CommandError) -> Endpoint.Manner {
     let file = authorities ?? Process.environment(Self.authoritiesVariable)
     var manner = Endpoint.Manner(token: try tokenOption.load())
-    manner.isEncrypted = file != nil || configuration.tls.required != .no
-    guard manner.isEncrypted || nodes.contains(where: { $0.isEncrypted == true }) else { return manner }
+    // Whoever names one so does not want the others to be asked, and shown a token, in clear text.
+    let isAsked = nodes.contains { $0.isEncrypted == true }
+    manner.isEncrypted = file != nil || configuration.tls.required != .no || isAsked
+    guard manner.isEncrypted else { return manner }
     do throws(TLSError) { manner.tls = try TLSContext(connectingTo: file) } catch {
       throw CommandError(.configuration, "\(error)")
     }

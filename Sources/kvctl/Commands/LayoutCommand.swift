@@ -52,7 +52,6 @@ struct LayoutCommand: ParsableCommand {
       try ending { () throws(CommandError) in
         let nodes = try nodeOptions.load()
         let planned = try ConfigurationOption.read(file)
-        let manner = try nodeOptions.mannerOptions.load(planned)
         guard !planned.peers.isEmpty else { throw CommandError(.configuration, "\(file): it has no [Peers]") }
         let isJSON = json.isOn
         try Runtime.run { () async throws(CommandError) in
@@ -68,7 +67,7 @@ struct LayoutCommand: ParsableCommand {
             throw CommandError(
               .unreachable, "LAYOUT: no answer from \(listing.missing.sorted().joined(separator: ", "))")
           }
-          let free = await Self.freeBytes(Nodes(planned, named: [], manner: manner))
+          let free = await Self.freeBytes(Nodes(planned, named: [], manner: nodes.manner))
           let text = ForecastText(forecast, wish, free: free, bytesPerSecond: planned.moveBytesPerSecondMax)
           try StandardOutput().write(isJSON ? "\(text.json)\n" : text.table)
         }

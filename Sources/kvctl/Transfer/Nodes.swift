@@ -9,7 +9,7 @@ struct Nodes: Sendable {
   /// The nodes of `--node`.
   private let named: [Endpoint]
   /// How all others are spoken to.
-  private let manner: Endpoint.Manner
+  let manner: Endpoint.Manner
 
   init(_ configuration: Configuration, named addresses: [NodeAddress], manner: Endpoint.Manner = .init()) {
     (self.configuration, self.manner) = (configuration, manner)
