@@ -1,7 +1,7 @@
 import KVHTTP
 
-/// What a request says of who asks.
-package enum Credential: Sendable, Equatable {
+/// What a request says of who asks. Each connection holds the last one, so it is small.
+package indirect enum Credential: Sendable, Equatable {
   /// Nothing.
   case none
   /// A token's text, and the name that came with it, where one did.

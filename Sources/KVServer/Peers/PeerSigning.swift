@@ -3,24 +3,26 @@ import KVDialect
 import KVHTTP
 import KVLinux
 
-/// Shows another node that this one knows the cluster's secret.
-struct PeerSigning: Sendable {
-  let secret: ClusterSecret
+/// Shows another node that this one knows the cluster's secret. Each connection to a node holds it, so it is shared.
+final class PeerSigning: Sendable {
+  private let secret: ClusterSecret
   /// Whom it is shown to: no other takes it for its own.
-  let peer: Peer
+  private let peerName: String
+
+  init(_ secret: ClusterSecret, _ peerName: String) { (self.secret, self.peerName) = (secret, peerName) }
 
   /// The head, signed.
   func signed(_ head: HTTPRequestHead) -> HTTPRequestHead {
     var head = head
     let nonce = (0..<PeerSignature.nonceByteCount).map { _ in UInt8.random(in: .min ... .max) }
-    PeerSignature.sign(&head, for: peer.name, nonce: nonce, code: secret.code)
+    PeerSignature.sign(&head, for: peerName, nonce: nonce, code: secret.code)
     return head
   }
 }
 
 extension Peers {
   /// What a node is shown with each request; nil without a secret.
-  func signing(for peer: Peer) -> PeerSigning? { secret().map { PeerSigning(secret: $0, peer: peer) } }
+  func signing(for peer: Peer) -> PeerSigning? { secret().map { PeerSigning($0, peer.name) } }
 
   /// The head of a message with that body.
   func messageHead(

@@ -6,8 +6,8 @@ import KVLinux
 import KVWire
 import Synchronization
 
-/// Who asks, as far as the request says it.
-enum Caller: Sendable {
+/// Who asks, as far as the request says it. It waits with each request, so it is small.
+indirect enum Caller: Sendable {
   /// Nobody in particular.
   case nobody
   case holder(of: Token)
@@ -25,8 +25,8 @@ final class AccessControl: Sendable {
   /// Who asks. Where tokens are not spoken of, nobody looks at them.
   func caller(_ client: borrowing Client, _ access: Access) -> Caller {
     guard access.tokensFile != nil else { return .nobody }
-    switch client.shown.credential {
-    case .none: return .nobody
+    switch client.shown?.credential {
+    case nil, .some(.none): return .nobody
     case .unusable(let reason): return .unknown(reason: reason)
     case .token(let text, let name):
       guard let token = access.tokens.token(digest: SHA256.digest(Array(text.utf8))) else {
@@ -40,34 +40,33 @@ final class AccessControl: Sendable {
     }
   }
 
-  /// Whether another node asks. A request that says so without good reason is refused: nodes need no token, so it must be
-  /// known who is one, by the cluster's secret or at least by address.
-  func isNode(
-    _ request: Request, at client: borrowing Client, _ cluster: Cluster
-  ) throws(ExchangeError) -> Bool {
-    let (configuration, topology) = (cluster.configuration, cluster.topology)
-    guard let mark = request.relayed else { return false }
-    try checkAddress(request, of: client, configuration)
-    guard
-      let reason = Self.lackOfCertificate(mark, client.stream, topology, configuration)
-        ?? Self.doubt(about: mark, request, client.shown.signature, configuration)
-    else { return true }
-    throw .refused(Failure(.forbidden, "\(request.subject): \(reason)"))
+  /// Why a request that says it is a node's is refused; nil where it is believed. Nodes need no token, so it must be known who
+  /// is one, by a certificate, by the cluster's secret or at least by address.
+  func doubt(
+    about mark: RelayMark, _ request: Request, at client: borrowing Client, _ cluster: Cluster
+  ) -> Failure? {
+    let configuration = cluster.configuration
+    if let failure = refusalOfAddress(request, client, configuration) { return failure }
+    let reason =
+      Self.lackOfCertificate(mark, client.stream, cluster)
+      ?? Self.lackOfSecret(mark, request, client.shown?.signature, configuration)
+    return reason.map { Failure(.forbidden, "\(request.subject): \($0)") }
   }
 
   /// Why the connection does not count as a node's; nil where it does, or need not.
   private static func lackOfCertificate(
-    _ mark: RelayMark, _ stream: borrowing Stream, _ topology: Topology, _ configuration: Configuration
+    _ mark: RelayMark, _ stream: borrowing Stream, _ cluster: Cluster
   ) -> String? {
-    guard configuration.tls.betweenNodes == .required else { return nil }
-    let peer = (configuration.peers + topology.others).first { $0.name == mark.node }
+    guard cluster.configuration.tls.betweenNodes == .required else { return nil }
+    let isIt: (Peer) -> Bool = { $0.name == mark.node }
+    let peer = cluster.configuration.peers.first(where: isIt) ?? cluster.topology.others.first(where: isIt)
     if let peer, stream.isFrom([peer.address.host, .name(peer.name.lowercased())]) { return nil }
     return "\(mark.node) shows no certificate of its own (Peers= in [TLS])"
   }
 
   /// Why a request does not count as a node's; nil where it does.
-  private static func doubt(
-    about mark: RelayMark, _ request: Request, _ signature: PeerSignature?, _ configuration: Configuration
+  private static func lackOfSecret(
+    _ mark: RelayMark, _ request: Request, _ signature: PeerSignature?, _ configuration: Configuration
   ) -> String? {
     let access = configuration.access
     let isKnownOtherwise =
@@ -75,25 +74,23 @@ final class AccessControl: Sendable {
     guard let secret = configuration.cluster.secret else {
       return isKnownOtherwise ? nil : "nothing says that \(mark.node) is a node (Secret=, AllowedPeers=)"
     }
-    guard let signature else {
-      return secret.acceptsUnsigned && isKnownOtherwise ? nil : lackOfSecret(mark, configuration)
+    let isShown =
+      signature.map { secret.recognises($0.code, of: $0.text(for: configuration.nodeName)) }
+      ?? (secret.acceptsUnsigned && isKnownOtherwise)
+    guard isShown else {
+      return "\(mark.node) does not show that it knows the secret of \(configuration.nodeName) (Secret=)"
     }
-    guard secret.recognises(signature.code, of: signature.text(for: configuration.nodeName)) else {
-      return lackOfSecret(mark, configuration)
-    }
+    // Whoever may come unsigned has nothing to sign.
+    guard let signature else { return nil }
     if case .message = request, signature.bodyDigest == nil { return "\(mark.node) does not sign what it says" }
     return nil
-  }
-
-  private static func lackOfSecret(_ mark: RelayMark, _ configuration: Configuration) -> String {
-    "\(mark.node) does not show that it knows the secret of \(configuration.nodeName) (Secret=)"
   }
 
   /// Refuses what a client may not ask. Whoever shows wrong tokens again and again waits for each answer.
   func check(
     _ request: Request, from caller: Caller, at client: borrowing Client, _ configuration: Configuration
   ) async throws(ExchangeError) {
-    try checkAddress(request, of: client, configuration)
+    if let failure = refusalOfAddress(request, client, configuration) { throw .refused(failure) }
     let access = configuration.access
     guard access.isGuarded || configuration.tls.required != .no, let need = request.need else { return }
     if configuration.tls.required == .clients, !client.stream.isEncrypted {
@@ -134,21 +131,19 @@ final class AccessControl: Sendable {
 }
 
 /// Clients and nodes may be confined to addresses of their own, and a connection tells which it is by its request.
-private func checkAddress(
-  _ request: Request, of client: borrowing Client, _ configuration: Configuration
-) throws(ExchangeError) {
+private func refusalOfAddress(
+  _ request: Request, _ client: borrowing Client, _ configuration: Configuration
+) -> Failure? {
   if configuration.servesThisHostOnly {
-    guard client.isOnOwnHost else {
-      throw .refused(.otherHost(client.ipAddress, request.subject, node: configuration.nodeName))
-    }
-    return
+    return client.isOnOwnHost
+      ? nil : .otherHost(client.ipAddress, request.subject, node: configuration.nodeName)
   }
   let access = configuration.access
-  guard !access.isUnrestricted, let address = client.ipAddress else { return }
+  guard !access.isUnrestricted, let address = client.ipAddress else { return nil }
   let isPeer = request.relayed != nil
-  guard isPeer ? !access.permitsPeer(at: address) : !access.permitsClient(at: address) else { return }
+  guard isPeer ? !access.permitsPeer(at: address) : !access.permitsClient(at: address) else { return nil }
   let setting = isPeer ? "AllowedPeers" : "AllowedClients"
-  throw .refused(Failure(.forbidden, "\(request.subject): \(address) is not allowed (\(setting)=)"))
+  return Failure(.forbidden, "\(request.subject): \(address) is not allowed (\(setting)=)")
 }
 
 extension Client {

@@ -15,12 +15,19 @@ struct Client: ~Copyable {
     case gone
   }
 
-  /// What a request shows, so that it is known who sends it.
-  struct Shown {
-    /// A client.
-    var credential = Credential.none
-    /// Another node.
-    var signature: PeerSignature?
+  /// What a request shows, so that it is known who sends it. Most show nothing, and many connections wait.
+  final class Shown: Sendable {
+    /// That of a client.
+    let credential: Credential
+    /// That of another node.
+    let signature: PeerSignature?
+
+    init(_ credential: Credential) { (self.credential, signature) = (credential, nil) }
+
+    init?(_ head: HTTPRequestHead) {
+      (credential, signature) = (Credential(head.fields), PeerSignature(head))
+      if credential == .none, signature == nil { return nil }
+    }
   }
 
   /// The connection.
@@ -34,7 +41,7 @@ struct Client: ~Copyable {
   /// What the answer to the current request carries besides; nothing until its head has been read.
   private var answerFields = HTTPFields()
   /// What the current request shows.
-  private(set) var shown = Shown()
+  private(set) var shown: Shown?
 
   init(_ stream: consuming Stream, _ place: consuming Place, _ cluster: Cluster) {
     peer = stream.peer
@@ -60,12 +67,17 @@ struct Client: ~Copyable {
   /// How the client speaks, once that is known.
   var dialect: Dialect? { life.dialect }
 
+  /// Goes through the handshake, if the client begins one.
+  mutating func acceptTLS(_ context: TLSContext) async throws(StreamError) {
+    try await stream.acceptTLS(context, until: .after(limits.headerTimeout), by: place.interrupter)
+  }
+
   /// Reads the next request's head.
   mutating func nextRequest() async -> Arrival {
     let messages = Messages(interrupter: place.interrupter)
     let isFirst = life.dialect == nil
     place.rest()
-    (answerFields, shown) = ([:], Shown())
+    (answerFields, shown) = ([:], nil)
     do throws(StreamError) {
       var arrival: Arrival?
       _ = try await messages.head(
@@ -151,7 +163,7 @@ struct Client: ~Copyable {
 /// The request at the start of the unread bytes, or nil while it is not complete.
 private func parseHead(
   _ stream: inout Stream, _ life: inout ClientLife, _ body: inout BodyReader, _ crossOrigin: CrossOrigin,
-  _ answerFields: inout HTTPFields, _ shown: inout Client.Shown
+  _ answerFields: inout HTTPFields, _ shown: inout Client.Shown?
 ) -> Client.Arrival? {
   guard skipEmptyLines(&stream, &life) else { return nil }
   guard let lineEnd = stream.unread.firstIndex(of: UInt8(ascii: "\n")) else {
@@ -163,7 +175,7 @@ private func parseHead(
   guard let parsed = takeHead(&stream) else { return nil }
   if case .success(let head) = parsed {
     answerFields = crossOrigin.fields(for: head)
-    shown = Client.Shown(credential: Credential(head.fields), signature: PeerSignature(head))
+    shown = Client.Shown(head)
   }
   return arrival(parsed, &life, &body, crossOrigin)
 }
@@ -203,7 +215,7 @@ private func checkUnendedLine(_ stream: borrowing Stream, _ life: inout ClientLi
 /// The request in the line, or in the one behind a line that says who asks; nil while that has not come.
 private func parseClassic(
   _ line: ArraySlice<UInt8>, _ stream: inout Stream, _ life: inout ClientLife, _ body: inout BodyReader,
-  _ shown: inout Client.Shown
+  _ shown: inout Client.Shown?
 ) -> Client.Arrival? {
   do throws(Failure) {
     var line = line
@@ -214,7 +226,7 @@ private func parseClassic(
       let lineEnd = rest.firstIndex(of: UInt8(ascii: "\n"))
       try checkLength(rest[..<(lineEnd ?? rest.endIndex)])
       guard let lineEnd else { return nil }
-      (shown.credential, line) = (said, rest[..<lineEnd])
+      (shown, line) = (Client.Shown(said), rest[..<lineEnd])
     }
     life.asked(ClientLife.Exchange(dialect: .classic))
     let request = try ClassicDialect.request(line: line)

@@ -73,7 +73,7 @@ extension Client {
         throw ExchangeError(.stream(error), receiving: request.subject)
       }
     }
-    if let digest = shown.signature?.bodyDigest, digest != PeerSignature.bodyDigest(SHA256.digest(message)) {
+    if let digest = shown?.signature?.bodyDigest, digest != PeerSignature.bodyDigest(SHA256.digest(message)) {
       throw .refused(Failure(.badRequest, "MESSAGE: it is not the one that was signed"))
     }
     return message

@@ -38,9 +38,9 @@ struct Record: Sendable {
   func refusedConnection() { metrics.refuseConnection(.tooMany) }
 
   /// Somebody began to encrypt a connection, and it came to nothing.
-  func failedHandshake(_ error: TLSError, of peer: SocketAddress?) {
+  func failedHandshake(_ error: TLSError, of client: borrowing Client) {
     metrics.refuseConnection(.failedHandshake)
-    logger.info("connection ended: \(error)", metadata: ["client": "\(peer?.description ?? "a closed connection")"])
+    logger.info("connection ended: \(error)", metadata: ["client": "\(client.address)"])
   }
 
   private func end(
@@ -76,10 +76,11 @@ struct RequestAbout: Sendable {
   /// The node that the request goes to, where that is another one.
   let peer: String?
   private let request: Request?
-  private let caller: Caller
+  /// The token that was shown, where one was.
+  private let token: String?
 
   init(_ arrival: Client.Arrival, _ route: Topology.Route, _ caller: Caller) {
-    self.caller = caller
+    token = caller.name
     guard case .request(let request) = arrival else {
       (operation, peer, self.request) = ("NONE", nil, nil)
       return
@@ -107,7 +108,7 @@ struct RequestAbout: Sendable {
     var fields: Logger.Metadata = ["op": "\(operation)"]
     if case .value(let request) = request { fields["key"] = "\(Token.masked(request.key.description))" }
     if let peer { fields["peer"] = "\(peer)" }
-    if let name = caller.name { fields["token"] = "\(name)" }
+    if let token { fields["token"] = "\(token)" }
     if let mark = request.relayed { fields["relayed_by"] = "\(mark.node)" }
     return fields
   }

@@ -34,9 +34,8 @@ final class Serve: Sendable {
 
   /// Serves one connection until it ends.
   func connection(_ stream: consuming Stream, _ place: consuming Place) async {
-    var stream = stream
-    guard await isEncryptedAsOffered(&stream, place.interrupter) else { return }
     var client = Client(stream, place, current.value)
+    guard await isEncryptedAsOffered(&client) else { return }
     var turn = Turn()
     while client.isOpen {
       let arrival = await client.nextRequest()
@@ -48,16 +47,15 @@ final class Serve: Sendable {
   }
 
   /// Goes through the handshake with those that begin one. False where that fails: then there is nobody to answer.
-  private func isEncryptedAsOffered(_ stream: inout Stream, _ interrupter: Interrupter) async -> Bool {
+  private func isEncryptedAsOffered(_ client: inout Client) async -> Bool {
     guard let context = certificate.context else { return true }
-    let deadline = Instant.after(current.value.limits.headerTimeout)
     do throws(StreamError) {
-      try await stream.acceptTLS(context, until: deadline, by: interrupter)
+      try await client.acceptTLS(context)
       return true
     } catch {
       // What OpenSSL has said of the reason is to get there.
-      stream.setResetOnClose(false)
-      if case .tls(let reason) = error { record.failedHandshake(reason, of: stream.peer) }
+      client.stream.setResetOnClose(false)
+      if case .tls(let reason) = error { record.failedHandshake(reason, of: client) }
       return false
     }
   }
@@ -72,18 +70,24 @@ final class Serve: Sendable {
       case .gone: return Traffic()
       case .refused(let failure): throw .refused(failure)
       case .request(let request):
-        // Who only claims to be a node takes no node's place.
-        let isNode = Result { () throws(ExchangeError) in
-          try access.isNode(request, at: client, cluster)
-        }
-        guard client.isAdmitted(asPeer: (try? isNode.get()) ?? false) else {
-          record.refusedConnection()
-          throw .refused(.tooManyConnections(at: cluster.configuration.nodeName))
-        }
-        if try !isNode.get() { try await access.check(request, from: caller, at: client, cluster.configuration) }
+        try await admit(request, from: caller, cluster, &client)
         return try await answer(request, route, cluster, to: &client)
       }
     }
+  }
+
+  /// Refuses what may not be asked, and whoever there is no place for. Who only claims to be a node takes no node's place.
+  private func admit(
+    _ request: Request, from caller: Caller, _ cluster: Cluster, _ client: inout Client
+  ) async throws(ExchangeError) {
+    let doubt = request.relayed.flatMap { access.doubt(about: $0, request, at: client, cluster) }
+    let isNode = request.relayed != nil && doubt == nil
+    guard client.isAdmitted(asPeer: isNode) else {
+      record.refusedConnection()
+      throw .refused(.tooManyConnections(at: cluster.configuration.nodeName))
+    }
+    if let doubt { throw .refused(doubt) }
+    if !isNode { try await access.check(request, from: caller, at: client, cluster.configuration) }
   }
 
   /// Where a request about a value goes; all else is this node's own affair.
