@@ -167,3 +167,8 @@ package struct ByteReader: Sendable {
     return rest.prefix(count)
   }
 }
+
+extension Array<UInt8> {
+  /// Bytes that nobody can guess (getrandom(2)).
+  package static func random(count: Int) -> [UInt8] { (0..<count).map { _ in UInt8.random(in: .min ... .max) } }
+}

@@ -43,7 +43,9 @@ package struct PeerSignature: Equatable, Sendable {
   }
 
   /// A SHA-256 as the field says it.
-  package static func bodyDigest(_ digest: [UInt8]) -> String { "sha-256=:\(Base64.encode(digest)):" }
+  package static func bodyDigest(_ digest: [UInt8]) -> String {
+    StatedDigest(field: digestField, algorithm: .sha256, bytes: digest).text
+  }
 
   private static let digestField = "Content-Digest"
 

@@ -23,6 +23,11 @@ package struct StatedDigest: Equatable, Sendable {
   package let algorithm: Algorithm
   package let bytes: [UInt8]
 
+  /// A digest to be stated, or as it was.
+  package init(field: String, algorithm: Algorithm, bytes: [UInt8]) {
+    (self.field, self.algorithm, self.bytes) = (field, algorithm, bytes)
+  }
+
   /// All digests that a head states. For a request that stores a whole representation all fields are about the same bytes.
   ///
   /// Other algorithms are passed over, as RFC 9530 allows, unless a field has no other: then its sender would take for
@@ -57,10 +62,13 @@ package struct StatedDigest: Equatable, Sendable {
 
   /// The digests as fields, for a relayed request.
   package static func append(_ digests: [StatedDigest], to fields: inout HTTPFields) {
-    for digest in digests {
-      let text = Base64.encode(digest.bytes)
-      fields.append(digest.field, digest.field == "Content-MD5" ? text : "\(digest.algorithm.rawValue)=:\(text):")
-    }
+    for digest in digests { fields.append(digest.field, digest.text) }
+  }
+
+  /// What its field says.
+  package var text: String {
+    let encoded = Base64.encode(bytes)
+    return field == "Content-MD5" ? encoded : "\(algorithm.rawValue)=:\(encoded):"
   }
 
   /// A dictionary of byte sequences (RFC 8941 sections 3.2 and 3.3.5); parameters are none of ours.

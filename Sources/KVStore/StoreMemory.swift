@@ -11,7 +11,7 @@ package struct StoreIdentifier: Equatable, Sendable, CustomStringConvertible {
 
   /// A new one, that no other store has.
   static func random() -> StoreIdentifier {
-    StoreIdentifier(description: Hexadecimal.digits((0..<digitCount / 2).map { _ in UInt8.random(in: .min ... .max) }))
+    StoreIdentifier(description: Hexadecimal.digits(.random(count: digitCount / 2)))
   }
 
   private init(description: String) { self.description = description }

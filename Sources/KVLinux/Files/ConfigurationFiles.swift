@@ -47,13 +47,13 @@ package struct ConfigurationFiles: Sendable {
       }
       if let name = configuration.cluster.secretFile {
         let path = try credentialPath(name, "Secret")
-        let contents = try contents(of: path, "g-w,o-rwx") { $0.isWritableByOthers || $0.isReadableByAll }
+        let contents = try secretContents(of: path)
         configuration.cluster.secret = try ClusterSecret(parsing: contents, named: path)
         try checkUnsigned(configuration, path, &warnings)
       }
       if let name = configuration.tls.privateKeyFile {
         let path = try credentialPath(name, "PrivateKey")
-        _ = try contents(of: path, "g-w,o-rwx") { $0.isWritableByOthers || $0.isReadableByAll }
+        _ = try secretContents(of: path)
         configuration.tls.privateKeyFile = path
       }
     } catch {
@@ -83,6 +83,11 @@ package struct ConfigurationFiles: Sendable {
       throw ConfigurationError(problems: [ConfigurationProblem(file: nil, line: nil, message: message)])
     }
     return "\(directory)/\(name)"
+  }
+
+  /// What is in a file that not everybody may read.
+  private static func secretContents(of path: String) throws(ConfigurationError) -> [UInt8] {
+    try contents(of: path, "g-w,o-rwx") { $0.isWritableByOthers || $0.isReadableByAll }
   }
 
   /// What is in a file, unless others may do with it what they must not. `remedy` is what chmod(1) is to be told.

@@ -47,12 +47,15 @@ package struct File: ~Copyable, Sendable {
     package let inode: UInt
     /// When its bytes, or what is known of them, last changed; nobody can set it.
     package let changedAtNanoseconds: Int64
+    /// Who may do what with it.
+    fileprivate let mode: mode_t
+
     /// Whether the owner's group, or anybody, may write to it.
-    package let isWritableByOthers: Bool
+    package var isWritableByOthers: Bool { mode & (S_IWGRP | S_IWOTH) != 0 }
     /// Whether anybody who is neither the owner nor of its group may read it.
-    package let isReadableByAll: Bool
+    package var isReadableByAll: Bool { mode & S_IROTH != 0 }
     /// Whether the owner's group, or anybody, may read or write it.
-    package let isOpenToOthers: Bool
+    package var isOpenToOthers: Bool { mode & (S_IRWXG | S_IRWXO) != 0 }
   }
 
   /// Writes all the bytes at the offset.
@@ -223,9 +226,7 @@ extension File.Status {
     isRegular = status.st_mode & S_IFMT == S_IFREG
     isDirectory = status.st_mode & S_IFMT == S_IFDIR
     inode = UInt(status.st_ino)
-    isWritableByOthers = status.st_mode & (S_IWGRP | S_IWOTH) != 0
-    isReadableByAll = status.st_mode & S_IROTH != 0
-    isOpenToOthers = status.st_mode & (S_IRWXG | S_IRWXO) != 0
+    mode = status.st_mode
     changedAtNanoseconds = Int64(status.st_ctim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_ctim.tv_nsec)
   }
 }

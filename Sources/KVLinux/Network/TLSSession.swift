@@ -160,13 +160,10 @@ package final class TLSSession: @unchecked Sendable {
 
   /// What a call came to that moved nothing.
   private func after(_ result: CInt, isRead: Bool) throws(TLSError) -> TransferResult {
-    switch SSL_get_error(session, result) {
-    case SSL_ERROR_WANT_READ:
-      isCrossed = !isRead
-      if isRead { mayHoldMore = false }
-      return .wouldBlock
-    case SSL_ERROR_WANT_WRITE:
-      isCrossed = isRead
+    let error = SSL_get_error(session, result)
+    switch error {
+    case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE:
+      isCrossed = isRead == (error == SSL_ERROR_WANT_WRITE)
       if isRead { mayHoldMore = false }
       return .wouldBlock
     case SSL_ERROR_ZERO_RETURN:

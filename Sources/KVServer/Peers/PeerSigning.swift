@@ -14,8 +14,8 @@ final class PeerSigning: Sendable {
   /// The head, signed.
   func signed(_ head: HTTPRequestHead) -> HTTPRequestHead {
     var head = head
-    let nonce = (0..<PeerSignature.nonceByteCount).map { _ in UInt8.random(in: .min ... .max) }
-    PeerSignature.sign(&head, for: peerName, nonce: nonce, code: secret.code)
+    PeerSignature.sign(
+      &head, for: peerName, nonce: .random(count: PeerSignature.nonceByteCount), code: secret.code)
     return head
   }
 }

@@ -41,7 +41,7 @@ struct TokenCommand: ParsableCommand {
     func run() throws {
       try ending { () throws(CommandError) in
         let path = try self.path()
-        let text = Token.text((0..<Token.randomByteCount).map { _ in UInt8.random(in: .min ... .max) })
+        let text = Token.text(.random(count: Token.randomByteCount))
         try TokensFile(path: path).add(try token(text))
         try StandardOutput().write("\(text)\n")
         Process.writeError("kvctl: \(path) has \(name) now; each node takes it in when it is reloaded\n")
