@@ -268,3 +268,104 @@ for s in held:
   eventually 10 has_metric 1 'kvnode_connections' 0
   http --fail "$(url 1 "$own")" | cmp - "$certificate"
 }
+
+# tls_script ARGUMENT...: Python on standard input, with `connect()` for an encrypted connection to node 1.
+tls_script() {
+  { cat <<'PY'; cat; } | timeout 60 /usr/bin/python3 - "$certificate" "$@"
+import os, signal, socket, ssl, sys
+context = ssl.create_default_context(cafile=sys.argv[1])
+def connect():
+    raw = socket.create_connection(("127.0.0.1", 7776), timeout=30)
+    return context.wrap_socket(raw, server_hostname="127.0.0.1", suppress_ragged_eofs=False)
+PY
+}
+
+@test "clients that stay after an answer that was the last cost no thread" {
+  start_node 1
+  own=$(key_owned_by 1 own)
+  tls_script "$own" <<'PY'
+held = []
+for _ in range(8):
+    client = connect()
+    client.sendall(f"PUT /{sys.argv[2]} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 70000\r\nExpect: 100-continue\r\n\r\n".encode())
+    assert client.recv(1000).startswith(b"HTTP/1.1 100 ")
+    client.sendall(b"x" * 70000)
+    assert client.recv(1000)[9:12] in (b"201", b"204")
+    held.append(client)
+for _ in range(4):
+    other = connect()
+    other.sendall(b"GET /?health HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert other.recv(1000).startswith(b"HTTP/1.1 200 ")
+PY
+}
+
+@test "handshakes that are not ended leave newcomers an answer, and their places" {
+  configure 1 limits '[Limits]' MaxConnections=16
+  start_node 1
+  tls_script <<'PY'
+held = []
+for _ in range(110):
+    client = socket.create_connection(("127.0.0.1", 7776), timeout=30)
+    client.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    held.append(client)
+for _ in range(10):
+    newcomer = socket.create_connection(("127.0.0.1", 7776), timeout=30)
+    newcomer.sendall(b"GET /?health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    answer = newcomer.recv(1000)
+    assert answer.startswith(b"HTTP/1.1 "), answer
+PY
+}
+
+@test "a client that has connected before a node stops is served as without a certificate" {
+  start_node 1
+  tls_script "$(node_pid 1)" <<'PY'
+import time
+client = socket.create_connection(("127.0.0.1", 7776), timeout=30)
+other = connect()
+other.sendall(b"GET /?health HTTP/1.1\r\nHost: a\r\n\r\n")
+assert other.recv(1000).startswith(b"HTTP/1.1 200 ")
+os.kill(int(sys.argv[2]), signal.SIGTERM)
+# The node has heard of it when it closes what waits for a next request.
+try:
+    assert other.recv(1000) == b""
+except (ssl.SSLError, ConnectionError):
+    pass
+client.sendall(b"GET /?health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+answer = client.recv(1000)
+assert answer.startswith(b"HTTP/1.1 "), answer
+PY
+}
+
+@test "an end that nobody has announced takes nothing away from what came before it" {
+  start_node 1
+  own=$(key_owned_by 1 own)
+  tls_script "$own" <<'PY'
+for attempt in range(20):
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    session = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    raw = socket.create_connection(("127.0.0.1", 7776), timeout=30)
+    while True:
+        try:
+            session.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            raw.sendall(outgoing.read())
+            incoming.write(raw.recv(65536))
+    raw.sendall(outgoing.read())
+    session.write(f"PUT /{sys.argv[2]} HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc".encode())
+    # Both arrive in one segment, before the node looks.
+    raw.setsockopt(socket.IPPROTO_TCP, 3, 1)
+    raw.sendall(outgoing.read())
+    raw.shutdown(socket.SHUT_WR)
+    answer = b""
+    while not answer:
+        piece = raw.recv(65536)
+        assert piece, f"no answer at attempt {attempt}"
+        incoming.write(piece)
+        try:
+            answer = session.read(1000)
+        except ssl.SSLWantReadError:
+            pass
+    assert answer[9:12] in (b"201", b"204"), answer
+PY
+}

@@ -65,4 +65,16 @@ import Testing
   func whatIsNoNodeIsRefused(text: String) {
     #expect(throws: SettingError.self) { try NodeAddress(parsing: text) }
   }
+
+  /// Whoever wants one node to be asked encrypted does not want the others to see his token in clear text.
+  @Test func oneEncryptedNodeMakesAllOthersSo() throws {
+    let configuration = try configuration(Self.peers)
+    let named = [try NodeAddress(parsing: "https://192.0.2.9"), try NodeAddress(parsing: "http://192.0.2.8")]
+    let manner = try MannerOptions.parse([]).load(configuration, named)
+    let nodes = Nodes(configuration, named: named, manner: manner)
+    #expect(nodes.candidates.map { $0.tls != nil } == [true, false, true, true, true, true])
+    #expect(nodes.candidates(for: try Key("hashme".utf8)).map { $0.tls != nil } == [true, true, false])
+    let plain = [try NodeAddress(parsing: "192.0.2.9")]
+    #expect(try MannerOptions.parse([]).load(configuration, plain).tls == nil)
+  }
 }

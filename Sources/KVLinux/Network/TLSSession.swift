@@ -109,6 +109,11 @@ package final class TLSSession: @unchecked Sendable {
           do throws(TLSError) { _ = try after(result, isRead: true) } catch { failure = error }
           return .moved(received)
         }
+        // An end without a word makes OpenSSL give up the other direction too: it is looked for when all has been taken.
+        if SSL_has_pending(session) == 0 {
+          mayHoldMore = false
+          return .moved(received)
+        }
       }
       mayHoldMore = true
       return .moved(received)
