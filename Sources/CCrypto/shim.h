@@ -12,6 +12,8 @@ static inline void ccrypto_set_modes(SSL_CTX *context) {
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_read_ahead(context, 1);
+  // What can be taken up again stands in tickets, and costs no memory here.
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 }
 
 static inline int ccrypto_set_minimum_version(SSL_CTX *context, int version) {
@@ -28,6 +30,8 @@ static inline long ccrypto_set_server_name(SSL *session, const char *name) {
   return SSL_set_tlsext_host_name(session, (void *)name);
 }
 
+static inline void ccrypto_free(void *bytes) { OPENSSL_free(bytes); }
+
 // OpenSSL's way to a socket, but for the signal that write(2) sends where the other side has gone.
 static inline int ccrypto_socket_write(BIO *bio, const char *bytes, int count) {
   int socket = -1;
@@ -41,7 +45,7 @@ static inline int ccrypto_socket_write(BIO *bio, const char *bytes, int count) {
 // And so much, and no more, for each call of OpenSSL's: it goes on reading while there are records without a byte for us, and
 // the other side can send those without end. What is left makes the socket readable again.
 static inline int ccrypto_socket_read(BIO *bio, char *bytes, int count) {
-  intptr_t allowed = (intptr_t)BIO_get_data(bio);
+  intptr_t allowed = (intptr_t)BIO_get_app_data(bio);
   int socket = -1;
   BIO_get_fd(bio, &socket);
   BIO_clear_retry_flags(bio);
@@ -50,14 +54,15 @@ static inline int ccrypto_socket_read(BIO *bio, char *bytes, int count) {
     return -1;
   }
   int received = (int)recv(socket, bytes, (size_t)count, 0);
-  if (received > 0) BIO_set_data(bio, (void *)(allowed - received));
+  if (received > 0) BIO_set_app_data(bio, (void *)(allowed - received));
   if (received < 0 && BIO_sock_should_retry(received)) BIO_set_retry_read(bio);
   if (received == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
   return received;
 }
 
 static inline void ccrypto_allow_reading(SSL *session, int count) {
-  BIO_set_data(SSL_get_rbio(session), (void *)(intptr_t)count);
+  // What BIO_set_data(3) keeps belongs to OpenSSL's own methods, which are used besides.
+  BIO_set_app_data(SSL_get_rbio(session), (void *)(intptr_t)count);
 }
 
 static inline BIO_METHOD *ccrypto_socket_method(void) {
@@ -80,5 +85,14 @@ static inline int ccrypto_set_socket(SSL *session, BIO_METHOD *method, int socke
   SSL_set_bio(session, bio, bio);
   return 1;
 }
+
+// Whoever comes with a ticket that can be read is known again; others go through the whole handshake.
+static inline SSL_TICKET_RETURN ccrypto_take_ticket(
+    SSL *session, SSL_SESSION *earlier, const unsigned char *name, size_t nameCount, SSL_TICKET_STATUS status, void *argument) {
+  if (status == SSL_TICKET_SUCCESS) return SSL_TICKET_RETURN_USE;
+  return status == SSL_TICKET_SUCCESS_RENEW ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_IGNORE_RENEW;
+}
+
+static inline STACK_OF(X509_NAME) *ccrypto_no_names(void) { return sk_X509_NAME_new_null(); }
 
 static inline EVP_PKEY *ccrypto_make_key(void) { return EVP_EC_gen("P-256"); }

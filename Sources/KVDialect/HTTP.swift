@@ -180,8 +180,7 @@ package enum HTTPDialect {
     if let outcome = failure.outcome { fields.append(PeerProtocol.outcomeField, outcome.rawValue) }
     if failure.kind == .unauthorized {
       // One challenge a field, as not every browser reads two in one (RFC 9110 section 11.6.1).
-      fields.append("WWW-Authenticate", "Bearer realm=\"kvnode\"")
-      fields.append("WWW-Authenticate", "Basic realm=\"kvnode\", charset=\"UTF-8\"")
+      for challenge in Credential.challenges { fields.append("WWW-Authenticate", challenge) }
     }
     if failure.kind == .methodNotAllowed { fields.append("Allow", methods) }
     return HTTPResponseHead(status: failure.kind.rawValue, fields: fields)

@@ -159,6 +159,12 @@ import KVLinux
   /// Whether the other side has shown a certificate that is for one of the hosts.
   package func isFrom(_ hosts: [PeerAddress.Host]) -> Bool { session?.isFrom(hosts) ?? false }
 
+  /// The name in the certificate that the other side has shown as a client.
+  package var clientName: String? { session?.clientName }
+
+  /// What the next connection to the same host can go on with.
+  package var resumption: TLSResumption? { session?.resumption }
+
   /// Whether its bytes can go through a pipe: encrypted ones would come out as they are on the wire.
   package var takesPipes: Bool { session == nil }
 

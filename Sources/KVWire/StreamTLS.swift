@@ -24,12 +24,14 @@ extension Stream {
     session = begun
   }
 
-  /// Encrypts a connection that was made to that host.
+  /// Encrypts a connection that was made to that host, going on with an earlier one if it can.
   package mutating func connectTLS(
-    _ context: TLSContext, to host: PeerAddress.Host, until deadline: Instant
+    _ context: TLSContext, to host: PeerAddress.Host, resuming earlier: TLSResumption? = nil, until deadline: Instant
   ) async throws(StreamError) {
     let begun: TLSSession
-    do throws(TLSError) { begun = try TLSSession(connecting: socket, context, to: host) } catch { throw .tls(error) }
+    do throws(TLSError) { begun = try TLSSession(connecting: socket, context, to: host, resuming: earlier) } catch {
+      throw .tls(error)
+    }
     try await goThrough(begun, until: deadline, by: nil)
     session = begun
   }

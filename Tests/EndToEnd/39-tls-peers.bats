@@ -3,6 +3,7 @@
 # shellcheck disable=SC2030,SC2031,SC2154 # support.bash and bats set variables, and every test is a subshell.
 
 load support
+load certificates
 
 setup() {
   cd "$BATS_TEST_TMPDIR" || return
@@ -16,21 +17,6 @@ setup() {
 }
 
 teardown() { kill_cluster; }
-
-# make_authority NAME
-make_authority() {
-  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$1" -days 30 \
-    -keyout "$CLUSTER/pem/$1.key" -out "$CLUSTER/pem/$1.pem" 2>openssl.log
-}
-
-# make_certificate NAME AUTHORITY HOSTS
-make_certificate() {
-  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$1" \
-    -keyout "$CLUSTER/pem/$1.key" -out "$1.csr" 2>openssl.log
-  openssl x509 -req -in "$1.csr" -days 30 -CA "$CLUSTER/pem/$2.pem" -CAkey "$CLUSTER/pem/$2.key" \
-    -extfile <(echo "subjectAltName=$3") -out "$CLUSTER/pem/$1.pem" 2>>openssl.log
-  chmod 640 "$CLUSTER/pem/$1.key"
-}
 
 # use_tls N LINE...: with the node's certificate, and further lines of [TLS].
 use_tls() {

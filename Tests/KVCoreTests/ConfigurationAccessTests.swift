@@ -32,7 +32,7 @@ struct ConfigurationAccessTests {
     ])
   func whoeverShowsNothingMayDoWhatIsSaidOfHim(text: String, onOwnHost: Bool, elsewhere: Bool) throws {
     let access = try ConfigurationTests.parse(["[Access]\n\(text)"]).configuration.access
-    let need = Need(permission: .read, keys: [1])
+    let need = Need(.read, keys: [1])
     #expect(access.anonymousGrants(isOwnHost: true).permit(need) == onOwnHost)
     #expect(access.anonymousGrants(isOwnHost: false).permit(need) == elsewhere)
   }

@@ -5,7 +5,7 @@ import Testing
 
 struct GrantsTests {
   private static func need(_ permission: Permission, _ keys: String) -> Need {
-    Need(permission: permission, keys: Array(keys.utf8))
+    Need(permission, keys: Array(keys.utf8))
   }
 
   @Test(arguments: [

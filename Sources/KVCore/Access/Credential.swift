@@ -9,6 +9,9 @@ package indirect enum Credential: Sendable, Equatable {
   /// Something that cannot be understood, and why.
   case unusable(reason: String)
 
+  /// How whoever shows nothing is told what could be shown: the values of WWW-Authenticate (RFC 9110 section 11.6.1).
+  package static let challenges = ["Bearer realm=\"kvnode\"", "Basic realm=\"kvnode\", charset=\"UTF-8\""]
+
   /// Reads the Authorization field: `Bearer` (RFC 6750 section 2.1), or `Basic` (RFC 7617), whose password is the token.
   package init(_ fields: HTTPFields) {
     let values = fields.all("Authorization")

@@ -23,15 +23,18 @@ package struct Need: Equatable, Sendable {
   package let permission: Permission
   /// The key, or how the keys begin; empty where it is about no key or about all.
   package let keys: [UInt8]
+
+  /// By default it is about no key, or about all.
+  package init(_ permission: Permission, keys: [UInt8] = []) { (self.permission, self.keys) = (permission, keys) }
 }
 
 extension Request {
   /// What it takes; nil where anybody may ask it, as whoever chooses among nodes does, and for what only nodes ask.
   package var need: Need? {
     switch self {
-    case .value(let request): Need(permission: request.operation.permission, keys: request.key.bytes)
-    case .list(let request): Need(permission: .list, keys: request.prefix)
-    case .node(.status, _), .node(.layout, _): Need(permission: .status, keys: [])
+    case .value(let request): Need(request.operation.permission, keys: request.key.bytes)
+    case .list(let request): Need(.list, keys: request.prefix)
+    case .node(.status, _), .node(.layout, _): Need(.status)
     case .node(.health, _), .node(.welcome, _), .node(.methods, _), .node(.methodsOfNode, _), .message: nil
     }
   }

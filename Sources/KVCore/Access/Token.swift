@@ -137,6 +137,9 @@ package struct TokenList: Sendable, Equatable {
   /// How many there are.
   package var count: Int { tokens.count }
 
+  /// The token of that name.
+  package func token(named name: String) -> Token? { tokens.first { $0.name == name } }
+
   /// The token with that hash. All are compared, to the last byte, so that the time tells nothing.
   package func token(digest: [UInt8]) -> Token? {
     var found: Token?

@@ -164,6 +164,8 @@ package struct TLSSettings: Sendable, Equatable {
     case no
     /// All but other nodes.
     case clients
+    /// Those too, and other hosts at the admin port.
+    case all
   }
 
   /// Whether nodes encrypt what they tell each other.
@@ -186,6 +188,8 @@ package struct TLSSettings: Sendable, Equatable {
   package var required = Requirement.no
   /// Whether nodes encrypt what they tell each other.
   package var betweenNodes = BetweenNodes.no
+  /// The file with the authorities whose certificates stand for tokens of the names in them, an absolute path.
+  package var clientAuthoritiesFile: String?
   /// The file with the authorities whose certificates nodes show each other, an absolute path.
   package var peerAuthoritiesFile: String?
 
@@ -255,6 +259,8 @@ package struct Access: Sendable, Equatable {
   /// What whoever shows no token may do; nil where nothing is said of it.
   package var anonymous: Grants?
 
+  /// Whether the admin port asks for tokens too.
+  package var adminTakesTokens = false
   /// The defaults.
   package init() {}
 

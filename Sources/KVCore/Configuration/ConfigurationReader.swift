@@ -123,6 +123,7 @@ struct ConfigurationReader {
     ("AllowedPeers", { $0.addBlocks(\.access.allowedPeers, $1) }),
     ("Open", { $0.set(\.access.isOpenToAll, $1, Switch.parse) }),
     ("Tokens", { $0.set(\.access.tokensFile, $1, FilePath.parse) }),
+    ("AdminTokens", { $0.set(\.access.adminTakesTokens, $1, Switch.parse) }),
     ("Anonymous", { $0.set(\.access.anonymous, $1, Grants.init(parsing:)) }),
   ]
 
@@ -130,6 +131,7 @@ struct ConfigurationReader {
     ("Certificate", { $0.set(\.tls.certificateFile, $1, FilePath.parse) }),
     ("PrivateKey", { $0.set(\.tls.privateKeyFile, $1, CredentialPath.parse) }),
     ("MinimumVersion", { $0.set(\.tls.minimumVersion, $1, TLSVersion.init(parsing:)) }),
+    ("ClientAuthorities", { $0.set(\.tls.clientAuthoritiesFile, $1, FilePath.parse) }),
     ("Peers", { $0.set(\.tls.betweenNodes, $1, TLSSettings.BetweenNodes.init(parsing:)) }),
     ("PeerAuthorities", { $0.set(\.tls.peerAuthoritiesFile, $1, FilePath.parse) }),
     ("Required", { $0.set(\.tls.required, $1, TLSSettings.Requirement.init(parsing:)) }),
@@ -233,6 +235,9 @@ struct ConfigurationReader {
   /// Whoever passes for a node needs no token: so it must be said who may.
   private mutating func checkGuard() {
     let access = configuration.access
+    if access.adminTakesTokens, access.tokensFile == nil, let assignment = deciding["AdminTokens"] {
+      errors.append(ConfigurationProblem(assignment, "expected Tokens= beside it"))
+    }
     guard access.isGuarded, configuration.peers.count > 1, deciding["AllowedPeers"] == nil,
       deciding["Secret"] == nil, configuration.tls.betweenNodes != .required,
       let assignment = deciding["Tokens"] ?? deciding["Anonymous"]
@@ -246,10 +251,22 @@ struct ConfigurationReader {
   private mutating func checkTLS() {
     let halves = [deciding["Certificate"], deciding["PrivateKey"]].compactMap(\.self)
     let tls = configuration.tls
-    if halves.count < 2, let assignment = halves.first ?? deciding["Required"] ?? deciding["Peers"],
-      !halves.isEmpty || tls.required != .no || tls.betweenNodes != .no
+    if halves.count < 2,
+      let assignment = halves.first ?? deciding["Required"] ?? deciding["Peers"] ?? deciding["ClientAuthorities"],
+      !halves.isEmpty || tls.required != .no || tls.betweenNodes != .no || tls.clientAuthoritiesFile != nil
     {
       errors.append(ConfigurationProblem(assignment, "expected both Certificate= and PrivateKey= in [TLS]"))
+    }
+    if tls.required == .all, tls.betweenNodes == .no, configuration.peers.count > 1,
+      let assignment = deciding["Required"]
+    {
+      errors.append(ConfigurationProblem(assignment, "expected Peers=accepted or Peers=required in [TLS] beside it"))
+    }
+    if tls.clientAuthoritiesFile != nil, configuration.access.tokensFile == nil,
+      let assignment = deciding["ClientAuthorities"]
+    {
+      let message = "expected Tokens= in [Access] beside it: a certificate stands for the token of its name"
+      errors.append(ConfigurationProblem(assignment, message))
     }
     if tls.betweenNodes != .no, tls.peerAuthoritiesFile == nil, let assignment = deciding["Peers"] {
       errors.append(ConfigurationProblem(assignment, "expected PeerAuthorities= beside it"))

@@ -69,7 +69,8 @@ package struct CertificateAuthority: ~Copyable {
   /// Both, to be kept.
   package var pair: Pair { get throws(TLSError) { try Self.pair(certificate, key) } }
 
-  /// A certificate for a node of that name under those names and addresses, to be shown by it in both directions.
+  /// A certificate for a node of that name under those names and addresses, to be shown by it in both directions; without
+  /// any, for a client.
   package func issue(name: String, hosts: [PeerAddress.Host], days: Int) throws(TLSError) -> Pair {
     ERR_clear_error()
     let hostKey = try Self.made("a key", ccrypto_make_key())
@@ -82,13 +83,14 @@ package struct CertificateAuthority: ~Copyable {
       case .address(let address): "IP:\(address)"
       }
     }
+    let uses =
+      names.isEmpty
+      ? [(NID_ext_key_usage, "clientAuth")]
+      : [(NID_ext_key_usage, "serverAuth,clientAuth"), (NID_subject_alt_name, names.joined(separator: ","))]
     try Self.sign(
       issued, by: certificate, key,
-      [
-        (NID_basic_constraints, "critical,CA:FALSE"), (NID_key_usage, "critical,digitalSignature"),
-        (NID_ext_key_usage, "serverAuth,clientAuth"), (NID_subject_alt_name, names.joined(separator: ",")),
-        (NID_subject_key_identifier, "hash"), (NID_authority_key_identifier, "keyid:always"),
-      ])
+      [(NID_basic_constraints, "critical,CA:FALSE"), (NID_key_usage, "critical,digitalSignature")] + uses
+        + [(NID_subject_key_identifier, "hash"), (NID_authority_key_identifier, "keyid:always")])
     return try Self.pair(issued, hostKey)
   }
 

@@ -16,6 +16,8 @@ package final class TLSContext: @unchecked Sendable {
   nonisolated(unsafe) static let socketMethod = ccrypto_socket_method()
 
   let context: OpaquePointer
+  /// Whose certificates those who connect may show.
+  private let authorities: [TLSAuthorities]
   /// When the certificate ends, in seconds since 1970; nil where none is shown.
   package let expiresAtSeconds: Int?
 
@@ -28,20 +30,25 @@ package final class TLSContext: @unchecked Sendable {
     package init(file: String, privateKeyFile: String) { (self.file, self.privateKeyFile) = (file, privateKeyFile) }
   }
 
-  /// For those who connect to this host. Who shows a certificate must have it from one of the authorities in the file;
-  /// nobody must show one.
+  /// For those who connect to this host. Who shows a certificate must have it from one of the authorities in one of the
+  /// files; nobody must show one.
   package init(
-    accepting certificate: Certificate, minimumVersion: TLSVersion, authoritiesFile: String?
+    accepting certificate: Certificate, minimumVersion: TLSVersion, peerAuthoritiesFile: String?,
+    clientAuthoritiesFile: String?
   ) throws(TLSError) {
+    let files = [(TLSTrust.peer, peerAuthoritiesFile), (.client, clientAuthoritiesFile)]
+    var authorities: [TLSAuthorities] = []
+    for case (let trust, let file?) in files { authorities.append(try TLSAuthorities(file, trust)) }
     context = try Self.make(TLS_server_method(), minimumVersion) { context throws(TLSError) in
       try Self.use(certificate, in: context)
-      guard let authoritiesFile else { return }
-      guard SSL_CTX_load_verify_file(context, authoritiesFile) == 1 else { throw .last(authoritiesFile) }
-      SSL_CTX_set_client_CA_list(context, SSL_load_client_CA_file(authoritiesFile))
-      SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
+      for each in authorities { try each.admit(to: context) }
     }
+    self.authorities = authorities
     expiresAtSeconds = Self.end(of: context)
     SSL_CTX_set_alpn_select_cb(context, Self.chooseProtocol, nil)
+    // Each session holds on to its context, and nothing is called but by a session.
+    let this = Unmanaged.passUnretained(self).toOpaque()
+    SSL_CTX_set_session_ticket_cb(context, Self.writeTicket, ccrypto_take_ticket, this)
     // Sessions that are taken up again must be ours, where certificates are looked at (SSL_CTX_set_session_id_context(3)).
     SSL_CTX_set_session_id_context(context, "kvnode", 6)
   }
@@ -56,10 +63,29 @@ package final class TLSContext: @unchecked Sendable {
       SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
       if let certificate { try Self.use(certificate, in: context) }
     }
+    authorities = []
     expiresAtSeconds = nil
   }
 
   deinit { SSL_CTX_free(context) }
+
+  /// What whoever has connected counts as, by the certificate that was shown.
+  func trust(in session: OpaquePointer) -> TLSTrust {
+    guard SSL_get_verify_result(session) == X509_V_OK, let certificate = SSL_get0_peer_certificate(session),
+      let current = SSL_get_session(session)
+    else { return [] }
+    // A session that is taken up again has the certificate without those that led to the authority.
+    if let known = TLSTrust(in: current) { return known }
+    guard SSL_session_reused(session) == 0 else { return [] }
+    let chain = SSL_get_peer_cert_chain(session)
+    return authorities.filter { $0.vouch(for: certificate, chain) }.reduce(into: []) { $0.formUnion($1.trust) }
+  }
+
+  private static let writeTicket: @convention(c) (OpaquePointer?, UnsafeMutableRawPointer?) -> CInt = {
+    guard let session = $0, let argument = $1, let current = SSL_get_session(session) else { return 0 }
+    let this = Unmanaged<TLSContext>.fromOpaque(argument).takeUnretainedValue()
+    return this.trust(in: session).write(in: current) ? 1 : 0
+  }
 
   private static func make(
     _ method: OpaquePointer?, _ minimumVersion: TLSVersion, _ prepare: (OpaquePointer) throws(TLSError) -> Void

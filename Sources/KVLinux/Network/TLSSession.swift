@@ -17,6 +17,8 @@ package final class TLSSession: @unchecked Sendable {
   private static let arrivedBytesMax: CInt = 128 << 10
 
   private let session: OpaquePointer
+  /// What the session calls while it lives.
+  private let context: TLSContext
   /// Whether what has been read from the socket may hold bytes that have not been asked for: then nothing need arrive for the
   /// next read to succeed.
   package private(set) var mayHoldMore = true
@@ -29,14 +31,17 @@ package final class TLSSession: @unchecked Sendable {
 
   /// For a connection that somebody has made to this host. The socket must outlive it.
   package init(accepting socket: borrowing Socket, _ context: TLSContext) throws(TLSError) {
-    session = try Self.make(socket, context)
+    (session, self.context) = (try Self.make(socket, context), context)
     SSL_set_accept_state(session)
   }
 
   /// For a connection that this host has made to another, whose certificate must be for that name or address. The socket
-  /// must outlive it.
-  package init(connecting socket: borrowing Socket, _ context: TLSContext, to host: PeerAddress.Host) throws(TLSError) {
-    session = try Self.make(socket, context)
+  /// must outlive it. Where an earlier session is taken up again, the certificate was looked at then.
+  package init(
+    connecting socket: borrowing Socket, _ context: TLSContext, to host: PeerAddress.Host,
+    resuming earlier: TLSResumption? = nil
+  ) throws(TLSError) {
+    (session, self.context) = (try Self.make(socket, context), context)
     SSL_set_connect_state(session)
     SSL_set_hostflags(session, UInt32(X509_CHECK_FLAG_NEVER_CHECK_SUBJECT))
     let isSet =
@@ -45,6 +50,7 @@ package final class TLSSession: @unchecked Sendable {
       case .address(let address): X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), "\(address)") == 1
       }
     guard isSet else { throw .last("\(host)") }
+    if let earlier, earlier.context === context { earlier.take(up: session) }
   }
 
   private static func make(_ socket: borrowing Socket, _ context: TLSContext) throws(TLSError) -> OpaquePointer {
@@ -76,9 +82,23 @@ package final class TLSSession: @unchecked Sendable {
     }
   }
 
-  /// Whether the other side has shown a certificate, from one of the authorities, that is for one of the hosts.
+  /// What the next connection to the same host can go on with; nil where the other side has offered nothing.
+  package var resumption: TLSResumption? { TLSResumption(of: session, context) }
+
+  /// Whether an earlier session was taken up again.
+  package var isResumed: Bool { SSL_session_reused(session) == 1 }
+
+  /// The name in the certificate that a client has shown, from one of the authorities for clients.
+  package var clientName: String? {
+    guard context.trust(in: session).contains(.client), let certificate = SSL_get0_peer_certificate(session) else {
+      return nil
+    }
+    return Self.commonName(in: X509_get_subject_name(certificate))
+  }
+
+  /// Whether the other side has shown a certificate, from one of the authorities for nodes, that is for one of the hosts.
   package func isFrom(_ hosts: [PeerAddress.Host]) -> Bool {
-    guard SSL_get_verify_result(session) == X509_V_OK, let certificate = SSL_get0_peer_certificate(session) else {
+    guard context.trust(in: session).contains(.peer), let certificate = SSL_get0_peer_certificate(session) else {
       return false
     }
     return hosts.contains { host in
@@ -88,6 +108,18 @@ package final class TLSSession: @unchecked Sendable {
       case .address(let address): X509_check_ip_asc(certificate, "\(address)", 0) == 1
       }
     }
+  }
+
+  /// The one that there is; two could be read in two ways.
+  private static func commonName(in subject: OpaquePointer?) -> String? {
+    let first = X509_NAME_get_index_by_NID(subject, NID_commonName, -1)
+    guard first >= 0, X509_NAME_get_index_by_NID(subject, NID_commonName, first) < 0 else { return nil }
+    var text: UnsafeMutablePointer<UInt8>?
+    let value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, first))
+    let count = ASN1_STRING_to_UTF8(&text, value)
+    guard count >= 0, let text else { return nil }
+    defer { ccrypto_free(text) }
+    return String(decoding: UnsafeBufferPointer(start: text, count: Int(count)), as: UTF8.self)
   }
 
   /// Moves bytes that have arrived into the buffer, at most so many. The end is one that the other side has announced; a
@@ -188,5 +220,29 @@ package final class TLSSession: @unchecked Sendable {
       return TLSError(subject: subject, reason: reason)
     }
     return .last(subject)
+  }
+}
+
+/// What a client keeps of a session, so that the next one needs no certificates (RFC 8446 section 2.2).
+///
+/// It is a copy that no connection uses, and nothing changes it: so all threads may copy it once more.
+package final class TLSResumption: @unchecked Sendable {
+  fileprivate let context: TLSContext
+  private let session: OpaquePointer
+
+  fileprivate init?(of connection: OpaquePointer, _ context: TLSContext) {
+    guard let current = SSL_get_session(connection), SSL_SESSION_is_resumable(current) == 1,
+      let copy = SSL_SESSION_dup(current)
+    else { return nil }
+    (session, self.context) = (copy, context)
+  }
+
+  deinit { SSL_SESSION_free(session) }
+
+  fileprivate func take(up connection: OpaquePointer) {
+    guard let copy = SSL_SESSION_dup(session) else { return }
+    // Where that fails the whole handshake is gone through.
+    SSL_set_session(connection, copy)
+    SSL_SESSION_free(copy)
   }
 }

@@ -13,9 +13,15 @@ struct AdminConnection: Sendable {
   let status: ClusterStatus
   let orders: LayoutOrders
   let current: CurrentCluster
+  let access: AccessControl
+  let certificate: ServerCertificate
 
   /// Answers the requests of one connection until the client leaves or is idle too long.
   func serve(_ stream: consuming Stream, _ place: consuming Place) async {
+    if let context = certificate.context {
+      let deadline = Instant.after(Self.headerTimeout)
+      do { try await stream.acceptTLS(context, until: deadline, by: place.interrupter) } catch { return }
+    }
     var keepAlive = true
     var turn = Turn()
     while keepAlive {
@@ -31,7 +37,7 @@ struct AdminConnection: Sendable {
       guard place.settle(asPeer: false) else { return }
       let (remote, local) = (stream.peer?.address, stream.local?.address)
       let isOwnHost = remote.map { $0.isLoopback || $0 == local } ?? false
-      let (page, includesBody) = await answer(parsed, isOwnHost: isOwnHost, &keepAlive)
+      let (page, includesBody) = await answer(parsed, stream, isOwnHost: isOwnHost, &keepAlive)
       guard (try? await stream.send(page.encoded(keepAlive: keepAlive, includesBody: includesBody))) != nil else {
         return
       }
@@ -41,17 +47,28 @@ struct AdminConnection: Sendable {
   }
 
   private func answer(
-    _ parsed: Result<HTTPRequestHead, HTTPSyntaxError>, isOwnHost: Bool, _ keepAlive: inout Bool
+    _ parsed: Result<HTTPRequestHead, HTTPSyntaxError>, _ stream: borrowing Stream, isOwnHost: Bool,
+    _ keepAlive: inout Bool
   ) async -> (AdminPage, includesBody: Bool) {
     do throws(HTTPSyntaxError) {
       let head = try parsed.get()
       keepAlive = try head.bodyFraming() == .none && head.keepAlive
+      let refusal = await access.refusal(
+        ofAdmin: Self.need(of: head), String(decoding: head.target.path, as: UTF8.self), Credential(head.fields),
+        over: stream, isOwnHost: isOwnHost, current.value.configuration)
+      if let refusal { return (AdminPage(refusal), head.method != "HEAD") }
       if head.method == "POST" { return (try await order(head, isOwnHost: isOwnHost), true) }
       return (await page(head), head.method != "HEAD")
     } catch {
       keepAlive = false
       return (AdminPage(status: error.status, text: "\(error)\n"), true)
     }
+  }
+
+  /// Whether it lives is told to everybody. An order can cost values, and so takes what their removal takes.
+  private static func need(of head: HTTPRequestHead) -> Need? {
+    if head.method == "POST" { return Need(.delete) }
+    return head.target.path == Array("/healthz".utf8) ? nil : Need(.status)
   }
 
   private func page(_ head: HTTPRequestHead) async -> AdminPage {
@@ -103,7 +120,7 @@ extension AdminConnection {
       let text = try await orders.take(name, lost: parameters.map { PrintableText.escape($0.value) })
       return AdminPage(status: 200, text: "\(text)\n")
     } catch {
-      return AdminPage(status: error.kind.rawValue, text: "\(error.message)\n")
+      return AdminPage(error)
     }
   }
 }
@@ -120,12 +137,15 @@ struct AdminPage: Equatable {
     self.text = text
   }
 
+  init(_ failure: Failure) { self.init(status: failure.kind.rawValue, text: "\(Token.masked(failure.message))\n") }
+
   /// The bytes to send.
   func encoded(keepAlive: Bool, includesBody: Bool) -> [UInt8] {
     var fields: HTTPFields = [
       "Content-Type": contentType, "Content-Length": "\(text.utf8.count)", "Cache-Control": "no-store",
     ]
     if status == 405 { fields.append("Allow", "GET, HEAD, POST") }
+    if status == 401 { for challenge in Credential.challenges { fields.append("WWW-Authenticate", challenge) } }
     if !keepAlive { fields.append("Connection", "close") }
     return HTTPResponseHead(status: status, fields: fields).encoded() + (includesBody ? Array(text.utf8) : [])
   }

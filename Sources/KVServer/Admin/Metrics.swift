@@ -31,6 +31,8 @@ final class Metrics: Sendable {
     var foregroundCount = 0
     var movedValues = 0
     var movedBytes = 0
+    /// By whether an earlier session was taken up again.
+    var handshakes: [Bool: Int] = [:]
     var refusedConnections: [ConnectionRefusal: Int] = [:]
     var refusals: [Failure.Kind: Int] = [:]
     /// Whether another node has answered the last request, or look.
@@ -85,6 +87,9 @@ final class Metrics: Sendable {
 
   /// Another node was asked how it fares.
   func recordAnswer(of peer: String, _ answers: Bool) { state.withLock { $0.answeringPeers[peer] = answers } }
+
+  /// Somebody encrypts a connection, and perhaps goes on with an earlier session.
+  func countHandshake(isResumed: Bool) { state.withLock { $0.handshakes[isResumed, default: 0] += 1 } }
 
   /// A connection was turned away.
   func refuseConnection(_ reason: ConnectionRefusal) {
@@ -141,6 +146,12 @@ final class Metrics: Sendable {
   }
 
   private func writeRefusals(_ state: State, to text: inout PrometheusText) {
+    text.begin("kvnode_tls_handshakes_total", .counter, "Connections encrypted, by whether a session was resumed.")
+    for isResumed in [false, true] {
+      text.sample(
+        "kvnode_tls_handshakes_total", [("resumed", isResumed ? "yes" : "no")],
+        Double(state.handshakes[isResumed] ?? 0))
+    }
     text.begin("kvnode_connections_refused_total", .counter, "Connections turned away, by reason.")
     for reason in ConnectionRefusal.allCases {
       text.sample(

@@ -66,6 +66,7 @@ package final class Node: Sendable {
       layout: { [keeper] in keeper.layouts.report }, repair: keeper.repair.record)
     let own = OwnValues(store: store, disk: rooms.disk)
     let relay = Relay(peers: peers, pipes: pipes)
+    let access = AccessControl()
     serve = Serve(
       current: current, own: own,
       shared: SharedValues(
@@ -74,7 +75,7 @@ package final class Node: Sendable {
       listing: Listing(
         store: store, peers: peers, disk: rooms.disk, network: rooms.network, decisions: keeper.runner), status: status,
       desk: keeper.desk, record: Record(metrics: metrics, current: current, logger: logger),
-      certificate: certificate)
+      access: access, certificate: certificate)
     admin = AdminConnection(
       health: health, notices: notices,
       metrics: MetricsPage(
@@ -83,7 +84,7 @@ package final class Node: Sendable {
         repair: keeper.repair.record, stranded: stranded, notices: notices, droppedLogLines: droppedLogLines,
         certificateEnd: { [certificate] in certificate.expiresAtSeconds }),
       status: ClusterStatus(own: status, peers: peers, network: rooms.network), orders: keeper.orders,
-      current: current)
+      current: current, access: access, certificate: certificate)
     let statusLine = StatusLine(
       current: current, store: store, health: health, admission: admission, notices: notices)
     selfCheck = SelfCheck(

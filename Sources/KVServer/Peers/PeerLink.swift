@@ -299,7 +299,9 @@ struct PeerLink {
       let timeout = max(limits.connectTimeout - Instant.now.since(started), .zero)
       var stream = try await Stream.connect(to: addresses, within: timeout, idleTimeout: limits.idleTimeout)
       if let tls = peers.tls() {
-        try await stream.connectTLS(tls, to: peer.address.host, until: started.advanced(by: limits.connectTimeout))
+        try await stream.connectTLS(
+          tls, to: peer.address.host, resuming: peers.pool.resumption(peer.address),
+          until: started.advanced(by: limits.connectTimeout))
       }
       return connection(stream, isReused: false)
     } catch let error as StreamError where error == .timedOut {

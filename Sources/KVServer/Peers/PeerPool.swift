@@ -16,6 +16,8 @@ final class PeerPool: Sendable {
   /// How long they are kept.
   private let idleTimeout: Duration
   private let idle = Mutex<[PeerAddress: [Idle]]>([:])
+  /// What new encrypted connections go on with, so that they need no certificates.
+  private let earlier = Mutex<[PeerAddress: TLSResumption]>([:])
 
   /// The default is shorter than nodes wait for another request by default, so that few are found closed.
   init(idleTimeout: Duration = .seconds(30)) { self.idleTimeout = idleTimeout }
@@ -38,6 +40,7 @@ final class PeerPool: Sendable {
   func put(_ stream: consuming Stream, _ address: PeerAddress) {
     // What is unread would be taken for the answer to whoever asks next.
     guard stream.unread.isEmpty else { return }
+    if let resumption = stream.resumption { earlier.withLock { $0[address] = resumption } }
     let entry = Idle(stream: Handoff(stream), since: .now)
     // Closed outside the lock, when the dropped entry goes away.
     _ = idle.withLock { idle -> Idle? in
@@ -46,6 +49,9 @@ final class PeerPool: Sendable {
       return idle[address]?.removeFirst()
     }
   }
+
+  /// What the next encrypted connection to the node goes on with.
+  func resumption(_ address: PeerAddress) -> TLSResumption? { earlier.withLock(\.self)[address] }
 
   /// Closes the connections that have been idle too long: they are of no use here, and take a place at the other node.
   func closeExpired() {
@@ -64,6 +70,7 @@ final class PeerPool: Sendable {
 
   /// Closes every idle connection, because the peer list has changed.
   func clear() {
+    earlier.withLock { $0 = [:] }
     _ = idle.withLock { idle in
       let all = idle
       idle = [:]

@@ -25,19 +25,30 @@ final class AccessControl: Sendable {
   /// Who asks. Where tokens are not spoken of, nobody looks at them.
   func caller(_ client: borrowing Client, _ access: Access) -> Caller {
     guard access.tokensFile != nil else { return .nobody }
-    switch client.shown?.credential {
-    case nil, .some(.none): return .nobody
+    return Self.caller(client.shown?.credential ?? .none, certifiedAs: client.stream.clientName, access)
+  }
+
+  /// Who shows that. What a request says itself counts for more than the connection's certificate.
+  private static func caller(_ credential: Credential, certifiedAs name: String?, _ access: Access) -> Caller {
+    switch credential {
+    case .none:
+      guard let token = name.flatMap(access.tokens.token(named:)) else { return .nobody }
+      return holder(of: token)
     case .unusable(let reason): return .unknown(reason: reason)
     case .token(let text, let name):
       guard let token = access.tokens.token(digest: SHA256.digest(Array(text.utf8))) else {
         return .unknown(reason: "the token is not known here")
       }
       if let name, name != token.name { return .unknown(reason: "the token has another name") }
-      if let day = token.until, day.isOver(at: HTTPDate(nanosecondsSince1970: Instant.wallNanoseconds)) {
-        return .unknown(reason: "the token \(token.name) was good until \(day)")
-      }
+      return holder(of: token)
+    }
+  }
+
+  private static func holder(of token: Token) -> Caller {
+    guard let day = token.until, day.isOver(at: HTTPDate(nanosecondsSince1970: Instant.wallNanoseconds)) else {
       return .holder(of: token)
     }
+    return .unknown(reason: "the token \(token.name) was good until \(day)")
   }
 
   /// Why a request that says it is a node's is refused; nil where it is believed. Nodes need no token, so it must be known who
@@ -47,6 +58,7 @@ final class AccessControl: Sendable {
   ) -> Failure? {
     let configuration = cluster.configuration
     if let failure = refusalOfAddress(request, client, configuration) { return failure }
+    if configuration.tls.required == .all, !client.stream.isEncrypted { return .notEncrypted(request.subject) }
     let reason =
       Self.lackOfCertificate(mark, client.stream, cluster)
       ?? Self.lackOfSecret(mark, request, client.shown?.signature, configuration)
@@ -93,35 +105,50 @@ final class AccessControl: Sendable {
     if let failure = refusalOfAddress(request, client, configuration) { throw .refused(failure) }
     let access = configuration.access
     guard access.isGuarded || configuration.tls.required != .no, let need = request.need else { return }
-    if configuration.tls.required == .clients, !client.stream.isEncrypted {
-      throw .refused(Failure(.forbidden, "\(request.subject): the connection must be encrypted (Required= in [TLS])"))
-    }
+    if configuration.tls.required != .no, !client.stream.isEncrypted { throw .refused(.notEncrypted(request.subject)) }
     if case .unknown(let reason) = caller {
       await holdBack(client.ipAddress)
       throw .refused(Failure(.unauthorized, "\(request.subject): \(reason)"))
     }
-    if let failure = Self.refusal(of: need, request, caller, isOwnHost: client.isOnOwnHost, access) {
-      throw .refused(failure)
+    let anonymous = access.anonymousGrants(isOwnHost: client.isOnOwnHost)
+    if let failure = Self.refusal(of: need, request.subject, caller, anonymous, access) { throw .refused(failure) }
+  }
+
+  /// Why the admin port does not answer what takes that; nil where it does.
+  func refusal(
+    ofAdmin need: Need?, _ subject: String, _ credential: Credential, over stream: borrowing Stream,
+    isOwnHost: Bool, _ configuration: Configuration
+  ) async -> Failure? {
+    let access = configuration.access
+    guard let need else { return nil }
+    // What does not leave the host need not be encrypted.
+    if configuration.tls.required == .all, !stream.isEncrypted, !isOwnHost { return .notEncrypted(subject) }
+    guard access.adminTakesTokens else { return nil }
+    let caller = Self.caller(credential, certifiedAs: stream.clientName, access)
+    if case .unknown(let reason) = caller {
+      await holdBack(stream.peer?.address)
+      return Failure(.unauthorized, "\(subject): \(reason)")
     }
+    return Self.refusal(of: need, subject, caller, access.anonymous ?? .none, access)
   }
 
   /// Why the caller is not allowed what he asks, or nil where he is. It says nothing of what there is under a key.
   private static func refusal(
-    of need: Need, _ request: Request, _ caller: Caller, isOwnHost: Bool, _ access: Access
+    of need: Need, _ subject: String, _ caller: Caller, _ anonymous: Grants, _ access: Access
   ) -> Failure? {
     if case .holder(let token) = caller {
       // Whatever everybody may do needs no permission of its own.
       if token.grants.permit(need) || access.anonymous?.permit(need) == true { return nil }
-      return Failure(.forbidden, "\(request.subject): the token \(token.name) lacks \(need.permission) permission")
+      return Failure(.forbidden, "\(subject): the token \(token.name) lacks \(need.permission) permission")
     }
-    if access.anonymousGrants(isOwnHost: isOwnHost).permit(need) { return nil }
+    if anonymous.permit(need) { return nil }
     guard access.tokensFile != nil else {
       return Failure(
-        .forbidden, "\(request.subject): nobody has \(need.permission) permission (Anonymous=)")
+        .forbidden, "\(subject): nobody has \(need.permission) permission (Anonymous=)")
     }
     return Failure(
       .unauthorized,
-      "\(request.subject): a token is needed (Authorization: Bearer, or a line AUTH and the token before the request)")
+      "\(subject): a token is needed (Authorization: Bearer, or a line AUTH and the token before the request)")
   }
 
   private func holdBack(_ address: IPAddress?) async {
@@ -152,6 +179,10 @@ extension Client {
 }
 
 extension Failure {
+  fileprivate static func notEncrypted(_ subject: String) -> Failure {
+    Failure(.forbidden, "\(subject): the connection must be encrypted (Required= in [TLS])")
+  }
+
   /// What another host is told by a node that nobody has set up yet. It names the node, for the answer may come through
   /// another one, whose reader would take "this host" for that.
   fileprivate static func otherHost(_ address: IPAddress?, _ subject: String, node: String) -> Failure {

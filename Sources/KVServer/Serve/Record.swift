@@ -37,6 +37,11 @@ struct Record: Sendable {
   /// Counts a connection that was turned away because there were too many.
   func refusedConnection() { metrics.refuseConnection(.tooMany) }
 
+  /// A connection has begun, and was encrypted or not.
+  func began(_ stream: borrowing Stream) {
+    if let session = stream.session { metrics.countHandshake(isResumed: session.isResumed) }
+  }
+
   /// Somebody began to encrypt a connection, and it came to nothing.
   func failedHandshake(_ error: TLSError, of client: borrowing Client) {
     metrics.refuseConnection(.failedHandshake)

@@ -20,14 +20,14 @@ final class Serve: Sendable {
   let status: OwnStatus
   let desk: MessageDesk
   let record: Record
-  private let access = AccessControl()
+  private let access: AccessControl
   private let certificate: ServerCertificate
 
   init(
     current: CurrentCluster, own: OwnValues, shared: SharedValues, relay: Relay, listing: Listing, status: OwnStatus,
-    desk: MessageDesk, record: Record, certificate: ServerCertificate
+    desk: MessageDesk, record: Record, access: AccessControl, certificate: ServerCertificate
   ) {
-    self.certificate = certificate
+    (self.access, self.certificate) = (access, certificate)
     (self.current, self.own, self.shared, self.relay) = (current, own, shared, relay)
     (self.listing, self.status, self.desk, self.record) = (listing, status, desk, record)
   }
@@ -51,6 +51,7 @@ final class Serve: Sendable {
     guard let context = certificate.context else { return true }
     do throws(StreamError) {
       try await client.acceptTLS(context)
+      record.began(client.stream)
       return true
     } catch {
       // What OpenSSL has said of the reason is to get there.

@@ -73,7 +73,9 @@ final class ServerCertificate: Worker {
   }
 
   private static func look(_ settings: TLSSettings) -> [File.Status?] {
-    [settings.certificateFile, settings.privateKeyFile, settings.peerAuthoritiesFile].map { path in
+    [
+      settings.certificateFile, settings.privateKeyFile, settings.peerAuthoritiesFile, settings.clientAuthoritiesFile,
+    ].map { path in
       path.flatMap { (try? File.status(ofPath: $0)) ?? nil }
     }
   }
@@ -94,7 +96,8 @@ package struct TLSContexts: Sendable {
     }
     let certificate = TLSContext.Certificate(file: file, privateKeyFile: key)
     accepting = try TLSContext(
-      accepting: certificate, minimumVersion: settings.minimumVersion, authoritiesFile: settings.peerAuthoritiesFile)
+      accepting: certificate, minimumVersion: settings.minimumVersion,
+      peerAuthoritiesFile: settings.peerAuthoritiesFile, clientAuthoritiesFile: settings.clientAuthoritiesFile)
     let encrypts = settings.betweenNodes != .no
     connecting =
       encrypts ? try TLSContext(connectingTo: settings.peerAuthoritiesFile, showing: certificate) : nil

@@ -91,6 +91,8 @@ struct TokenOption: ParsableArguments {
 /// The options that say how nodes are spoken to.
 struct MannerOptions: ParsableArguments {
   static let authoritiesVariable = "KVNODE_CA"
+  static let certificateVariable = "KVNODE_CERT"
+  static let keyVariable = "KVNODE_KEY"
 
   @OptionGroup var tokenOption: TokenOption
 
@@ -105,18 +107,52 @@ struct MannerOptions: ParsableArguments {
     completion: .file())
   var authorities: String?
 
+  @Option(
+    name: .customLong("cert"),
+    help: ArgumentHelp(
+      """
+      Encrypt, and show the certificate that FILE has, in PEM, which stands for the token of its name (default: \
+      KVNODE_CERT in the environment).
+      """,
+      valueName: "file"),
+    completion: .file())
+  var certificate: String?
+
+  @Option(
+    name: .customLong("key"),
+    help: ArgumentHelp(
+      "The certificate's key, in PEM, which others may not read (default: KVNODE_KEY in the environment).",
+      valueName: "file"),
+    completion: .file())
+  var key: String?
+
   /// What they say. Nodes that turn away what is not encrypted are not spoken to otherwise.
   func load(_ configuration: Configuration, _ nodes: [NodeAddress] = []) throws(CommandError) -> Endpoint.Manner {
     let file = authorities ?? Process.environment(Self.authoritiesVariable)
     var manner = Endpoint.Manner(token: try tokenOption.load())
     // Whoever names one so does not want the others to be asked, and shown a token, in clear text.
     let isAsked = nodes.contains { $0.isEncrypted == true }
-    manner.isEncrypted = file != nil || configuration.tls.required != .no || isAsked
+    let shown = try shownCertificate()
+    manner.isEncrypted = file != nil || shown != nil || configuration.tls.required != .no || isAsked
     guard manner.isEncrypted else { return manner }
-    do throws(TLSError) { manner.tls = try TLSContext(connectingTo: file) } catch {
+    do throws(TLSError) { manner.tls = try TLSContext(connectingTo: file, showing: shown) } catch {
       throw CommandError(.configuration, "\(error)")
     }
     return manner
+  }
+
+  private func shownCertificate() throws(CommandError) -> TLSContext.Certificate? {
+    let certificate = certificate ?? Process.environment(Self.certificateVariable)
+    let key = key ?? Process.environment(Self.keyVariable)
+    guard let certificate, let key else {
+      guard certificate == nil, key == nil else { throw CommandError(.usage, "--cert and --key need each other") }
+      return nil
+    }
+    let isOpen = try CommandError.naming(key) { () throws(SystemError) in try File(path: key).status().isOpenToOthers }
+    guard !isOpen else {
+      throw CommandError(.configuration, "\(key): others may read or write the key: expected what chmod 600 leaves")
+    }
+    return TLSContext.Certificate(file: certificate, privateKeyFile: key)
   }
 }
 

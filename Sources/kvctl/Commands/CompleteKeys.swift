@@ -86,7 +86,7 @@ extension CompletionKind {
   private static func nodeWords(in words: [String]) -> [String] {
     var taken: [String] = []
     for (index, word) in words.enumerated() {
-      let options = ["--node", "--config", "--token-file", "--ca"]
+      let options = ["--node", "--config", "--token-file", "--ca", "--cert", "--key"]
       if options.contains(where: { word.hasPrefix("\($0)=") }) { taken.append(word) }
       if options.contains(word), index + 1 < words.count { taken += [word, words[index + 1]] }
     }

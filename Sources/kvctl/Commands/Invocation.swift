@@ -14,7 +14,7 @@ enum Invocation {
   }
 
   /// The options that may stand before the command and have a value.
-  private static let optionsWithValue: Set<String> = ["--config", "--node", "--token-file", "--ca"]
+  private static let optionsWithValue: Set<String> = ["--config", "--node", "--token-file", "--ca", "--cert", "--key"]
   private static let optionsWithoutValue: Set<String> = ["--no-progress"]
 
   /// The word in the place of the command, or of the one that `help` is wanted for; nil where it cannot be told which that

@@ -95,7 +95,7 @@ struct LayoutCommand: ParsableCommand {
         """)
 
     @OptionGroup var configurationOption: ConfigurationOption
-    @OptionGroup(visibility: .private) var mannerOptions: MannerOptions
+    @OptionGroup var mannerOptions: MannerOptions
     @OptionGroup(visibility: .private) var nodeOption: NodeOption
     @OptionGroup(visibility: .private) var progress: ProgressOption
 
@@ -104,8 +104,9 @@ struct LayoutCommand: ParsableCommand {
     func run() throws {
       try ending { () throws(CommandError) in
         let configuration = try configurationOption.load()
+        let manner = try mannerOptions.load(configuration)
         try Runtime.run { () async throws(CommandError) in
-          try StandardOutput().write("\(try await LayoutQuestion.order("cancel", configuration))\n")
+          try StandardOutput().write("\(try await LayoutQuestion.order("cancel", manner, configuration))\n")
         }
       }
     }
@@ -152,7 +153,7 @@ struct LayoutCommand: ParsableCommand {
         }
         guard yes || Self.isConfirmed(lost) else { throw CommandError(.failure, "LAYOUT: nothing was done") }
         try Runtime.run { () async throws(CommandError) in
-          try StandardOutput().write("\(try await LayoutQuestion.order("force", lost: lost, configuration))\n")
+          try StandardOutput().write("\(try await LayoutQuestion.order("force", lost: lost, manner, configuration))\n")
         }
       }
     }

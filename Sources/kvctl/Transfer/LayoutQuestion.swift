@@ -38,10 +38,12 @@ enum LayoutQuestion {
 
   /// Gives this host's node an order on its admin port, and returns what it says.
   static func order(
-    _ name: String, lost: [String] = [], _ configuration: Configuration
+    _ name: String, lost: [String] = [], _ manner: Endpoint.Manner, _ configuration: Configuration
   ) async throws(CommandError) -> String {
     let query = lost.map { "lost=" + String(decoding: PercentCoding.encode(Array($0.utf8)), as: UTF8.self) }
-    let endpoint = Endpoint(adminAddress(configuration))
+    // What stays on the host is not encrypted, and a token is shown to a port that asks for one.
+    let token = configuration.access.adminTakesTokens ? manner.token : nil
+    let endpoint = Endpoint(adminAddress(configuration), Endpoint.Manner(token: token))
     let connection = try await NodeConnection.open([endpoint], configuration.limits, subject: "LAYOUT")
     let head = HTTPRequestHead(
       method: "POST",
