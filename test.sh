@@ -12,8 +12,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 source scripts/packages.bash
 
 readonly TEST_PACKAGES=(
-  attr bats curl dnsutils e2fsprogs iproute2 jq mount netcat-openbsd netcat-traditional nftables procps python3 python3-requests
-  shellcheck strace util-linux wget xxhash
+  attr bats curl dnsutils e2fsprogs golang-go iproute2 jq mount ncat netcat-openbsd netcat-traditional nftables procps python3 python3-requests
+  shellcheck socat strace testssl.sh util-linux wget xxhash
 )
 # Prometheus brings promtool, which judges the metrics; it and the proxies bring daemons that nobody asked for.
 readonly UNSTARTED_PACKAGES=(haproxy nginx prometheus varnish)
@@ -36,6 +36,7 @@ main() {
   export KVNODE
   run_unit_tests
   run_suites suites bats --formatter cat --timing Tests/EndToEnd
+  run_suites encrypted env KVNODE_TLS=1 bats --formatter cat --timing Tests/EndToEnd/{11-values,12-keys,37-copies}.bats
   run_suites machines env BATS_FORMATTER=cat Tests/EndToEnd/machines/run
   all_passed=$((failed == 0 && passed > 0))
   if ((!all_passed)); then tell_where; fi

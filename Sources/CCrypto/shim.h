@@ -42,6 +42,9 @@ static inline int ccrypto_socket_write(BIO *bio, const char *bytes, int count) {
   return sent;
 }
 
+// Stands in the place of how much may be read.
+static const intptr_t ccrypto_ended = -1;
+
 // And so much, and no more, for each call of OpenSSL's: it goes on reading while there are records without a byte for us, and
 // the other side can send those without end. What is left makes the socket readable again.
 static inline int ccrypto_socket_read(BIO *bio, char *bytes, int count) {
@@ -56,8 +59,18 @@ static inline int ccrypto_socket_read(BIO *bio, char *bytes, int count) {
   int received = (int)recv(socket, bytes, (size_t)count, 0);
   if (received > 0) BIO_set_app_data(bio, (void *)(allowed - received));
   if (received < 0 && BIO_sock_should_retry(received)) BIO_set_retry_read(bio);
-  if (received == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+  if (received == 0) {
+    // OpenSSL would take an end that nobody has announced for the end of both directions.
+    BIO_set_app_data(bio, (void *)ccrypto_ended);
+    BIO_set_retry_read(bio);
+    return -1;
+  }
   return received;
+}
+
+// Whether the last call has come to the end of what the other side sends.
+static inline int ccrypto_has_ended(SSL *session) {
+  return (intptr_t)BIO_get_app_data(SSL_get_rbio(session)) == ccrypto_ended;
 }
 
 static inline void ccrypto_allow_reading(SSL *session, int count) {

@@ -51,8 +51,11 @@ package final class StoreUsage: Sendable {
   package func endChange(shard: Int, from oldBytes: Int?, to newBytes: Int?) {
     shards.withLock { shards in
       shards[shard, default: Shard()].changesEnded += 1
-      shards[shard]?.count?.values += (newBytes == nil ? 0 : 1) - (oldBytes == nil ? 0 : 1)
-      shards[shard]?.count?.bytes += (newBytes ?? 0) - (oldBytes ?? 0)
+      guard var count = shards[shard]?.count else { return }
+      // A file that was put into place by hand is not in the count until a walk has seen it, and may be removed before.
+      count.values = max(count.values + (newBytes == nil ? 0 : 1) - (oldBytes == nil ? 0 : 1), 0)
+      count.bytes = max(count.bytes + (newBytes ?? 0) - (oldBytes ?? 0), 0)
+      shards[shard]?.count = count
     }
   }
 

@@ -110,10 +110,12 @@ package struct BodyReader {
     }
   }
 
-  /// Whether more has come by now than was stated.
+  /// Whether more has come by now than was stated. What is whole by its length needs no word that it has ended.
   private static func isFollowed(_ stream: inout Stream) throws(BodyError) -> Bool {
     if !stream.unread.isEmpty { return true }
-    do throws(StreamError) { _ = try stream.fetch(bytesMax: 1) } catch { throw .stream(error) }
+    do throws(StreamError) { _ = try stream.fetch(bytesMax: 1) } catch {
+      guard case .tls(let reason) = error, reason.isUnannouncedEnd else { throw .stream(error) }
+    }
     return !stream.unread.isEmpty
   }
 

@@ -8,6 +8,9 @@ setup_suite() {
   CLUSTER=$FOUNDED
   require_free_ports
   write_configurations
+  if [[ ${KVNODE_TLS-} ]]; then
+    "${KVNODE%/*}/kvctl" cert init "$FOUNDED/pem" --config "$CLUSTER/node1.conf" >/dev/null
+  fi
   start_cluster
   eventually 60 all_have_layout
   for node in "${NODES[@]}"; do stop_node "$node"; done

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034
-# What the suites share. Each is run by bats with KVNODE naming the binary.
+# What the suites share. Each is run by bats with KVNODE naming the binary. With KVNODE_TLS=1 all nodes encrypt what they
+# tell each other, and the requests of the README are made over TLS.
 
 bats_require_minimum_version 1.5.0
 
@@ -17,6 +18,7 @@ start_suite_cluster() {
   require_free_ports
   found_cluster
   write_configurations
+  if [[ ${KVNODE_TLS-} ]]; then encrypt_all; fi
   start_cluster
 }
 
@@ -26,6 +28,16 @@ prepare_test_cluster() {
   require_free_ports
   found_cluster
   write_configurations
+  if [[ ${KVNODE_TLS-} ]]; then encrypt_all; fi
+}
+
+# Has all nodes encrypt, with the certificates that were made for the suites.
+encrypt_all() {
+  local node
+  for node in "${NODES[@]}"; do
+    configure "$node" 00-tls '[TLS]' "Certificate=$FOUNDED/pem/node$node.pem" "PrivateKey=$FOUNDED/pem/node$node.key" \
+      "PeerAuthorities=$FOUNDED/pem/authority.pem" Peers=required
+  done
 }
 
 # Gives the four nodes the data directories of nodes that have agreed on a layout already.
@@ -56,14 +68,23 @@ configure() {
 }
 
 # put N KEY FILE [LENGTH], get N KEY, del N KEY: the requests of the README, through node N.
-put() { (echo "PUT $2${4:+ $4}"; cat "$3") | timeout 120 nc -N "$(node_address "$1")" "$PORT"; }
-get() { echo "GET $2" | timeout 120 nc "$(node_address "$1")" "$PORT"; }
-del() { echo "DEL $2" | timeout 120 nc "$(node_address "$1")" "$PORT"; }
+put() { (echo "PUT $2${4:+ $4}"; cat "$3") | talk "$1" -N; }
+get() { echo "GET $2" | talk "$1"; }
+del() { echo "DEL $2" | talk "$1"; }
 
 # raw N FORMAT: sends what printf makes of FORMAT and half-closes.
 raw() {
   # shellcheck disable=SC2059 # The format is the point: it can hold every byte.
-  printf "$2" | timeout 120 nc -N "$(node_address "$1")" "$PORT"
+  printf "$2" | talk "$1" -N
+}
+
+# talk N NC-ARGUMENT...: what nc does.
+talk() {
+  if [[ ${KVNODE_TLS-} ]]; then
+    timeout 120 python3 "$HELPERS/tls_client.py" "$(node_address "$1")" "$FOUNDED/pem/authority.pem" ''
+  else
+    timeout 120 nc "${@:2}" "$(node_address "$1")" "$PORT"
+  fi
 }
 
 # random_file PATH BYTES

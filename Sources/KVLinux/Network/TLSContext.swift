@@ -12,6 +12,10 @@ package final class TLSContext: @unchecked Sendable {
   /// What is spoken here, as ALPN (RFC 7301) writes it, with its length before it.
   private static let protocols: StaticString = "\u{08}http/1.1"
 
+  /// What is spoken by TLS 1.2: no key outlives its connection, and nothing is authenticated before it is encrypted
+  /// (RFC 9325 section 4.2). TLS 1.3 knows no other.
+  private static let ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20"
+
   /// How sessions reach their sockets. It is made once and never changed.
   nonisolated(unsafe) static let socketMethod = ccrypto_socket_method()
 
@@ -95,6 +99,7 @@ package final class TLSContext: @unchecked Sendable {
     do throws(TLSError) {
       let version = minimumVersion == .tls13 ? ccrypto_tls13() : ccrypto_tls12()
       guard ccrypto_set_minimum_version(context, version) == 1 else { throw .last("MinimumVersion=") }
+      guard SSL_CTX_set_cipher_list(context, ciphers) == 1 else { throw .last("SSL_CTX_set_cipher_list") }
       // Nobody is there to be asked for a key's pass phrase.
       SSL_CTX_set_default_passwd_cb(context) { _, _, _, _ in -1 }
       try prepare(context)
@@ -144,6 +149,8 @@ package struct TLSError: Error, Equatable, Sendable, CustomStringConvertible {
   package let subject: String
   /// What was wrong.
   package let reason: String
+  /// Whether all that was sent has come, as far as it did, and only the word that it is all is missing.
+  package var isUnannouncedEnd = false
 
   /// What is wrong with what.
   package var description: String { "\(subject): \(reason)" }

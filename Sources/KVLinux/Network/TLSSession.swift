@@ -72,6 +72,7 @@ package final class TLSSession: @unchecked Sendable {
     let result = SSL_do_handshake(session)
     if result == 1 { return .done }
     switch SSL_get_error(session, result) {
+    case SSL_ERROR_WANT_READ where ccrypto_has_ended(session) == 1: throw Self.ended("the TLS handshake")
     case SSL_ERROR_WANT_READ: return .awaitsReadable
     case SSL_ERROR_WANT_WRITE: return .awaitsWritable
     default:
@@ -141,7 +142,6 @@ package final class TLSSession: @unchecked Sendable {
           do throws(TLSError) { _ = try after(result, isRead: true) } catch { failure = error }
           return .moved(received)
         }
-        // An end without a word makes OpenSSL give up the other direction too: it is looked for when all has been taken.
         if SSL_has_pending(session) == 0 {
           mayHoldMore = false
           return .moved(received)
@@ -199,6 +199,9 @@ package final class TLSSession: @unchecked Sendable {
   private func after(_ result: CInt, isRead: Bool) throws(TLSError) -> TransferResult {
     let error = SSL_get_error(session, result)
     switch error {
+    case SSL_ERROR_WANT_READ where ccrypto_has_ended(session) == 1:
+      mayHoldMore = true
+      throw Self.ended("TLS")
     case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE:
       isCrossed = isRead == (error == SSL_ERROR_WANT_WRITE)
       if isRead { mayHoldMore = false }
@@ -212,11 +215,16 @@ package final class TLSSession: @unchecked Sendable {
     }
   }
 
+  /// The other direction may go on.
+  private static func ended(_ subject: String) -> TLSError {
+    TLSError(subject: subject, reason: "the connection ended without a word", isUnannouncedEnd: true)
+  }
+
   private func failed(_ subject: String) -> TLSError {
     let code = errno
     hasFailed = true
     if ERR_peek_error() == 0 {
-      let reason = code == 0 ? "the connection ended" : SystemError(call: subject, code: code).reason
+      let reason = code == 0 ? "no reason" : SystemError(call: subject, code: code).reason
       return TLSError(subject: subject, reason: reason)
     }
     return .last(subject)

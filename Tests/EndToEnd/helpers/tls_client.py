@@ -17,15 +17,21 @@ incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
 session = context.wrap_bio(incoming, outgoing, server_hostname=host)
 
 
+def send_pending():
+    # Sending nothing would be an error too, once this half has ended.
+    if data := outgoing.read():
+        raw.sendall(data)
+
+
 def exchange(call):
     """Does what OpenSSL is asked for, and moves its bytes to and from the socket."""
     while True:
         try:
             result = call()
-            raw.sendall(outgoing.read())
+            send_pending()
             return result
         except ssl.SSLWantReadError:
-            raw.sendall(outgoing.read())
+            send_pending()
             data = raw.recv(65536)
             if data:
                 incoming.write(data)
@@ -34,7 +40,8 @@ def exchange(call):
 
 
 exchange(session.do_handshake)
-exchange(lambda: session.write(request.replace("\\n", "\n").encode()))
+if request:
+    exchange(lambda: session.write(request.replace("\\n", "\n").encode()))
 while piece := sys.stdin.buffer.read(65536):
     exchange(lambda: session.write(piece))
 if ending == "cut":
