@@ -42,14 +42,13 @@ final class TLSAuthorities {
 
   deinit { X509_STORE_free(store) }
 
-  /// Lets those connect who show a certificate from one of these, among others.
+  /// Lets those connect who are asked for a certificate and show one from one of these, among others.
   func admit(to context: OpaquePointer) throws(TLSError) {
     guard SSL_CTX_load_verify_file(context, file) == 1 else { throw .last(file) }
     // Whoever has several certificates chooses by these names (RFC 8446 section 4.2.4).
     let names = SSL_CTX_get_client_CA_list(context).flatMap(SSL_dup_CA_list) ?? ccrypto_no_names()
     guard let names, SSL_add_file_cert_subjects_to_stack(names, file) == 1 else { throw .last(file) }
     SSL_CTX_set_client_CA_list(context, names)
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
   }
 
   /// Whether the certificate comes from one of these, by way of those in the chain.

@@ -10,7 +10,12 @@ package final class TLSContext: @unchecked Sendable {
   /// How much of what has arrived is read at a time, so that several records cost one call.
   private static let readBytes = 64 << 10
   /// What is spoken here, as ALPN (RFC 7301) writes it, with its length before it.
-  private static let protocols: StaticString = "\u{08}http/1.1"
+  private static let http: StaticString = "\u{08}http/1.1"
+  /// HTTP too, by a name under which those who have a certificate to show are asked for it, and others are not: a browser
+  /// would ask its user.
+  private static let certified: StaticString = "\u{06}kvnode"
+  /// Both, in the order of preference.
+  private static let certifiedFirst: StaticString = "\u{06}kvnode\u{08}http/1.1"
 
   /// What is spoken by TLS 1.2: no key outlives its connection, and nothing is authenticated before it is encrypted
   /// (RFC 9325 section 4.2). TLS 1.3 knows no other.
@@ -46,13 +51,14 @@ package final class TLSContext: @unchecked Sendable {
     context = try Self.make(TLS_server_method(), minimumVersion) { context throws(TLSError) in
       try Self.use(certificate, in: context)
       for each in authorities { try each.admit(to: context) }
+      if clientAuthoritiesFile != nil { SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil) }
     }
     self.authorities = authorities
     expiresAtSeconds = Self.end(of: context)
-    SSL_CTX_set_alpn_select_cb(context, Self.chooseProtocol, nil)
     // Each session holds on to its context, and nothing is called but by a session.
     let this = Unmanaged.passUnretained(self).toOpaque()
-    SSL_CTX_set_session_ticket_cb(context, Self.writeTicket, ccrypto_take_ticket, this)
+    SSL_CTX_set_alpn_select_cb(context, Self.chooseProtocol, this)
+    if !authorities.isEmpty { SSL_CTX_set_session_ticket_cb(context, Self.writeTicket, ccrypto_take_ticket, this) }
     // Sessions that are taken up again must be ours, where certificates are looked at (SSL_CTX_set_session_id_context(3)).
     SSL_CTX_set_session_id_context(context, "kvnode", 6)
   }
@@ -67,8 +73,11 @@ package final class TLSContext: @unchecked Sendable {
       SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
       if let certificate { try Self.use(certificate, in: context) }
     }
-    authorities = []
-    expiresAtSeconds = nil
+    (authorities, expiresAtSeconds) = ([], nil)
+    if certificate != nil {
+      let protocols = Self.certifiedFirst
+      SSL_CTX_set_alpn_protos(context, protocols.utf8Start, CUnsignedInt(protocols.utf8CodeUnitCount))
+    }
   }
 
   deinit { SSL_CTX_free(context) }
@@ -132,14 +141,20 @@ package final class TLSContext: @unchecked Sendable {
     @convention(c) (
       OpaquePointer?, UnsafeMutablePointer<UnsafePointer<UInt8>?>?, UnsafeMutablePointer<UInt8>?,
       UnsafePointer<UInt8>?, UInt32, UnsafeMutableRawPointer?
-    ) -> CInt = { _, chosen, chosenCount, offered, offeredCount, _ in
-      let ours = protocols
-      var place: UnsafeMutablePointer<UInt8>?
-      let result = SSL_select_next_proto(
-        &place, chosenCount, ours.utf8Start, UInt32(ours.utf8CodeUnitCount), offered, offeredCount)
-      guard result == OPENSSL_NPN_NEGOTIATED, let place else { return SSL_TLSEXT_ERR_NOACK }
-      chosen?.pointee = UnsafePointer(place)
-      return SSL_TLSEXT_ERR_OK
+    ) -> CInt = { session, chosen, chosenCount, offered, offeredCount, argument in
+      for ours in [certified, http] {
+        var place: UnsafeMutablePointer<UInt8>?
+        let result = SSL_select_next_proto(
+          &place, chosenCount, ours.utf8Start, UInt32(ours.utf8CodeUnitCount), offered, offeredCount)
+        guard result == OPENSSL_NPN_NEGOTIATED, let place else { continue }
+        chosen?.pointee = UnsafePointer(place)
+        let this = argument.map { Unmanaged<TLSContext>.fromOpaque($0).takeUnretainedValue() }
+        if ours.utf8CodeUnitCount == certified.utf8CodeUnitCount, this?.authorities.isEmpty == false {
+          SSL_set_verify(session, SSL_VERIFY_PEER, nil)
+        }
+        return SSL_TLSEXT_ERR_OK
+      }
+      return SSL_TLSEXT_ERR_NOACK
     }
 }
 
