@@ -125,6 +125,16 @@ start_pair() {
   start_node 2
 }
 
+# Sets local_keys and relayed_keys, for start_pair: as many keys of each node as concurrency says.
+choose_keys() {
+  local number
+  local_keys=() relayed_keys=()
+  for ((number = 0; number < concurrency; number++)); do
+    local_keys+=("$(key_owned_by 1 "own$number-")")
+    relayed_keys+=("$(key_owned_by 4 "other$number-")")
+  done
+}
+
 # start_server ADDRESS COMMAND...: starts a server that stays in the foreground; its process is then ${background[-1]}.
 start_server() {
   local address=$1
@@ -213,6 +223,12 @@ peak_kib() { awk '$1 == "VmHWM:" { print $2 }' "/proc/$1/status"; }
 median() {
   printf '%s\n' "$@" | sort -g | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
 }
+
+# speed and cost JOB CONTESTANT: the medians of what a bench has put into speeds and costs.
+# shellcheck disable=SC2086 # The numbers are words.
+speed() { median ${speeds[$1/$2]}; }
+# shellcheck disable=SC2086
+cost() { median ${costs[$1/$2]}; }
 
 # calculate FORMAT EXPRESSION: an arithmetic expression of awk; what cannot be divided is a dash.
 calculate() { awk "BEGIN { printf \"$1\", $2 }" 2>/dev/null || printf '%s' -; }

@@ -16,15 +16,6 @@ teardown() {
   kill_cluster
 }
 
-# snippet NAME: the indented lines after the line that begins with NAME.
-snippet() {
-  awk -v name="$1" '
-    index($0, name) == 1 { found = 1; next }
-    found && /^    / { print substr($0, 5); begun = 1; next }
-    found && begun && !/^$/ { exit }
-  ' "$REPOSITORY/docs/operating.md"
-}
-
 answers_on() { curl --silent --output /dev/null --max-time 5 "http://127.0.0.1:$1/absent"; }
 
 # passes_values PORT

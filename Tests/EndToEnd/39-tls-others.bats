@@ -12,7 +12,7 @@ setup() {
   mkdir "$CLUSTER/pem"
   make_authority ours
   for node in "${NODES[@]}"; do
-    make_certificate "node$node" ours "IP:127.0.0.$node,DNS:node$node"
+    make_certificate "$node" ours "IP:127.0.0.$node,DNS:node$node"
     use_tls "$node" Peers=accepted
   done
   ca=$CLUSTER/pem/ours.pem
@@ -21,12 +21,6 @@ setup() {
 teardown() {
   if [[ -n $proxy ]]; then kill "$proxy" 2>/dev/null || true; fi
   kill_cluster
-}
-
-# use_tls N LINE...: with the node's certificate, and further lines of [TLS].
-use_tls() {
-  configure "$1" tls '[TLS]' "Certificate=$CLUSTER/pem/node$1.pem" "PrivateKey=$CLUSTER/pem/node$1.key" \
-    "PeerAuthorities=$CLUSTER/pem/ours.pem" "${@:2}"
 }
 
 url() { echo "https://127.0.0.$1:7776/$2"; }
@@ -89,15 +83,8 @@ PYTHON
   fi
 }
 
-# snippet NAME: the indented lines of docs/operating.md after the line that begins with NAME, with this test's files.
-snippet() {
-  awk -v name="$1" '
-    index($0, name) == 1 { found = 1; next }
-    found && /^    / { print substr($0, 5); begun = 1; next }
-    found && begun && !/^$/ { exit }
-  ' "$REPOSITORY/docs/operating.md" |
-    sed "s,/etc/kvnode/authority.pem,$ca,; s,/etc/kvnode/site,$CLUSTER/pem/site,"
-}
+# here: a configuration of the guide with this test's files.
+here() { sed "s,/etc/kvnode/authority.pem,$ca,; s,/etc/kvnode/site,$CLUSTER/pem/site,"; }
 
 make_site() {
   make_certificate site ours IP:127.0.0.1
@@ -127,7 +114,7 @@ passes_values() {
   {
     echo 'daemon off; pid nginx.pid; error_log stderr; events {}'
     echo 'http { access_log off;'
-    snippet 'nginx encrypted:'
+    snippet 'nginx encrypted:' | here
     echo '}'
   } >nginx.conf
   nginx -p "$PWD" -c "$PWD/nginx.conf" >nginx.log 2>&1 3>&- &
@@ -139,7 +126,7 @@ passes_values() {
   require haproxy
   start_cluster
   make_site
-  snippet 'HAProxy encrypted,' >haproxy.cfg
+  snippet 'HAProxy encrypted,' | here >haproxy.cfg
   haproxy -c -f haproxy.cfg
   haproxy -db -f haproxy.cfg >haproxy.log 2>&1 3>&- &
   proxy=$!

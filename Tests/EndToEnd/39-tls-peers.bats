@@ -18,12 +18,6 @@ setup() {
 
 teardown() { kill_cluster; }
 
-# use_tls N LINE...: with the node's certificate, and further lines of [TLS].
-use_tls() {
-  configure "$1" tls '[TLS]' "Certificate=$CLUSTER/pem/$1.pem" "PrivateKey=$CLUSTER/pem/$1.key" \
-    "PeerAuthorities=$CLUSTER/pem/ours.pem" "${@:2}"
-}
-
 reload() {
   local count
   count=$(grep -c 'configuration reloaded' "$CLUSTER/node$1.log" || true)
@@ -101,6 +95,7 @@ claims() { printf '%s\n' -H "Kvnode-Relayed-By: node$1" -H "Kvnode-Peers: $(fing
   assert_equal "GET $own: node2 shows no certificate of its own (Peers= in [TLS])" "$(tail -1 body)"
   assert_equal 403 "$(ask_as client "$own")"
   assert_equal '' "$(ask_as 9 "$own")"
+  grep -q 'alert unknown ca' openssl.log
   assert_equal 403 "$(ask "$own" "${marks[@]}")"
   assert_equal 403 "$(curl --silent --output body --write-out '%{http_code}' "${marks[@]}" "http://127.0.0.1:7776/$own")"
   # Who does not speak as nodes do is not asked for one.

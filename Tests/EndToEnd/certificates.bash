@@ -14,3 +14,9 @@ make_certificate() {
     -extfile <(echo "subjectAltName=$3") -out "$CLUSTER/pem/$1.pem" 2>>openssl.log
   chmod 640 "$CLUSTER/pem/$1.key"
 }
+
+# use_tls N LINE...: gives the node the certificate of its number, the authority `ours` and further lines of [TLS].
+use_tls() {
+  configure "$1" tls '[TLS]' "Certificate=$CLUSTER/pem/$1.pem" "PrivateKey=$CLUSTER/pem/$1.key" \
+    "PeerAuthorities=$CLUSTER/pem/ours.pem" "${@:2}"
+}

@@ -87,6 +87,15 @@ talk() {
   fi
 }
 
+# snippet NAME: the indented lines of docs/operating.md after the line that begins with NAME.
+snippet() {
+  awk -v name="$1" '
+    index($0, name) == 1 { found = 1; next }
+    found && /^    / { print substr($0, 5); begun = 1; next }
+    found && begun && !/^$/ { exit }
+  ' "$REPOSITORY/docs/operating.md"
+}
+
 # random_file PATH BYTES
 random_file() { head -c "$2" /dev/urandom >"$1"; }
 

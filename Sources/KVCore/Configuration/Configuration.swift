@@ -261,6 +261,7 @@ package struct Access: Sendable, Equatable {
 
   /// Whether the admin port asks for tokens too.
   package var adminTakesTokens = false
+
   /// The defaults.
   package init() {}
 

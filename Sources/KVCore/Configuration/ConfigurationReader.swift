@@ -199,6 +199,7 @@ struct ConfigurationReader {
     checkAdminListen()
     checkCopies()
     checkGuard()
+    checkTokens()
     checkTLS()
     peerList.sharedAddresses.forEach { errors.append($0) }
     checkName(isMember)
@@ -235,9 +236,6 @@ struct ConfigurationReader {
   /// Whoever passes for a node needs no token: so it must be said who may.
   private mutating func checkGuard() {
     let access = configuration.access
-    if access.adminTakesTokens, access.tokensFile == nil, let assignment = deciding["AdminTokens"] {
-      errors.append(ConfigurationProblem(assignment, "expected Tokens= beside it"))
-    }
     guard access.isGuarded, configuration.peers.count > 1, deciding["AllowedPeers"] == nil,
       deciding["Secret"] == nil, configuration.tls.betweenNodes != .required,
       let assignment = deciding["Tokens"] ?? deciding["Anonymous"]
@@ -245,6 +243,18 @@ struct ConfigurationReader {
     let message =
       "expected Secret= in [Cluster], Peers=required in [TLS] or AllowedPeers= beside it: anybody could pass for a node, which needs no token"
     errors.append(ConfigurationProblem(assignment, message))
+  }
+
+  /// Where tokens are asked for, there must be some.
+  private mutating func checkTokens() {
+    guard configuration.access.tokensFile == nil else { return }
+    if configuration.access.adminTakesTokens, let assignment = deciding["AdminTokens"] {
+      errors.append(ConfigurationProblem(assignment, "expected Tokens= beside it"))
+    }
+    if configuration.tls.clientAuthoritiesFile != nil, let assignment = deciding["ClientAuthorities"] {
+      let message = "expected Tokens= in [Access] beside it: a certificate stands for the token of its name"
+      errors.append(ConfigurationProblem(assignment, message))
+    }
   }
 
   /// A certificate is of no use without its key, and nothing else of the section without a certificate.
@@ -261,12 +271,6 @@ struct ConfigurationReader {
       let assignment = deciding["Required"]
     {
       errors.append(ConfigurationProblem(assignment, "expected Peers=accepted or Peers=required in [TLS] beside it"))
-    }
-    if tls.clientAuthoritiesFile != nil, configuration.access.tokensFile == nil,
-      let assignment = deciding["ClientAuthorities"]
-    {
-      let message = "expected Tokens= in [Access] beside it: a certificate stands for the token of its name"
-      errors.append(ConfigurationProblem(assignment, message))
     }
     if tls.betweenNodes != .no, tls.peerAuthoritiesFile == nil, let assignment = deciding["Peers"] {
       errors.append(ConfigurationProblem(assignment, "expected PeerAuthorities= beside it"))

@@ -4,8 +4,8 @@ import KVCore
 
 /// With what connections are encrypted: a certificate, its key, and what is accepted (SSL_CTX_new(3)).
 ///
-/// OpenSSL counts its owners and locks what they share, and nothing here changes it once it has been made: so it may be used
-/// on all threads.
+/// OpenSSL counts its owners and locks what they share, its stores of authorities too, and nothing here changes it once it has
+/// been made: so it may be used on all threads.
 package final class TLSContext: @unchecked Sendable {
   /// How much of what has arrived is read at a time, so that several records cost one call.
   private static let readBytes = 64 << 10
@@ -142,19 +142,18 @@ package final class TLSContext: @unchecked Sendable {
       OpaquePointer?, UnsafeMutablePointer<UnsafePointer<UInt8>?>?, UnsafeMutablePointer<UInt8>?,
       UnsafePointer<UInt8>?, UInt32, UnsafeMutableRawPointer?
     ) -> CInt = { session, chosen, chosenCount, offered, offeredCount, argument in
-      for ours in [certified, http] {
+      func choose(_ ours: StaticString) -> Bool {
         var place: UnsafeMutablePointer<UInt8>?
         let result = SSL_select_next_proto(
           &place, chosenCount, ours.utf8Start, UInt32(ours.utf8CodeUnitCount), offered, offeredCount)
-        guard result == OPENSSL_NPN_NEGOTIATED, let place else { continue }
+        guard result == OPENSSL_NPN_NEGOTIATED, let place else { return false }
         chosen?.pointee = UnsafePointer(place)
-        let this = argument.map { Unmanaged<TLSContext>.fromOpaque($0).takeUnretainedValue() }
-        if ours.utf8CodeUnitCount == certified.utf8CodeUnitCount, this?.authorities.isEmpty == false {
-          SSL_set_verify(session, SSL_VERIFY_PEER, nil)
-        }
-        return SSL_TLSEXT_ERR_OK
+        return true
       }
-      return SSL_TLSEXT_ERR_NOACK
+      guard choose(certified) else { return choose(http) ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK }
+      let this = argument.map { Unmanaged<TLSContext>.fromOpaque($0).takeUnretainedValue() }
+      if this?.authorities.isEmpty == false { SSL_set_verify(session, SSL_VERIFY_PEER, nil) }
+      return SSL_TLSEXT_ERR_OK
     }
 }
 

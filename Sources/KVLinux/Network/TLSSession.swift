@@ -91,17 +91,12 @@ package final class TLSSession: @unchecked Sendable {
 
   /// The name in the certificate that a client has shown, from one of the authorities for clients.
   package var clientName: String? {
-    guard context.trust(in: session).contains(.client), let certificate = SSL_get0_peer_certificate(session) else {
-      return nil
-    }
-    return Self.commonName(in: X509_get_subject_name(certificate))
+    certificate(trustedAs: .client).flatMap { Self.commonName(in: X509_get_subject_name($0)) }
   }
 
   /// Whether the other side has shown a certificate, from one of the authorities for nodes, that is for one of the hosts.
   package func isFrom(_ hosts: [PeerAddress.Host]) -> Bool {
-    guard context.trust(in: session).contains(.peer), let certificate = SSL_get0_peer_certificate(session) else {
-      return false
-    }
+    guard let certificate = certificate(trustedAs: .peer) else { return false }
     return hosts.contains { host in
       switch host {
       case .name(let name):
@@ -109,6 +104,10 @@ package final class TLSSession: @unchecked Sendable {
       case .address(let address): X509_check_ip_asc(certificate, "\(address)", 0) == 1
       }
     }
+  }
+
+  private func certificate(trustedAs trust: TLSTrust) -> OpaquePointer? {
+    context.trust(in: session).contains(trust) ? SSL_get0_peer_certificate(session) : nil
   }
 
   /// The one that there is; two could be read in two ways.
@@ -228,29 +227,5 @@ package final class TLSSession: @unchecked Sendable {
       return TLSError(subject: subject, reason: reason)
     }
     return .last(subject)
-  }
-}
-
-/// What a client keeps of a session, so that the next one needs no certificates (RFC 8446 section 2.2).
-///
-/// It is a copy that no connection uses, and nothing changes it: so all threads may copy it once more.
-package final class TLSResumption: @unchecked Sendable {
-  fileprivate let context: TLSContext
-  private let session: OpaquePointer
-
-  fileprivate init?(of connection: OpaquePointer, _ context: TLSContext) {
-    guard let current = SSL_get_session(connection), SSL_SESSION_is_resumable(current) == 1,
-      let copy = SSL_SESSION_dup(current)
-    else { return nil }
-    (session, self.context) = (copy, context)
-  }
-
-  deinit { SSL_SESSION_free(session) }
-
-  fileprivate func take(up connection: OpaquePointer) {
-    guard let copy = SSL_SESSION_dup(session) else { return }
-    // Where that fails the whole handshake is gone through.
-    SSL_set_session(connection, copy)
-    SSL_SESSION_free(copy)
   }
 }

@@ -116,6 +116,7 @@ final class Metrics: Sendable {
     text.single(
       "kvnode_moved_bytes_total", .counter, "Bytes that have come here because values move.", Double(state.movedBytes))
     text.single("kvnode_requests_in_flight", .gauge, "Requests being served.", Double(state.inFlightCount))
+    writeHandshakes(state, to: &text)
     writeRefusals(state, to: &text)
     writeRelays(state, to: &text)
     text.begin(
@@ -145,13 +146,16 @@ final class Metrics: Sendable {
     }
   }
 
-  private func writeRefusals(_ state: State, to text: inout PrometheusText) {
+  private func writeHandshakes(_ state: State, to text: inout PrometheusText) {
     text.begin("kvnode_tls_handshakes_total", .counter, "Connections encrypted, by whether a session was resumed.")
     for isResumed in [false, true] {
       text.sample(
         "kvnode_tls_handshakes_total", [("resumed", isResumed ? "yes" : "no")],
         Double(state.handshakes[isResumed] ?? 0))
     }
+  }
+
+  private func writeRefusals(_ state: State, to text: inout PrometheusText) {
     text.begin("kvnode_connections_refused_total", .counter, "Connections turned away, by reason.")
     for reason in ConnectionRefusal.allCases {
       text.sample(

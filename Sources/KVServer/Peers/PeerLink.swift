@@ -241,7 +241,12 @@ struct PeerLink {
 
   /// Gives a connection back whose exchange is complete.
   func release(_ connection: consuming PeerConnection) {
-    if connection.isReusable { peers.pool.put(connection.release(), peer.address) }
+    guard connection.isReusable else { return }
+    let isNew = !connection.isReused
+    let stream = connection.release()
+    // The other side has sent it by the end of the first answer.
+    if isNew, let resumption = stream.resumption { peers.pool.keep(resumption, peer.address) }
+    peers.pool.put(stream, peer.address)
   }
 
   /// Counts what the node made of a request, and turns it into what the client is told.

@@ -40,7 +40,6 @@ final class PeerPool: Sendable {
   func put(_ stream: consuming Stream, _ address: PeerAddress) {
     // What is unread would be taken for the answer to whoever asks next.
     guard stream.unread.isEmpty else { return }
-    if let resumption = stream.resumption { earlier.withLock { $0[address] = resumption } }
     let entry = Idle(stream: Handoff(stream), since: .now)
     // Closed outside the lock, when the dropped entry goes away.
     _ = idle.withLock { idle -> Idle? in
@@ -49,6 +48,9 @@ final class PeerPool: Sendable {
       return idle[address]?.removeFirst()
     }
   }
+
+  /// Keeps what the next encrypted connection to the node can go on with.
+  func keep(_ resumption: TLSResumption, _ address: PeerAddress) { earlier.withLock { $0[address] = resumption } }
 
   /// What the next encrypted connection to the node goes on with.
   func resumption(_ address: PeerAddress) -> TLSResumption? { earlier.withLock(\.self)[address] }

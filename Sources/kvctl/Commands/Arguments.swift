@@ -69,13 +69,8 @@ struct TokenOption: ParsableArguments {
   }
 
   private static func read(_ path: String) throws(CommandError) -> String {
-    let contents = try CommandError.naming(path) { () throws(SystemError) -> [UInt8]? in
-      let file = try File(path: path)
-      return try file.status().isOpenToOthers ? nil : file.contents(bytesMax: bytesMax + 1)
-    }
-    guard let contents else {
-      throw CommandError(.configuration, "\(path): others may read or write the token: expected what chmod 600 leaves")
-    }
+    let file = try SecretFile.open(path, with: "token")
+    let contents = try CommandError.naming(path) { () throws(SystemError) in try file.contents(bytesMax: bytesMax + 1) }
     return String(decoding: contents, as: UTF8.self)
   }
 
@@ -85,6 +80,20 @@ struct TokenOption: ParsableArguments {
       throw CommandError(.configuration, "\(source): expected a token, in one line of at most \(bytesMax) characters")
     }
     return String(token)
+  }
+}
+
+/// A file that only its owner may read.
+enum SecretFile {
+  /// Opens it; `secret` is what it has, for the message that refuses one which others may read or write.
+  static func open(_ path: String, with secret: String) throws(CommandError) -> File {
+    let file = try CommandError.naming(path) { () throws(SystemError) in try File(path: path) }
+    let status = try CommandError.naming(path) { () throws(SystemError) in try file.status() }
+    guard !status.isOpenToOthers else {
+      throw CommandError(
+        .configuration, "\(path): others may read or write the \(secret): expected what chmod 600 leaves")
+    }
+    return file
   }
 }
 
@@ -148,10 +157,7 @@ struct MannerOptions: ParsableArguments {
       guard certificate == nil, key == nil else { throw CommandError(.usage, "--cert and --key need each other") }
       return nil
     }
-    let isOpen = try CommandError.naming(key) { () throws(SystemError) in try File(path: key).status().isOpenToOthers }
-    guard !isOpen else {
-      throw CommandError(.configuration, "\(key): others may read or write the key: expected what chmod 600 leaves")
-    }
+    _ = try SecretFile.open(key, with: "key")
     return TLSContext.Certificate(file: certificate, privateKeyFile: key)
   }
 }
